@@ -1,0 +1,86 @@
+//! The one trait through which planning and execution reach data.
+//!
+//! Knows that users lie in partitions, shards and blocks, and that rows and columns can be had
+//! for them. Does not know where they come from: the store's snapshot in the server, a handful
+//! of vectors in a test.
+
+use std::sync::Arc;
+
+use crate::{
+    bitmap::Fragment,
+    column::ColumnBlock,
+    ids::{AttributeId, BlockId, Location, PartitionId, RowId, ShardId, UserId},
+    schema::Schema,
+    storage::{StorageError, UserRecord},
+};
+
+/// One consistent state of the database. Every call sees the same.
+pub trait Dataset: Send + Sync {
+    /// The definitions of this state.
+    fn schema(&self) -> &Arc<Schema>;
+
+    /// How many partitions there are; their ids are 0 to one less.
+    fn partition_count(&self) -> u16;
+
+    /// How many shards a partition has; their ids are 0 to one less.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn shard_count(&self, partition: PartitionId) -> Result<u16, StorageError>;
+
+    /// One row in one shard; empty where nothing is stored.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn fragment(&self, partition: PartitionId, shard: ShardId, row: RowId) -> Result<Arc<Fragment>, StorageError>;
+
+    /// An attribute's codes or numbers in one block; all missing where nothing is stored.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn column(
+        &self,
+        partition: PartitionId,
+        attribute: AttributeId,
+        block: BlockId,
+    ) -> Result<Arc<ColumnBlock>, StorageError>;
+
+    /// The keys of users, appended to `keys` in the order of `users`.
+    ///
+    /// # Errors
+    /// When the store fails, or one of the users does not exist.
+    fn keys(&self, partition: PartitionId, users: &[UserId], keys: &mut Vec<String>) -> Result<(), StorageError>;
+
+    /// Where a user is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn locate(&self, key: &str) -> Result<Option<Location>, StorageError>;
+
+    /// All that is known of a user.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn record(&self, location: Location) -> Result<Option<UserRecord>, StorageError>;
+
+    /// The users of a partition whose text or user attribute is exactly this, in rising order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn text_matches(
+        &self,
+        partition: PartitionId,
+        attribute: AttributeId,
+        text: &str,
+    ) -> Result<Vec<UserId>, StorageError>;
+
+    /// Visits every user of a partition in the order of ids: slow, for oracles and checks.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn for_each_user(
+        &self,
+        partition: PartitionId,
+        visit: &mut dyn FnMut(UserId, &str, &UserRecord),
+    ) -> Result<(), StorageError>;
+}

@@ -1,0 +1,125 @@
+//! The numbers by which the engine knows things. Names and keys are for people.
+//!
+//! Knows how a user's id splits into shard, block and offset. Does not know what is stored.
+
+use bincode::{Decode, Encode};
+
+/// Bits of a user id that count within a shard.
+pub const SHARD_BITS: u32 = 20;
+/// Users a shard has room for: 2^20 consecutive ids.
+pub const SHARD_USERS: u32 = 1 << SHARD_BITS;
+/// Bits of a user id that count within a block.
+pub const BLOCK_BITS: u32 = 16;
+/// Users a block has room for: 2^16 consecutive ids, the width of one roaring container.
+pub const BLOCK_USERS: u32 = 1 << BLOCK_BITS;
+/// Blocks in a shard.
+pub const SHARD_BLOCKS: u32 = 1 << (SHARD_BITS - BLOCK_BITS);
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($int:ty)) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+        pub struct $name(pub $int);
+    };
+}
+
+id! {
+    /// A part of the users, chosen by a hash of the key; self-contained.
+    PartitionId(u16)
+}
+id! {
+    /// A user within a partition: dense, given at first sight.
+    UserId(u32)
+}
+id! {
+    /// 2^20 consecutive user ids of a partition.
+    ShardId(u16)
+}
+id! {
+    /// 2^16 consecutive user ids of a partition, counted from the partition's start.
+    BlockId(u16)
+}
+id! {
+    /// A tag. Never reused.
+    TagId(u32)
+}
+id! {
+    /// A tag group. Never reused.
+    GroupId(u32)
+}
+id! {
+    /// An attribute. Never reused.
+    AttributeId(u32)
+}
+id! {
+    /// A saved segment. Never reused.
+    SegmentId(u32)
+}
+id! {
+    /// A value in an attribute's dictionary, in the order of first sight. For a boolean 0 is
+    /// false and 1 is true.
+    ValueCode(u32)
+}
+
+impl UserId {
+    /// The shard it lies in.
+    pub fn shard(self) -> ShardId {
+        // 32 - 20 = 12 bits remain.
+        ShardId((self.0 >> SHARD_BITS) as u16)
+    }
+
+    /// Its place in the shard, below [`SHARD_USERS`].
+    pub fn offset(self) -> u32 {
+        self.0 & (SHARD_USERS - 1)
+    }
+
+    /// The block it lies in.
+    pub fn block(self) -> BlockId {
+        BlockId((self.0 >> BLOCK_BITS) as u16)
+    }
+
+    /// Its place in the block.
+    pub fn block_offset(self) -> u16 {
+        (self.0 & (BLOCK_USERS - 1)) as u16
+    }
+}
+
+impl ShardId {
+    /// The user at an offset of this shard.
+    pub fn user(self, offset: u32) -> UserId {
+        UserId((u32::from(self.0) << SHARD_BITS) | offset)
+    }
+
+    /// The block with this index (below [`SHARD_BLOCKS`]) in the shard.
+    pub fn block(self, index: u32) -> BlockId {
+        BlockId((u32::from(self.0) * SHARD_BLOCKS + index) as u16)
+    }
+}
+
+/// A user's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Location {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The id inside it.
+    pub user: UserId,
+}
+
+/// A row of the bit matrix: one set of users in every partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowId {
+    /// Every living user.
+    Users,
+    /// The holders of a tag.
+    Tag(TagId),
+    /// The users who have a value of an attribute.
+    Present(AttributeId),
+    /// The users who have this value of an enum, multi or boolean.
+    Value(AttributeId, ValueCode),
+    /// The users whose number is negative.
+    Sign(AttributeId),
+    /// The users whose number has this bit. The bits are those of `v ^ (v >> 63)`, that is of
+    /// `v` where it is not negative and of `-v - 1` where it is, so that small numbers of
+    /// either sign need few slices. Bits 0 to 62.
+    Slice(AttributeId, u8),
+}

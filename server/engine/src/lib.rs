@@ -1,0 +1,14 @@
+//! The whole Tessera database, synchronous: no async runtime, no sockets, no wire format.
+
+pub mod bitmap;
+pub mod column;
+pub mod database;
+pub mod datum;
+pub mod error;
+pub mod exec;
+pub mod ids;
+pub mod plan;
+pub mod schema;
+pub mod storage;
+pub mod time;
+pub mod write;
