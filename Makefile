@@ -19,7 +19,7 @@ build: prepare
 	cargo build --release --locked -p tessera-server -p tessera-client
 
 demo: build
-	@.ci/demo
+	@tests/demo.sh
 
 run: build
 	target/release/tessera-server --data-dir $(DATA)
