@@ -1,0 +1,300 @@
+//! The stored form of a column block, checked once and read in place.
+//!
+//! # Stored form
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | the form: 1 |
+//! | 1 | the width of a code in bytes: 0, 1, 2, 4 or 8 |
+//! | 4 | how many codes follow, at most 65536; the places after them are missing |
+//! | 8 | the base, signed |
+//! | 8 | the code that means "missing" |
+//! | width each | the codes in the order of places |
+//!
+//! Everything is little-endian. A code that is not the one for "missing" stands for the value
+//! base + code ("frame of reference"), which never passes the greatest `i64`. With width 0
+//! there are no bytes and every code is 0: all the places have the base as value, or all are
+//! missing when the code for "missing" is 0.
+//!
+//! The code for "missing" is in the header because with width 8 no code is free in general;
+//! but 65536 places cannot use up 2^64 codes, so one is always left.
+
+use super::ColumnError;
+use crate::{bitmap::Block, ids::BLOCK_USERS};
+
+/// The first byte.
+pub(super) const FORM: u8 = 1;
+/// Bytes before the codes.
+pub(super) const HEADER_BYTES: usize = 22;
+
+/// The values of 2^16 places, some or all of them missing. Immutable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnBlock {
+    bytes: Box<[u8]>,
+    header: Header,
+}
+
+/// What stands before the codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) width: Width,
+    pub(super) count: u32,
+    pub(super) base: i64,
+    pub(super) missing: u64,
+}
+
+/// Bytes a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Width {
+    Zero,
+    One,
+    Two,
+    Four,
+    Eight,
+}
+
+impl Width {
+    pub(super) const ALL: [Self; 5] = [Self::Zero, Self::One, Self::Two, Self::Four, Self::Eight];
+
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::Zero => 0,
+            Self::One => 1,
+            Self::Two => 2,
+            Self::Four => 4,
+            Self::Eight => 8,
+        }
+    }
+
+    /// The greatest code.
+    pub(super) fn code_max(self) -> u64 {
+        match self {
+            Self::Zero => 0,
+            Self::One => u64::from(u8::MAX),
+            Self::Two => u64::from(u16::MAX),
+            Self::Four => u64::from(u32::MAX),
+            Self::Eight => u64::MAX,
+        }
+    }
+}
+
+impl Header {
+    /// Every place missing.
+    pub(super) const EMPTY: Self = Self {
+        width: Width::Zero,
+        count: 0,
+        base: 0,
+        missing: 0,
+    };
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.push(FORM);
+        out.push(self.width.bytes() as u8);
+        out.extend_from_slice(&self.count.to_le_bytes());
+        out.extend_from_slice(&self.base.to_le_bytes());
+        out.extend_from_slice(&self.missing.to_le_bytes());
+    }
+
+    /// Splits bytes into header and codes and checks the header.
+    pub(super) fn read(bytes: &[u8]) -> Result<(Self, &[u8]), ColumnError> {
+        let truncated = ColumnError::Truncated("header of a column block");
+        let (header, codes) = bytes.split_first_chunk::<HEADER_BYTES>().ok_or(truncated)?;
+        let [
+            form,
+            width,
+            c0,
+            c1,
+            c2,
+            c3,
+            b0,
+            b1,
+            b2,
+            b3,
+            b4,
+            b5,
+            b6,
+            b7,
+            missing @ ..,
+        ] = *header;
+        if form != FORM {
+            return Err(ColumnError::UnknownForm(form));
+        }
+        let header = Self {
+            width: Width::ALL
+                .into_iter()
+                .find(|known| known.bytes() == usize::from(width))
+                .ok_or(ColumnError::Width(width))?,
+            count: u32::from_le_bytes([c0, c1, c2, c3]),
+            base: i64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]),
+            missing: u64::from_le_bytes(missing),
+        };
+        header.check(codes)?;
+        Ok((header, codes))
+    }
+
+    fn check(&self, codes: &[u8]) -> Result<(), ColumnError> {
+        if self.count > BLOCK_USERS {
+            return Err(ColumnError::TooManyValues(self.count));
+        }
+        let declared = self.count as usize * self.width.bytes();
+        if codes.len() != declared {
+            return Err(ColumnError::Length {
+                declared,
+                found: codes.len(),
+            });
+        }
+        // Width 0 needs a second code to say that nothing is missing.
+        if self.missing > self.width.code_max().max(1) {
+            return Err(ColumnError::MissingCode(self.missing));
+        }
+        Ok(())
+    }
+
+    /// What a code stands for. Wraps never, because all codes were checked.
+    fn value(&self, code: u64) -> Option<i64> {
+        (code != self.missing).then_some(self.base.wrapping_add_unsigned(code))
+    }
+
+    fn decode<const WIDTH: usize>(&self, codes: &[[u8; WIDTH]], place: u16) -> Option<i64> {
+        self.value(widen(*codes.get(usize::from(place))?))
+    }
+
+    /// What every code stands for, if there are no bytes.
+    fn constant(&self, place: u16) -> Option<i64> {
+        if u32::from(place) < self.count {
+            self.value(0)
+        } else {
+            None
+        }
+    }
+}
+
+impl Default for ColumnBlock {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl ColumnBlock {
+    /// Every place missing.
+    pub fn empty() -> Self {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES);
+        Header::EMPTY.write(&mut bytes);
+        Self {
+            bytes: bytes.into_boxed_slice(),
+            header: Header::EMPTY,
+        }
+    }
+
+    /// Takes the stored form.
+    ///
+    /// # Errors
+    /// When the bytes are not the whole, valid form of a block.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ColumnError> {
+        let header = checked(&bytes)?;
+        Ok(Self {
+            bytes: bytes.into_boxed_slice(),
+            header,
+        })
+    }
+
+    /// The block of some places and their values, in any order; of several values for one place
+    /// the last one wins.
+    pub fn from_entries(entries: impl IntoIterator<Item = (u16, i64)>) -> Self {
+        let (header, bytes) = super::build::from_entries(entries);
+        Self {
+            bytes: bytes.into_boxed_slice(),
+            header,
+        }
+    }
+
+    /// The stored form.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The value of a place.
+    pub fn value(&self, place: u16) -> Option<i64> {
+        match self.header.width {
+            Width::Zero => self.header.constant(place),
+            Width::One => self.header.decode(self.codes::<1>(), place),
+            Width::Two => self.header.decode(self.codes::<2>(), place),
+            Width::Four => self.header.decode(self.codes::<4>(), place),
+            Width::Eight => self.header.decode(self.codes::<8>(), place),
+        }
+    }
+
+    /// Visits the places of a set in rising order with their values.
+    pub fn for_each(&self, places: &Block, mut visit: impl FnMut(u16, Option<i64>)) {
+        // One loop a width: nothing is decided inside.
+        match self.header.width {
+            Width::Zero => places.for_each(|place| visit(place, self.header.constant(place))),
+            Width::One => self.for_each_stored::<1>(places, visit),
+            Width::Two => self.for_each_stored::<2>(places, visit),
+            Width::Four => self.for_each_stored::<4>(places, visit),
+            Width::Eight => self.for_each_stored::<8>(places, visit),
+        }
+    }
+
+    fn for_each_stored<const WIDTH: usize>(
+        &self,
+        places: &Block,
+        mut visit: impl FnMut(u16, Option<i64>),
+    ) {
+        let (header, codes) = (self.header, self.codes::<WIDTH>());
+        places.for_each(|place| visit(place, header.decode(codes, place)));
+    }
+
+    fn codes<const WIDTH: usize>(&self) -> &[[u8; WIDTH]] {
+        self.bytes[HEADER_BYTES..].as_chunks().0
+    }
+}
+
+/// Checks a whole block.
+pub(super) fn checked(bytes: &[u8]) -> Result<Header, ColumnError> {
+    let (header, codes) = Header::read(bytes)?;
+    let greatest = match header.width {
+        Width::Zero => {
+            if header.missing == 0 {
+                None
+            } else {
+                Some(0)
+            }
+        }
+        Width::One => greatest_code::<1>(codes, header.missing),
+        Width::Two => greatest_code::<2>(codes, header.missing),
+        Width::Four => greatest_code::<4>(codes, header.missing),
+        Width::Eight => greatest_code::<8>(codes, header.missing),
+    };
+    if let Some(code) = greatest
+        && header.base.checked_add_unsigned(code).is_none()
+    {
+        return Err(ColumnError::Overflow {
+            base: header.base,
+            code,
+        });
+    }
+    Ok(header)
+}
+
+fn greatest_code<const WIDTH: usize>(codes: &[u8], missing: u64) -> Option<u64> {
+    codes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|code| widen::<WIDTH>(*code))
+        .filter(|code| *code != missing)
+        .max()
+}
+
+/// A little-endian code of up to 8 bytes.
+pub(super) fn widen<const WIDTH: usize>(code: [u8; WIDTH]) -> u64 {
+    let mut wide = [0; 8];
+    wide[..WIDTH].copy_from_slice(&code);
+    u64::from_le_bytes(wide)
+}
