@@ -22,7 +22,7 @@ use bytes::{BufMut, BytesMut};
 
 use crate::{
     frame::{FRAME_BYTES_LIMIT, LENGTH_BYTES},
-    message::{ClientMessage, ServerMessage},
+    message::{ClientMessage, RequestBody, RequestId, ServerMessage},
 };
 
 /// The most memory one byte of an honest message can stand for: an empty mutation is two bytes
@@ -89,6 +89,40 @@ pub fn frame_client(
     out: &mut BytesMut,
 ) -> Result<(), EncodeError> {
     frame(message, frame_bytes_max, out)
+}
+
+/// Appends [`ClientMessage::Request`] as a whole frame without owning its body, so that one body
+/// can be sent again under another id.
+///
+/// # Errors
+/// The message is longer than `frame_bytes_max`; nothing is appended then.
+pub fn frame_request(
+    head: RequestHead,
+    body: &RequestBody,
+    frame_bytes_max: u32,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    // A variant's index and then its fields: the same bytes as the enum itself has.
+    const REQUEST_VARIANT: u32 = 1;
+    let request = (
+        REQUEST_VARIANT,
+        head.id,
+        head.deadline_ms,
+        head.rows_messages_credit,
+        body,
+    );
+    frame(&request, frame_bytes_max, out)
+}
+
+/// A [`crate::message::Request`] without its body; the fields mean the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestHead {
+    /// Not in use by another request under way.
+    pub id: RequestId,
+    /// Time the server may take from arrival; 0 for the server's own limit.
+    pub deadline_ms: u32,
+    /// `Rows` messages the server may send before it needs further credit.
+    pub rows_messages_credit: u32,
 }
 
 /// Appends what a server says as a whole frame, length and bytes.
@@ -242,7 +276,7 @@ fn explain(error: BinDecodeError) -> DecodeError {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
-    use crate::message::{Datum, Mutation, RequestId};
+    use crate::message::{Datum, Mutation, Request, UnknownTags};
 
     #[test]
     fn no_element_takes_more_memory_than_its_bytes_may_stand_for() {
@@ -297,6 +331,31 @@ mod tests {
         assert_eq!(&out[..], b"before");
         frame_client(&message, 2, &mut out).unwrap();
         assert_eq!(&out[..], b"before\x02\0\0\0\x03\x07");
+    }
+
+    #[test]
+    fn a_request_framed_by_its_parts_is_the_request() {
+        let body = RequestBody::Write {
+            idempotency_key: Some([7; 16]),
+            unknown_tags: UnknownTags::Define,
+            mutations: vec![Mutation::Ensure {
+                user: "u1".to_owned(),
+            }],
+        };
+        let head = RequestHead {
+            id: RequestId(300),
+            deadline_ms: 70_000,
+            rows_messages_credit: 4,
+        };
+        let mut by_parts = BytesMut::new();
+        frame_request(head, &body, 1000, &mut by_parts).unwrap();
+        let whole = ClientMessage::Request(Request {
+            id: head.id,
+            deadline_ms: head.deadline_ms,
+            rows_messages_credit: head.rows_messages_credit,
+            body,
+        });
+        assert_eq!(decode_client(&by_parts[LENGTH_BYTES..]), Ok(whole));
     }
 
     #[test]

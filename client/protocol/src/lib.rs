@@ -9,6 +9,7 @@
 //! append a whole frame to a buffer.
 
 pub mod codec;
+mod datum;
 pub mod frame;
 pub mod handshake;
 pub mod message;

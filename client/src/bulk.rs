@@ -1,0 +1,328 @@
+//! Many changes: batched, pipelined, safe to repeat, and with bad ones set aside.
+//!
+//! Changes are dealt to lanes by their user, and each lane sends one batch at a time: so the
+//! changes of one user are applied in the order they were given, while as many batches as there
+//! are lanes are under way. Every batch has an idempotency key, so that it can be sent again.
+//! When the server refuses a batch for what is in it, the batch is halved until the refused
+//! changes stand alone; all others are applied.
+
+mod lane;
+mod ledger;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use tessera_protocol::message::{Datum, Failure, Mutation, UnknownTags};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::JoinSet,
+};
+
+use self::ledger::Ledger;
+use crate::{client::Client, error::Error};
+
+/// How many changes are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkOptions {
+    /// Changes in one batch; the server's own limit also holds.
+    pub batch_mutations_max: usize,
+    /// Bytes in one batch, about.
+    pub batch_bytes_max: usize,
+    /// How long a change may wait for its batch to fill.
+    pub flush_interval: Duration,
+    /// Batches under way at once.
+    pub lanes: usize,
+    /// Time for one batch with all its repetitions.
+    pub batch_timeout: Duration,
+    /// What to do about tags that are not defined.
+    pub unknown_tags: UnknownTags,
+    /// Refusals kept for the report; further ones are only counted.
+    pub refusals_kept_max: usize,
+}
+
+impl Default for BulkOptions {
+    fn default() -> Self {
+        Self {
+            batch_mutations_max: 2_000,
+            batch_bytes_max: 512 * 1024,
+            flush_interval: Duration::from_millis(50),
+            lanes: 4,
+            batch_timeout: Duration::from_secs(60),
+            unknown_tags: UnknownTags::Refuse,
+            refusals_kept_max: 10_000,
+        }
+    }
+}
+
+/// A change that the server refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// Its place among the changes given to the writer, from 0.
+    pub index: u64,
+    /// The change.
+    pub mutation: Mutation,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// A batch that could not be written, for reasons that do not lie in it. Its changes may or may
+/// not have been applied, unless the error says that nothing was done.
+#[derive(Debug, Clone)]
+pub struct BatchFailure {
+    /// The places of its changes among those given to the writer.
+    pub indices: Vec<u64>,
+    /// Why.
+    pub error: Error,
+}
+
+/// How many changes came to what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BulkTotals {
+    /// Changes given to the writer.
+    pub given: u64,
+    /// Changes applied.
+    pub applied: u64,
+    /// Changes refused.
+    pub refused: u64,
+    /// Changes in batches that failed.
+    pub failed: u64,
+    /// Batches that were applied.
+    pub batches: u64,
+    /// Users changed, created or deleted, summed over batches.
+    pub users_changed: u64,
+    /// Facts changed, summed over batches.
+    pub facts_changed: u64,
+}
+
+/// What became of the changes given to a writer.
+#[derive(Debug, Clone, Default)]
+pub struct BulkReport {
+    /// How many came to what.
+    pub totals: BulkTotals,
+    /// The first refusals to be known, when no function takes them.
+    pub refusals: Vec<Refusal>,
+    /// Batches that failed. The first one stops the writer; changes that were still waiting
+    /// then follow with [`Error::Stopped`] and were not sent.
+    pub failures: Vec<BatchFailure>,
+}
+
+/// Takes refusals as they become known.
+pub(crate) type OnRefusal = Box<dyn FnMut(Refusal) + Send>;
+
+/// Writes many changes. Call [`Self::finish`] at the end: dropping the writer abandons what it has
+/// not written yet.
+///
+/// ```no_run
+/// # use tessera_client::{BulkOptions, Client, Error, Mutation};
+/// # async fn example(client: Client) -> Result<(), Error> {
+/// let mut bulk = client.bulk(&BulkOptions::default());
+/// for number in 0..1_000_000 {
+///     bulk.push(Mutation::Tag { user: format!("u{number}"), tags: vec!["new".to_owned()] }).await?;
+/// }
+/// let report = bulk.finish().await;
+/// println!("{} applied, {} refused", report.totals.applied, report.totals.refused);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "call `finish` at the end"]
+pub struct BulkWriter {
+    lanes: Vec<mpsc::Sender<lane::Item>>,
+    tasks: JoinSet<()>,
+    ledger: Arc<Ledger>,
+    memory: Arc<Semaphore>,
+    batch_bytes_max: usize,
+    hasher: RandomState,
+    next_index: u64,
+}
+
+impl BulkWriter {
+    pub(crate) fn start(
+        client: &Client,
+        options: &BulkOptions,
+        on_refusal: Option<OnRefusal>,
+    ) -> Self {
+        let options = bounded(options);
+        let client = client.with_request_timeout(options.batch_timeout);
+        let ledger = Arc::new(Ledger::new(on_refusal, options.refusals_kept_max));
+        let mut tasks = JoinSet::new();
+        let lanes = (0..options.lanes)
+            .map(|_| {
+                let (sender, items) = mpsc::channel(options.batch_mutations_max);
+                let lane = lane::Lane::new(client.clone(), options.clone(), Arc::clone(&ledger));
+                tasks.spawn(lane.run(items));
+                sender
+            })
+            .collect();
+        Self {
+            lanes,
+            tasks,
+            ledger,
+            memory: Arc::new(Semaphore::new(memory_bytes_max(&options))),
+            batch_bytes_max: options.batch_bytes_max,
+            hasher: RandomState::new(),
+            next_index: 0,
+        }
+    }
+
+    /// Takes a change and says its place, from 0. Waits while too many are under way. Safe to
+    /// drop: the change is then either taken or not, and the next place says which.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] once a batch has failed; [`Self::finish`] tells everything.
+    pub async fn push(&mut self, mutation: Mutation) -> Result<u64, Error> {
+        let bytes = estimated_bytes(&mutation).min(self.batch_bytes_max);
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let memory = Arc::clone(&self.memory);
+        let memory = memory
+            .acquire_many_owned(permits)
+            .await
+            .map_err(|_| self.ledger.stopped())?;
+        let lane = self.lane_of(user_of(&mutation));
+        let slot = lane.reserve().await.map_err(|_| self.ledger.stopped())?;
+        if let Some(error) = self.ledger.stop_reason() {
+            return Err(Error::Stopped(error));
+        }
+        let index = self.next_index;
+        slot.send(lane::Item::Change(Change {
+            index,
+            mutation,
+            bytes,
+            memory,
+        }));
+        self.next_index += 1;
+        Ok(index)
+    }
+
+    /// Waits until everything given so far has been applied, refused or failed.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] once a batch has failed.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        let mut acknowledgements = Vec::new();
+        for lane in &self.lanes {
+            let (done, acknowledgement) = oneshot::channel();
+            if lane.send(lane::Item::Flush(done)).await.is_ok() {
+                acknowledgements.push(acknowledgement);
+            }
+        }
+        for acknowledgement in acknowledgements {
+            acknowledgement.await.map_err(|_| self.ledger.stopped())?;
+        }
+        self.ledger
+            .stop_reason()
+            .map_or(Ok(()), |error| Err(Error::Stopped(error)))
+    }
+
+    /// What became of the changes so far; those under way are in `given` only.
+    pub fn totals(&self) -> BulkTotals {
+        BulkTotals {
+            given: self.next_index,
+            ..self.ledger.totals()
+        }
+    }
+
+    /// Writes what is left and tells what became of everything: each change is applied, refused,
+    /// or in one of the failures.
+    pub async fn finish(mut self) -> BulkReport {
+        self.lanes.clear();
+        while let Some(ended) = self.tasks.join_next().await {
+            // Only the program's own function for refusals can panic: let it.
+            if let Err(error) = ended
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        let mut report = self.ledger.take_report();
+        report.totals.given = self.next_index;
+        report
+    }
+
+    /// All changes of one user go through one lane.
+    fn lane_of(&self, user: &str) -> &mpsc::Sender<lane::Item> {
+        let lanes = self.lanes.len() as u64;
+        &self.lanes[(self.hasher.hash_one(user) % lanes) as usize]
+    }
+}
+
+/// A change on its way.
+#[derive(Debug)]
+struct Change {
+    index: u64,
+    mutation: Mutation,
+    bytes: usize,
+    /// Given back when the change is done.
+    memory: OwnedSemaphorePermit,
+}
+
+/// Options under which the writer can work at all.
+fn bounded(options: &BulkOptions) -> BulkOptions {
+    const MUTATIONS_LIMIT: usize = 1 << 20;
+    const BYTES_LIMIT: usize = 16 * 1024 * 1024;
+    const LANES_LIMIT: usize = 1024;
+    BulkOptions {
+        batch_mutations_max: options.batch_mutations_max.clamp(1, MUTATIONS_LIMIT),
+        batch_bytes_max: options.batch_bytes_max.clamp(1, BYTES_LIMIT),
+        lanes: options.lanes.clamp(1, LANES_LIMIT),
+        ..options.clone()
+    }
+}
+
+/// For each lane: a batch under way, one that fills, and one that waits.
+fn memory_bytes_max(options: &BulkOptions) -> usize {
+    const BATCHES_PER_LANE: usize = 3;
+    options.lanes * options.batch_bytes_max * BATCHES_PER_LANE
+}
+
+fn user_of(mutation: &Mutation) -> &str {
+    match mutation {
+        Mutation::Ensure { user }
+        | Mutation::Tag { user, .. }
+        | Mutation::Untag { user, .. }
+        | Mutation::Set { user, .. }
+        | Mutation::Add { user, .. }
+        | Mutation::Remove { user, .. }
+        | Mutation::DeleteUser { user } => user,
+    }
+}
+
+/// About the bytes a change takes on the wire.
+fn estimated_bytes(mutation: &Mutation) -> usize {
+    const OVERHEAD: usize = 4;
+    let of_texts = |texts: &[String]| {
+        texts
+            .iter()
+            .map(|text| text.len() + OVERHEAD)
+            .sum::<usize>()
+    };
+    let of_values = |values: &[Datum]| values.iter().map(datum_bytes).sum::<usize>();
+    let beside_user = match mutation {
+        Mutation::Ensure { .. } | Mutation::DeleteUser { .. } => 0,
+        Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. } => of_texts(tags),
+        Mutation::Set { values, .. } => values
+            .iter()
+            .map(|(name, value)| name.len() + OVERHEAD + datum_bytes(value))
+            .sum(),
+        Mutation::Add {
+            attribute, values, ..
+        }
+        | Mutation::Remove {
+            attribute, values, ..
+        } => attribute.len() + OVERHEAD + of_values(values),
+    };
+    user_of(mutation).len() + OVERHEAD + beside_user
+}
+
+fn datum_bytes(datum: &Datum) -> usize {
+    match datum {
+        Datum::Null | Datum::Boolean(_) => 2,
+        Datum::Integer(_) | Datum::Real(_) | Datum::Date(_) | Datum::Timestamp(_) => 9,
+        Datum::Decimal { .. } => 18,
+        Datum::Text(text) => text.len() + 4,
+        Datum::List(texts) => texts.iter().map(|text| text.len() + 4).sum::<usize>() + 4,
+    }
+}

@@ -1,0 +1,85 @@
+//! The two tasks of a connection: one reads, one writes. Each ends when the other does.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tessera_protocol::{
+    codec,
+    frame::{FIRST_FRAME_BYTES_MAX, FrameDecoder},
+    message::ClientMessage,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter},
+    sync::mpsc,
+    time::Instant,
+};
+
+use super::{Link, read_message, table::Routed};
+
+/// Reads until the stream ends or makes no sense.
+pub(super) async fn read(
+    mut stream: impl AsyncRead + Unpin,
+    mut decoder: FrameDecoder,
+    link: Arc<Link>,
+) {
+    let reason = tokio::select! {
+        reason = read_all(&mut stream, &mut decoder, &link) => reason,
+        () = link.broken.cancelled() => return,
+    };
+    tracing::debug!(reason, "the connection ended");
+    link.close(reason);
+}
+
+async fn read_all(
+    stream: &mut (impl AsyncRead + Unpin),
+    decoder: &mut FrameDecoder,
+    link: &Link,
+) -> String {
+    loop {
+        let message = match read_message(stream, decoder).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return "the server closed it".to_owned(),
+            Err(error) => return error.to_string(),
+        };
+        let mut table = link.table();
+        table.heard(Instant::now());
+        if let Routed::Broken(reason) = table.route(message) {
+            return reason;
+        }
+    }
+}
+
+/// Writes what is queued, until the connection breaks or nobody can queue anything any more.
+pub(super) async fn write(
+    stream: impl AsyncWrite + Unpin,
+    mut queue: mpsc::Receiver<BytesMut>,
+    link: Arc<Link>,
+) {
+    let mut stream = BufWriter::new(stream);
+    let outcome = tokio::select! {
+        outcome = write_all(&mut stream, &mut queue) => outcome,
+        () = link.broken.cancelled() => return,
+    };
+    match outcome {
+        Ok(()) => link.close("the client was dropped".to_owned()),
+        Err(error) => link.close(error.to_string()),
+    }
+}
+
+async fn write_all(
+    stream: &mut BufWriter<impl AsyncWrite + Unpin>,
+    queue: &mut mpsc::Receiver<BytesMut>,
+) -> std::io::Result<()> {
+    while let Some(frame) = queue.recv().await {
+        stream.write_all(&frame).await?;
+        while let Ok(frame) = queue.try_recv() {
+            stream.write_all(&frame).await?;
+        }
+        stream.flush().await?;
+    }
+    let mut goodbye = BytesMut::new();
+    codec::frame_client(&ClientMessage::Goodbye, FIRST_FRAME_BYTES_MAX, &mut goodbye)
+        .map_err(std::io::Error::other)?;
+    stream.write_all(&goodbye).await?;
+    stream.shutdown().await
+}

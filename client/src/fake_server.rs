@@ -1,0 +1,1 @@
+//! A server for tests: it says what it is told to say.

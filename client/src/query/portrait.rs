@@ -1,0 +1,143 @@
+//! Everything known of one user.
+
+use tessera_protocol::message::Datum;
+
+use crate::{answer::Answer, error::Error};
+
+/// Everything known of one user.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Portrait {
+    /// The user's key.
+    pub key: String,
+    /// Attributes that are set, by name.
+    pub attributes: Vec<(String, Datum)>,
+    /// Tags held.
+    pub tags: Vec<TagHeld>,
+    /// Saved segments the user belongs to.
+    pub segments: Vec<String>,
+    /// What a newer server says beyond this.
+    pub more: Vec<PortraitRow>,
+}
+
+/// A tag that a user holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagHeld {
+    /// The tag.
+    pub name: String,
+    /// The tag's group, if it has one.
+    pub group: Option<String>,
+}
+
+/// A row of a portrait, as it was sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PortraitRow {
+    /// What kind of thing it is about.
+    pub section: String,
+    /// The thing's name.
+    pub name: String,
+    /// What is known.
+    pub value: Datum,
+}
+
+impl Portrait {
+    /// An attribute's value, if it is set.
+    pub fn attribute(&self, name: &str) -> Option<&Datum> {
+        self.attributes
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Whether the user holds the tag.
+    pub fn holds(&self, tag: &str) -> bool {
+        self.tags.iter().any(|held| held.name == tag)
+    }
+
+    /// Reads a portrait from an answer's rows `section`, `name`, `value`; no rows, no user.
+    pub(crate) fn read(key: &str, answer: Answer) -> Result<Option<Self>, Error> {
+        if answer.rows.is_empty() {
+            return Ok(None);
+        }
+        let mut portrait = Self {
+            key: key.to_owned(),
+            ..Self::default()
+        };
+        for row in answer.rows {
+            let Ok([Datum::Text(section), Datum::Text(name), value]) = <[Datum; 3]>::try_from(row)
+            else {
+                return Err(Error::Unexpected(
+                    "a portrait's row is not a section, a name and a value".to_owned(),
+                ));
+            };
+            portrait.add(PortraitRow {
+                section,
+                name,
+                value,
+            });
+        }
+        Ok(Some(portrait))
+    }
+
+    fn add(&mut self, row: PortraitRow) {
+        match (row.section.as_str(), &row.value) {
+            ("user", Datum::Text(key)) if row.name == "key" => self.key.clone_from(key),
+            ("attribute", _) => self.attributes.push((row.name, row.value)),
+            ("tag", group) => {
+                let group = group.as_text().map(str::to_owned);
+                self.tags.push(TagHeld {
+                    name: row.name,
+                    group,
+                });
+            }
+            ("segment", _) => self.segments.push(row.name),
+            _ => self.more.push(row),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(section: &str, name: &str, value: impl Into<Datum>) -> Vec<Datum> {
+        vec![section.into(), name.into(), value.into()]
+    }
+
+    #[test]
+    fn sections_become_fields() -> Result<(), Error> {
+        let rows = vec![
+            row("user", "key", "u1"),
+            row("attribute", "age", 30),
+            row("tag", "vip", Datum::Null),
+            row("tag", "new", "lifecycle"),
+            row("segment", "loyal", Datum::Null),
+            row("behaviour", "purchase", 7),
+        ];
+        let answer = Answer {
+            rows,
+            ..Answer::default()
+        };
+        let portrait = Portrait::read("u1", answer)?.unwrap_or_default();
+        assert_eq!(portrait.key, "u1");
+        assert_eq!(portrait.attribute("age"), Some(&Datum::Integer(30)));
+        assert_eq!(portrait.attribute("city"), None);
+        assert!(portrait.holds("vip") && portrait.holds("new") && !portrait.holds("old"));
+        assert_eq!(portrait.tags[1].group.as_deref(), Some("lifecycle"));
+        assert_eq!(portrait.segments, ["loyal"]);
+        assert_eq!(portrait.more.len(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn no_rows_are_no_user_and_odd_rows_an_error() {
+        assert!(matches!(Portrait::read("u1", Answer::default()), Ok(None)));
+        let answer = Answer {
+            rows: vec![vec![Datum::Null]],
+            ..Answer::default()
+        };
+        assert!(matches!(
+            Portrait::read("u1", answer),
+            Err(Error::Unexpected(_))
+        ));
+    }
+}
