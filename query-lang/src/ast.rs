@@ -1,0 +1,690 @@
+//! The syntax tree of a statement.
+//!
+//! Knows what a well-formed text says. Does not know whether a name is defined, what type an
+//! attribute has, or what a parameter's value is: that is the engine's `plan::resolve`.
+//!
+//! Places in the text ([`Span`]) are carried beside the nodes an error message would point at
+//! and take no part in equality, so that a printed and reparsed tree equals its source.
+
+use jiff::{Timestamp, civil::Date};
+
+use crate::name::{Glob, Name};
+
+/// A half-open range of bytes in the statement's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Offset after the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The bytes from `start` to before `end`. No text is as long as a `u32` cannot tell;
+    /// were one, the span would stop at the greatest offset.
+    pub fn new(start: usize, end: usize) -> Self {
+        let offset = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        Self {
+            start: offset(start),
+            end: offset(end),
+        }
+    }
+
+    /// From this span's start to the other's end.
+    pub fn to(self, last: Span) -> Self {
+        Self {
+            start: self.start,
+            end: last.end.max(self.start),
+        }
+    }
+
+    /// The bytes as a range to index a text with.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// A node and the place it was read from. Two are equal when their nodes are.
+#[derive(Debug, Clone)]
+pub struct Spanned<T> {
+    /// What was read.
+    pub node: T,
+    /// Where it was read.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// A node at a place.
+    pub fn new(node: T, span: Span) -> Self {
+        Self { node, span }
+    }
+
+    /// A node that no text stands behind, as a program builds it.
+    pub fn synthetic(node: T) -> Self {
+        Self {
+            node,
+            span: Span::default(),
+        }
+    }
+}
+
+impl<T: PartialEq> PartialEq for Spanned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.node == other.node
+    }
+}
+
+impl<T: Eq> Eq for Spanned<T> {}
+
+/// A decimal number: `units` / 10^`scale`, as written (`1.50` has scale 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decimal {
+    /// The number without its point.
+    pub units: i64,
+    /// Digits after the point, at most 18.
+    pub scale: u8,
+}
+
+/// The unit of a distance in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// `s`
+    Second,
+    /// `m`
+    Minute,
+    /// `h`
+    Hour,
+    /// `d`
+    Day,
+    /// `w`
+    Week,
+    /// `mo`, a calendar month
+    Month,
+    /// `y`, a calendar year
+    Year,
+}
+
+/// What a relative time counts from. One statement sees one `now`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeAnchor {
+    /// The moment of the statement.
+    Now,
+    /// The day of the statement, in UTC.
+    Today,
+}
+
+/// `now`, `today`, `now-30d`, `today+2w`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelativeTime {
+    /// Where it counts from.
+    pub anchor: TimeAnchor,
+    /// Signed amount of units to go from there; zero when none was written.
+    pub amount: i32,
+    /// The unit of `amount`.
+    pub unit: TimeUnit,
+}
+
+/// A value sent beside the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parameter {
+    /// `$1`, counted from one.
+    Position(u16),
+    /// `$name`
+    Name(Name),
+}
+
+/// A literal, or a parameter that stands for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A bare name or a quoted string: the two say the same.
+    Text(String),
+    /// `42`, `-7`
+    Integer(i64),
+    /// `1.50`
+    Decimal(Decimal),
+    /// `true`, `false`
+    Boolean(bool),
+    /// `2026-11-23`
+    Date(Date),
+    /// `2026-11-23T10:00:00Z`
+    Timestamp(Timestamp),
+    /// `now-30d`
+    Relative(RelativeTime),
+    /// `$1`
+    Parameter(Parameter),
+}
+
+/// What may stand after `tag:`: a name, a glob (`promo-*`), or a parameter that holds a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TagPattern {
+    /// Exactly this tag; an error when it is not defined.
+    Name(Name),
+    /// Every tag that matches; an error when none does.
+    Glob(Glob),
+    /// A name sent beside the text; never a glob.
+    Parameter(Parameter),
+}
+
+/// What may stand after `segment:` or `group:`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameRef {
+    /// A name.
+    Name(Name),
+    /// A name sent beside the text.
+    Parameter(Parameter),
+}
+
+/// `=`, `!=`, `<`, `<=`, `>`, `>=`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `=`
+    Equal,
+    /// `!=`: a value is present and another one.
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// What is asked of an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttributeTest {
+    /// `city:(paris, rome)`, `gender:f`: any of these values.
+    AnyOf(Vec<Spanned<Value>>),
+    /// `age:18..34`, `spend:1000..`, `birthday:..2000-01-01`: closed, at least one end present.
+    Between {
+        /// The least value, included.
+        low: Option<Spanned<Value>>,
+        /// The greatest value, included.
+        high: Option<Spanned<Value>>,
+    },
+    /// `age >= 18`
+    Compare(Comparison, Spanned<Value>),
+    /// `gender IS MISSING`, `gender IS PRESENT`
+    Is(Presence),
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// `IS MISSING`
+    Missing,
+    /// `IS PRESENT`
+    Present,
+}
+
+/// Who: a set of users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expr {
+    /// `ALL`: every user.
+    All,
+    /// `tag:vip`, `tag:promo-*`, `tag:(a, b)`: holds at least one of them.
+    Tag(Vec<Spanned<TagPattern>>),
+    /// A test of an attribute.
+    Attribute {
+        /// The attribute's name.
+        name: Spanned<Name>,
+        /// What is asked of it.
+        test: AttributeTest,
+    },
+    /// `group:lifecycle IS MISSING`: holds no tag (or, `PRESENT`, at least one) of the group.
+    Group {
+        /// The tag group.
+        name: Spanned<NameRef>,
+        /// Which of the two.
+        is: Presence,
+    },
+    /// `segment:loyal`, `segment:(a, b)`: any of the saved segments, evaluated now.
+    Segment(Vec<Spanned<NameRef>>),
+    /// `user:("u1", "u2")`: exactly these users, as far as they exist.
+    Users(Vec<Spanned<Value>>),
+    /// `AT LEAST 2 OF (a, b, c)`
+    AtLeast {
+        /// How many must hold.
+        threshold: Spanned<u32>,
+        /// Of which.
+        of: Vec<Expr>,
+    },
+    /// `NOT x`
+    Not(Box<Expr>),
+    /// `x AND y AND z`: two operands or more, none of them an `And`.
+    And(Vec<Expr>),
+    /// `x OR y OR z`: two operands or more, none of them an `Or`.
+    Or(Vec<Expr>),
+}
+
+/// `ASC` or `DESC`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// Least first.
+    #[default]
+    Ascending,
+    /// Greatest first.
+    Descending,
+}
+
+/// A field of a user: an attribute, or the external key itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    /// `KEY`
+    Key,
+    /// `TAGS`: every tag the user holds (RETURN only).
+    Tags,
+    /// An attribute.
+    Attribute(Name),
+}
+
+/// `SAMPLE 5% SEED 7`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// Above 0 and at most 100.
+    pub percent: Decimal,
+    /// Which sample; 0 when not written.
+    pub seed: u64,
+}
+
+/// `SEGMENT expr [RETURN …] [ORDER BY …] [SAMPLE …] [LIMIT n]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Who.
+    pub filter: Expr,
+    /// What to return beside the key.
+    pub returns: Vec<Spanned<Field>>,
+    /// How to order; storage order when empty.
+    pub order: Vec<(Spanned<Field>, Direction)>,
+    /// A stable sample.
+    pub sample: Option<Sample>,
+    /// The page's length. With it the answer carries a cursor when there is more.
+    pub limit: Option<Spanned<u64>>,
+}
+
+/// A calendar unit to group dates and timestamps by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CalendarUnit {
+    /// `BY day`
+    Day,
+    /// `BY week`: ISO weeks, named by their Monday.
+    Week,
+    /// `BY month`
+    Month,
+    /// `BY quarter`
+    Quarter,
+    /// `BY year`
+    Year,
+}
+
+/// What to split by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dim {
+    /// `gender`
+    Attribute(Spanned<Name>),
+    /// `age[18,25,35]`: bands below 18, 18 up to 25, …, 35 and above.
+    Bands {
+        /// A number.
+        attribute: Spanned<Name>,
+        /// Strictly rising lower bounds.
+        bounds: Vec<Spanned<Value>>,
+    },
+    /// `signup BY month`
+    Calendar {
+        /// A date or a timestamp.
+        attribute: Spanned<Name>,
+        /// The unit.
+        unit: CalendarUnit,
+    },
+    /// `tag`, `tag:promo-*`, `tag:(a, b)`: by each tag held. Empty: every tag.
+    Tags(Vec<Spanned<TagPattern>>),
+    /// `group:lifecycle`: by each tag of the group.
+    Group(Spanned<NameRef>),
+}
+
+/// What to compute for each group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Measure {
+    /// `count`
+    Count,
+    /// `share`: of the segment, 0 to 1.
+    Share,
+    /// `sum(f)`
+    Sum(Spanned<Name>),
+    /// `avg(f)`
+    Average(Spanned<Name>),
+    /// `min(f)`
+    Min(Spanned<Name>),
+    /// `max(f)`
+    Max(Spanned<Name>),
+    /// `p50(f)`: the nearest-rank percentile, 0 to 100.
+    Percentile(u8, Spanned<Name>),
+}
+
+/// A condition on a group's measures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Having {
+    /// `count >= 10`
+    Compare(Spanned<Measure>, Comparison, Spanned<Value>),
+    /// `NOT x`
+    Not(Box<Having>),
+    /// Two operands or more, none of them an `And`.
+    And(Vec<Having>),
+    /// Two operands or more, none of them an `Or`.
+    Or(Vec<Having>),
+}
+
+/// What to order groups by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DimensionOrder {
+    /// One of the dims, by the name its attribute, `tag` or `group:x` has.
+    Dim(Spanned<Name>),
+    /// A measure; it need not be among the returned ones.
+    Measure(Spanned<Measure>),
+}
+
+/// `DIMENSION dim, … [MEASURE …] [HAVING …] [ORDER BY …] [TOP n] [WHERE expr]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dimension {
+    /// What to split by: at least one.
+    pub dims: Vec<Dim>,
+    /// What to compute; count and share when empty.
+    pub measures: Vec<Spanned<Measure>>,
+    /// Which groups to keep.
+    pub having: Option<Having>,
+    /// How to order. Empty: by count, greatest first, for names; in natural order for
+    /// bands, dates, and more than one dim. Ties are ordered by the dims' values.
+    pub order: Vec<(DimensionOrder, Direction)>,
+    /// How many groups to keep, after ordering.
+    pub top: Option<Spanned<u64>>,
+    /// Within whom; `ALL` when not written.
+    pub filter: Expr,
+}
+
+/// A definition to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Show {
+    /// `SHOW TAGS [LIKE "promo-*"] [LIMIT n]`
+    Tags(ShowList),
+    /// `SHOW GROUPS [LIKE …] [LIMIT n]`
+    Groups(ShowList),
+    /// `SHOW ATTRIBUTES [LIKE …] [LIMIT n]`
+    Attributes(ShowList),
+    /// `SHOW SEGMENTS [LIKE …] [LIMIT n]`
+    Segments(ShowList),
+    /// `SHOW VALUES OF city [LIKE "p*"] [LIMIT n]`
+    Values(Spanned<Name>, ShowList),
+    /// `SHOW STATUS`
+    Status,
+}
+
+/// The tail of a `SHOW` statement.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ShowList {
+    /// Keep names that match.
+    pub like: Option<Glob>,
+    /// Keep the first so many, by name.
+    pub limit: Option<u64>,
+}
+
+/// What is said of a definition besides its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notes {
+    /// `DESCRIPTION "…"`
+    pub description: Option<String>,
+    /// `OWNER "…"`
+    pub owner: Option<String>,
+}
+
+/// What to do when the name is defined already, or (DROP) is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Refuse.
+    Refuse,
+    /// `IF NOT EXISTS`, `IF EXISTS`: leave things as they are.
+    Keep,
+}
+
+/// An attribute's type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttributeType {
+    /// `ENUM`: one of an open list of values; `ENUM (f, m)`: of a closed one.
+    Enum(Option<Vec<String>>),
+    /// `MULTI`, `MULTI (a, b)`: several of a list.
+    Multi(Option<Vec<String>>),
+    /// `INTEGER`
+    Integer,
+    /// `DECIMAL(2)`: digits after the point, 0 to 18.
+    Decimal(u8),
+    /// `DATE`
+    Date,
+    /// `TIMESTAMP`
+    Timestamp,
+    /// `BOOLEAN`
+    Boolean,
+    /// `TEXT`
+    Text,
+    /// `USER`: another user's key.
+    User,
+}
+
+/// Whether an attribute may change once it is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mutability {
+    /// It may.
+    #[default]
+    Mutable,
+    /// `WRITE ONCE`: a second, different value is refused.
+    WriteOnce,
+}
+
+/// How many tags of a group one user may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Exclusivity {
+    /// Any number.
+    #[default]
+    Shared,
+    /// `EXCLUSIVE`: one; setting a tag clears its siblings.
+    Exclusive,
+}
+
+/// `DEFINE …`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Define {
+    /// `DEFINE TAG vip [IN GROUP g] [OWNER "…"] [DESCRIPTION "…"]`
+    Tag {
+        /// The new tag.
+        name: Spanned<Name>,
+        /// The group it belongs to.
+        group: Option<Spanned<Name>>,
+        /// Description and owner.
+        notes: Notes,
+    },
+    /// `DEFINE GROUP lifecycle [EXCLUSIVE] …`
+    Group {
+        /// The new group.
+        name: Spanned<Name>,
+        /// Whether a user may hold only one of its tags.
+        exclusivity: Exclusivity,
+        /// Description and owner.
+        notes: Notes,
+    },
+    /// `DEFINE ATTRIBUTE age INTEGER [WRITE ONCE] …`
+    Attribute {
+        /// The new attribute.
+        name: Spanned<Name>,
+        /// Its type.
+        attribute_type: AttributeType,
+        /// Whether it may change.
+        mutability: Mutability,
+        /// Description and owner.
+        notes: Notes,
+    },
+    /// `DEFINE SEGMENT loyal [OWNER …] [DESCRIPTION …] AS expr`
+    Segment(SavedSegment),
+}
+
+/// A named expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedSegment {
+    /// The segment.
+    pub name: Spanned<Name>,
+    /// Description and owner.
+    pub notes: Notes,
+    /// Who.
+    pub filter: Expr,
+}
+
+/// `ALTER …`: what is not mentioned stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alter {
+    /// `ALTER TAG vip [IN GROUP g | NO GROUP] [OWNER …] [DESCRIPTION …]`
+    Tag {
+        /// Which tag.
+        name: Spanned<Name>,
+        /// Another group, or none.
+        group: Option<GroupChange>,
+        /// Description and owner.
+        notes: Notes,
+    },
+    /// `ALTER GROUP lifecycle [EXCLUSIVE | SHARED] …`; refused when users already hold two.
+    Group {
+        /// Which group.
+        name: Spanned<Name>,
+        /// The new rule.
+        exclusivity: Option<Exclusivity>,
+        /// Description and owner.
+        notes: Notes,
+    },
+    /// `ALTER ATTRIBUTE gender [ADD VALUES (x)] [WRITE ONCE | MUTABLE] …`
+    Attribute {
+        /// Which attribute.
+        name: Spanned<Name>,
+        /// More values of a closed list.
+        add_values: Vec<String>,
+        /// The new rule.
+        mutability: Option<Mutability>,
+        /// Description and owner.
+        notes: Notes,
+    },
+    /// `ALTER SEGMENT loyal [OWNER …] [DESCRIPTION …] [AS expr]`
+    Segment {
+        /// Which segment.
+        name: Spanned<Name>,
+        /// Description and owner.
+        notes: Notes,
+        /// The new expression.
+        filter: Option<Expr>,
+    },
+}
+
+/// A tag's move between groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupChange {
+    /// `IN GROUP g`
+    Into(Spanned<Name>),
+    /// `NO GROUP`
+    Out,
+}
+
+/// The kinds of definitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefinitionKind {
+    /// A tag.
+    Tag,
+    /// A tag group.
+    Group,
+    /// An attribute.
+    Attribute,
+    /// A saved segment.
+    Segment,
+}
+
+/// Whose data a statement writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `"u1", "u2"`: these users; a key that is new becomes a user.
+    Keys(Vec<Spanned<Value>>),
+    /// `WHERE expr`: every user of the expression.
+    Where(Expr),
+}
+
+/// One assignment of a `SET` statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assignment {
+    /// `gender = f`, `interests = (golf, chess)`
+    To(Vec<Spanned<Value>>),
+    /// `gender = MISSING`
+    Clear,
+    /// `interests += golf`
+    Add(Vec<Spanned<Value>>),
+    /// `interests -= golf`
+    Remove(Vec<Spanned<Value>>),
+}
+
+/// Whether to run the explained statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExplainMode {
+    /// `EXPLAIN`: the plan, with estimates.
+    Plan,
+    /// `EXPLAIN ANALYZE`: run it, with real sizes and times.
+    Analyze,
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statement {
+    /// `COUNT expr`
+    Count(Expr),
+    /// `SEGMENT …`
+    Segment(Segment),
+    /// `FETCH "cursor" [LIMIT n]`: the next page of a segment, from the same snapshot.
+    Fetch {
+        /// The cursor, as an earlier answer gave it.
+        cursor: Spanned<Value>,
+        /// Another page length.
+        limit: Option<Spanned<u64>>,
+    },
+    /// `CLOSE "cursor"`: give its snapshot back.
+    Close(Spanned<Value>),
+    /// `DIMENSION …`
+    Dimension(Dimension),
+    /// `PORTRAIT "key"`
+    Portrait(Spanned<Value>),
+    /// `EXPLAIN [ANALYZE] COUNT|SEGMENT|DIMENSION …`
+    Explain(ExplainMode, Box<Statement>),
+    /// `SHOW …`
+    Show(Show),
+    /// `DEFINE … [IF NOT EXISTS]`
+    Define(Define, OnConflict),
+    /// `ALTER …`
+    Alter(Alter),
+    /// `DROP TAG vip [IF EXISTS]`
+    Drop(DefinitionKind, Spanned<Name>, OnConflict),
+    /// `SAVE SEGMENT loyal [OWNER …] [DESCRIPTION …] AS expr`: define or replace.
+    SaveSegment(SavedSegment),
+    /// `TAG "u1" WITH vip, gold`, `TAG WHERE expr WITH vip`
+    Tag {
+        /// Who.
+        target: Target,
+        /// The tags to set; names or parameters, never globs.
+        tags: Vec<Spanned<NameRef>>,
+    },
+    /// `UNTAG "u1" WITH vip`, `UNTAG WHERE expr WITH vip`
+    Untag {
+        /// Who.
+        target: Target,
+        /// The tags to clear.
+        tags: Vec<Spanned<NameRef>>,
+    },
+    /// `SET "u1" gender = f, age = 30`, `SET WHERE expr city = paris`
+    Set {
+        /// Who.
+        target: Target,
+        /// What.
+        assignments: Vec<(Spanned<Name>, Assignment)>,
+    },
+    /// `DELETE USER "u1", "u2"`
+    DeleteUser(Vec<Spanned<Value>>),
+}

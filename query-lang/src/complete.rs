@@ -1,0 +1,92 @@
+//! What may come next: completion for a text that is being typed.
+//!
+//! Knows the grammar, by way of the parser. Does not know which names are defined: it says
+//! that a tag's name may stand at a place, and the caller offers the tags.
+
+use crate::error::Expected;
+use crate::limits::Limits;
+use crate::parser::expected_after;
+
+/// What may follow a text. A word that is still being typed is left out of the text, because a
+/// word that is there is taken for finished: to complete `COUNT ta`, ask what follows `COUNT `.
+/// Nothing may follow a text that is wrong already.
+///
+/// ```
+/// use tessera_query_lang::{Expected, NameKind, complete::expected_at_end};
+/// assert!(expected_at_end("COUNT tag:").contains(&Expected::Name(NameKind::Tag)));
+/// assert!(expected_at_end("COUNT ALL ").contains(&Expected::Keyword("AND")));
+/// ```
+pub fn expected_at_end(text: &str) -> Vec<Expected> {
+    expected_after(text, &Limits::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::NameKind;
+
+    #[test]
+    fn the_grammar_says_what_may_follow() {
+        let check = |text: &str, expected: &[Expected]| {
+            let found = expected_at_end(text);
+            for one in expected {
+                assert!(found.contains(one), "{text}: {one:?} is not in {found:?}");
+            }
+            assert!(
+                !expected.is_empty() || found.is_empty(),
+                "{text}: {found:?}"
+            );
+        };
+        check("", &[Expected::Statement]);
+        check("COUNT", &[Expected::Expression]);
+        check("COUNT NOT", &[Expected::Expression]);
+        check("COUNT tag:vip AND (", &[Expected::Expression]);
+        check("COUNT tag:(a,", &[Expected::Name(NameKind::Tag)]);
+        check("COUNT segment:", &[Expected::Name(NameKind::Segment)]);
+        check(
+            "COUNT gender",
+            &[
+                Expected::Symbol(":"),
+                Expected::Comparison,
+                Expected::Keyword("IS"),
+            ],
+        );
+        check("COUNT gender:", &[Expected::Value]);
+        check(
+            "COUNT gender IS",
+            &[Expected::Keyword("MISSING"), Expected::Keyword("PRESENT")],
+        );
+        check(
+            "SEGMENT ALL",
+            &[
+                Expected::Keyword("RETURN"),
+                Expected::Keyword("ORDER BY"),
+                Expected::Keyword("OR"),
+            ],
+        );
+        check(
+            "SEGMENT ALL RETURN",
+            &[
+                Expected::Keyword("KEY"),
+                Expected::Name(NameKind::Attribute),
+            ],
+        );
+        check(
+            "DIMENSION",
+            &[
+                Expected::Keyword("tag"),
+                Expected::Name(NameKind::Attribute),
+            ],
+        );
+        check("DIMENSION gender MEASURE", &[Expected::Measure]);
+        check("DIMENSION signup BY", &[Expected::Keyword("month")]);
+        check(
+            "SHOW",
+            &[Expected::Keyword("VALUES OF"), Expected::Keyword("TAGS")],
+        );
+        check("TAG \"u\" WITH", &[Expected::Name(NameKind::Tag)]);
+        check("DEFINE ATTRIBUTE x", &[Expected::Keyword("ENUM")]);
+        check("COUNT COUNT x", &[]);
+        check("COUNT 5 AND", &[]);
+    }
+}

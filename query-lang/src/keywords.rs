@@ -1,0 +1,213 @@
+//! The words of the language, by the place where they mean something.
+//!
+//! Keywords are case-insensitive and reserved only where a name could be mistaken for one, so
+//! `tag:count` is the tag `count`, and an attribute named `tag` stands in quotes. The parser
+//! and the printer read the reserved words from here; a REPL reads the rest for completion.
+
+/// The words a statement begins with.
+pub const STATEMENTS: &[&str] = &[
+    "ALTER",
+    "CLOSE",
+    "COUNT",
+    "DEFINE",
+    "DELETE",
+    "DIMENSION",
+    "DROP",
+    "EXPLAIN",
+    "FETCH",
+    "PORTRAIT",
+    "SAVE",
+    "SEGMENT",
+    "SET",
+    "SHOW",
+    "TAG",
+    "UNTAG",
+];
+
+/// The words an expression may begin with; the lower-case ones with a colon take a name.
+pub const EXPRESSION: &[&str] = &[
+    "ALL", "AT LEAST", "NOT", "group:", "segment:", "tag:", "user:",
+];
+
+/// The words between the operands of an expression.
+pub const CONNECTIVES: &[&str] = &["AND", "OR"];
+
+/// The clauses of `SEGMENT`.
+pub const SEGMENT_CLAUSES: &[&str] = &["LIMIT", "ORDER BY", "RETURN", "SAMPLE"];
+
+/// The clauses of `DIMENSION`.
+pub const DIMENSION_CLAUSES: &[&str] = &["HAVING", "MEASURE", "ORDER BY", "TOP", "WHERE"];
+
+/// What a measure begins with; percentiles are `p` and a number from 0 to 100.
+pub const MEASURES: &[&str] = &["count", "share", "sum(", "avg(", "min(", "max(", "p50("];
+
+/// What may be shown.
+pub const SHOWN: &[&str] = &[
+    "ATTRIBUTES",
+    "GROUPS",
+    "SEGMENTS",
+    "STATUS",
+    "TAGS",
+    "VALUES OF",
+];
+
+/// The kinds of definitions.
+pub const KINDS: &[&str] = &["ATTRIBUTE", "GROUP", "SEGMENT", "TAG"];
+
+/// The types of attributes.
+pub const TYPES: &[&str] = &[
+    "BOOLEAN",
+    "DATE",
+    "DECIMAL",
+    "ENUM",
+    "INTEGER",
+    "MULTI",
+    "TEXT",
+    "TIMESTAMP",
+    "USER",
+];
+
+/// The units of `signup BY month`.
+pub const CALENDAR_UNITS: &[&str] = &["day", "week", "month", "quarter", "year"];
+
+/// Every other word that is a keyword somewhere.
+const OTHERS: &[&str] = &[
+    "ADD",
+    "ANALYZE",
+    "AS",
+    "ASC",
+    "AT",
+    "AVG",
+    "BY",
+    "DESC",
+    "DESCRIPTION",
+    "EXCLUSIVE",
+    "EXISTS",
+    "FALSE",
+    "IF",
+    "IN",
+    "IS",
+    "KEY",
+    "LEAST",
+    "LIKE",
+    "MAX",
+    "MIN",
+    "MISSING",
+    "MUTABLE",
+    "NO",
+    "OF",
+    "ONCE",
+    "ORDER",
+    "OWNER",
+    "PRESENT",
+    "SEED",
+    "SHARED",
+    "SUM",
+    "TRUE",
+    "VALUES",
+    "WITH",
+    "WRITE",
+];
+
+/// Statements of a later version.
+pub(crate) const STATEMENTS_LATER: &[&str] = &["TRACK", "WHY"];
+
+/// Functions over behaviours, of a later version.
+pub(crate) const BEHAVIOUR_FUNCTIONS: &[&str] = &[
+    "avg", "count", "days", "first", "lapsed", "last", "max", "min", "sequence", "sum", "top",
+];
+
+/// Where a name stands, as far as words are reserved there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// After `tag:` or in the list there.
+    Tag,
+    /// Where nothing else could stand: after `segment:`, `IN GROUP`, `WITH`, in `sum( )`.
+    Plain,
+    /// An attribute in an expression or an assignment.
+    Attribute,
+    /// A field in `RETURN` or `ORDER BY` of `SEGMENT`.
+    Field,
+    /// A dim of `DIMENSION`.
+    Dim,
+    /// A dim's name in `ORDER BY` of `DIMENSION`.
+    DimOrder,
+    /// The name being defined, altered or dropped.
+    Definition,
+}
+
+impl Place {
+    /// The words, in lower case, that must be quoted here to be names.
+    pub fn reserved(self) -> &'static [&'static str] {
+        match self {
+            Self::Tag => &["like"],
+            Self::Plain => &[],
+            Self::Attribute => &[
+                "all", "and", "at", "did", "group", "not", "or", "segment", "tag", "user",
+            ],
+            Self::Field => &["key", "tags"],
+            Self::Dim => &["did", "group", "tag"],
+            Self::DimOrder => &["count", "group", "share"],
+            Self::Definition => &["if"],
+        }
+    }
+
+    /// Whether this word, in any case, must be quoted here to be a name.
+    pub fn reserves(self, word: &str) -> bool {
+        self.reserved()
+            .iter()
+            .any(|reserved| reserved.eq_ignore_ascii_case(word))
+    }
+}
+
+/// Whether the word is a keyword anywhere, in any case.
+pub fn is_keyword(word: &str) -> bool {
+    let lists = [
+        STATEMENTS,
+        EXPRESSION,
+        CONNECTIVES,
+        SEGMENT_CLAUSES,
+        DIMENSION_CLAUSES,
+        MEASURES,
+        SHOWN,
+        KINDS,
+        TYPES,
+        CALENDAR_UNITS,
+        OTHERS,
+    ];
+    lists.into_iter().flatten().any(|keyword| {
+        keyword
+            .trim_end_matches([':', '('])
+            .eq_ignore_ascii_case(word)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_keywords_in_any_case() {
+        let check = |word: &str, expected: bool| assert_eq!(is_keyword(word), expected, "{word}");
+        check("COUNT", true);
+        check("count", true);
+        check("Sum", true);
+        check("user", true);
+        check("missing", true);
+        check("vip", false);
+        check("", false);
+    }
+
+    #[test]
+    fn words_are_reserved_only_where_they_are_ambiguous() {
+        let check = |place: Place, word: &str, expected: bool| {
+            assert_eq!(place.reserves(word), expected, "{word} at {place:?}");
+        };
+        check(Place::Tag, "count", false);
+        check(Place::Tag, "LIKE", true);
+        check(Place::Attribute, "Tag", true);
+        check(Place::Attribute, "count", false);
+        check(Place::DimOrder, "count", true);
+        check(Place::Plain, "all", false);
+    }
+}

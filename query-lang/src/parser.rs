@@ -1,0 +1,70 @@
+//! Tokens → syntax tree.
+//!
+//! Knows the grammar and the limits. Does not know whether a name is defined, what type an
+//! attribute has, or what a parameter holds.
+//!
+//! The parser looks ahead by a token or two and never goes back, so its time is linear in the
+//! text. Every test for a token that fails leaves behind what was expected; the first place
+//! where nothing fits is the error, and what was left behind there is its message.
+
+mod cursor;
+mod define;
+mod expr;
+mod later;
+mod list;
+mod logic;
+mod measure;
+mod select;
+mod show;
+mod statement;
+mod value;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use crate::ast::{Expr, Statement};
+use crate::error::{Expected, ParseError};
+use crate::limits::Limits;
+use cursor::Cursor;
+pub(crate) use value::is_special_value;
+
+/// What every rule of the grammar yields.
+type Parsed<T> = Result<T, ParseError>;
+
+/// Reads one statement, with or without a `;` at its end.
+///
+/// # Errors
+/// Says what is wrong with the text and where. A text of more than one statement, and one of
+/// none, is an error.
+pub fn parse_statement(text: &str, limits: &Limits) -> Result<Statement, ParseError> {
+    let mut cursor = Cursor::new(text, limits)?;
+    let statement = cursor.statement()?;
+    cursor.end_of_statement()?;
+    Ok(statement)
+}
+
+/// Reads one expression: who, without what to do with them.
+///
+/// # Errors
+/// Says what is wrong with the text and where. An empty text is an error, never "everyone".
+pub fn parse_expr(text: &str, limits: &Limits) -> Result<Expr, ParseError> {
+    let mut cursor = Cursor::new(text, limits)?;
+    let expr = cursor.expr()?;
+    cursor.end_of_statement()?;
+    Ok(expr)
+}
+
+/// What may follow a text that is the beginning of a statement; nothing when it is not one.
+pub(crate) fn expected_after(text: &str, limits: &Limits) -> Vec<Expected> {
+    let Ok(mut cursor) = Cursor::new(text, limits) else {
+        return Vec::new();
+    };
+    let parsed = cursor.statement().and_then(|_| cursor.end_of_statement());
+    match parsed {
+        Ok(()) => cursor.expected(),
+        // The end of the text is the only place that can go on.
+        Err(_) if cursor.is_at_end() => cursor.expected(),
+        Err(_) => Vec::new(),
+    }
+}

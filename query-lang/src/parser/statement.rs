@@ -1,0 +1,50 @@
+//! Which statement a text is.
+
+use super::Parsed;
+use super::cursor::Cursor;
+use crate::ast::Statement;
+use crate::error::Expected;
+use crate::lexer::Symbol;
+
+/// The rule of a statement, for what stands after its first word.
+type Rule = fn(&mut Cursor<'_>) -> Parsed<Statement>;
+
+/// Every statement by its first word.
+const RULES: &[(&str, Rule)] = &[
+    ("ALTER", |cursor| cursor.alter()),
+    ("CLOSE", |cursor| cursor.close()),
+    ("COUNT", |cursor| cursor.count()),
+    ("DEFINE", |cursor| cursor.define()),
+    ("DELETE", |cursor| cursor.delete()),
+    ("DIMENSION", |cursor| cursor.dimension()),
+    ("DROP", |cursor| cursor.drop_definition()),
+    ("EXPLAIN", |cursor| cursor.explain()),
+    ("FETCH", |cursor| cursor.fetch()),
+    ("PORTRAIT", |cursor| cursor.portrait()),
+    ("SAVE", |cursor| cursor.save()),
+    ("SEGMENT", |cursor| cursor.segment()),
+    ("SET", |cursor| cursor.set()),
+    ("SHOW", |cursor| cursor.show()),
+    ("TAG", |cursor| cursor.tag()),
+    ("UNTAG", |cursor| cursor.untag()),
+];
+
+impl Cursor<'_> {
+    /// A statement without its `;`.
+    pub(super) fn statement(&mut self) -> Parsed<Statement> {
+        self.expect(Expected::Statement);
+        if self.ahead(1).symbol() == Some(Symbol::Colon) {
+            let hint = "begin with what you want to know, as in COUNT tag:vip";
+            return Err(self.unexpected().with_hint(hint));
+        }
+        self.refuse_later_statement()?;
+        let rule = RULES
+            .iter()
+            .find(|(keyword, _)| self.is_keyword_ahead(0, keyword));
+        let Some((_, rule)) = rule else {
+            return Err(self.unexpected());
+        };
+        self.advance();
+        rule(self)
+    }
+}

@@ -1,0 +1,152 @@
+//! Expressions.
+
+use std::fmt::{Display, Formatter, Result};
+
+use super::value::Key;
+use super::{NameIn, one_or_paren_list, separated};
+use crate::ast::{AttributeTest, Expr, Having, Presence};
+use crate::keywords::Place;
+
+/// How tightly a node binds its operands. What binds less needs parentheses inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Binding {
+    Or,
+    And,
+    Not,
+    Leaf,
+}
+
+/// A tree of operators, as far as printing needs to see it.
+trait Operators: Display {
+    fn binding(&self) -> Binding;
+}
+
+impl Operators for Expr {
+    fn binding(&self) -> Binding {
+        match self {
+            Self::Or(_) => Binding::Or,
+            Self::And(_) => Binding::And,
+            Self::Not(_) => Binding::Not,
+            Self::All
+            | Self::Tag(_)
+            | Self::Attribute { .. }
+            | Self::Group { .. }
+            | Self::Segment(_)
+            | Self::Users(_)
+            | Self::AtLeast { .. } => Binding::Leaf,
+        }
+    }
+}
+
+impl Operators for Having {
+    fn binding(&self) -> Binding {
+        match self {
+            Self::Or(_) => Binding::Or,
+            Self::And(_) => Binding::And,
+            Self::Not(_) => Binding::Not,
+            Self::Compare(..) => Binding::Leaf,
+        }
+    }
+}
+
+/// Writes an operand, in parentheses if it binds less than what it stands in.
+fn operand(f: &mut Formatter<'_>, operand: &impl Operators, within: Binding) -> Result {
+    if operand.binding() < within {
+        write!(f, "({operand})")
+    } else {
+        operand.fmt(f)
+    }
+}
+
+impl Display for Expr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::All => f.write_str("ALL"),
+            Self::Tag(patterns) => {
+                f.write_str("tag:")?;
+                one_or_paren_list(f, patterns, |f, pattern| pattern.node.fmt(f))
+            }
+            Self::Attribute { name, test } => {
+                write!(f, "{}{test}", NameIn(Place::Attribute, name.node.as_str()))
+            }
+            Self::Group { name, is } => write!(f, "group:{} {is}", name.node),
+            Self::Segment(names) => {
+                f.write_str("segment:")?;
+                one_or_paren_list(f, names, |f, name| name.node.fmt(f))
+            }
+            Self::Users(keys) => {
+                f.write_str("user:")?;
+                one_or_paren_list(f, keys, |f, key| Key(&key.node).fmt(f))
+            }
+            Self::AtLeast { threshold, of } => {
+                write!(f, "AT LEAST {} OF (", threshold.node)?;
+                separated(f, of, ", ", |f, expr| expr.fmt(f))?;
+                f.write_str(")")
+            }
+            Self::Not(inner) => {
+                f.write_str("NOT ")?;
+                operand(f, &**inner, Binding::Not)
+            }
+            Self::And(operands) => {
+                separated(f, operands, " AND ", |f, one| operand(f, one, Binding::And))
+            }
+            Self::Or(operands) => {
+                separated(f, operands, " OR ", |f, one| operand(f, one, Binding::Or))
+            }
+        }
+    }
+}
+
+impl Display for Having {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Compare(measure, comparison, value) => {
+                write!(f, "{} {comparison} {}", measure.node, value.node)
+            }
+            Self::Not(inner) => {
+                f.write_str("NOT ")?;
+                operand(f, &**inner, Binding::Not)
+            }
+            Self::And(operands) => {
+                separated(f, operands, " AND ", |f, one| operand(f, one, Binding::And))
+            }
+            Self::Or(operands) => {
+                separated(f, operands, " OR ", |f, one| operand(f, one, Binding::Or))
+            }
+        }
+    }
+}
+
+/// With what joins it to the attribute's name: `:18..34`, ` >= 18`.
+impl Display for AttributeTest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::AnyOf(values) => {
+                f.write_str(":")?;
+                one_or_paren_list(f, values, |f, value| value.node.fmt(f))
+            }
+            Self::Between { low, high } => {
+                f.write_str(":")?;
+                if let Some(low) = low {
+                    low.node.fmt(f)?;
+                }
+                f.write_str("..")?;
+                match high {
+                    Some(high) => high.node.fmt(f),
+                    None => Ok(()),
+                }
+            }
+            Self::Compare(comparison, value) => write!(f, " {comparison} {}", value.node),
+            Self::Is(presence) => write!(f, " {presence}"),
+        }
+    }
+}
+
+impl Display for Presence {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Missing => "IS MISSING",
+            Self::Present => "IS PRESENT",
+        })
+    }
+}
