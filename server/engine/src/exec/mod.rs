@@ -1,0 +1,12 @@
+//! Running plans: block by block, shard by shard, and what statements make of the users found.
+//!
+//! Knows plans, datasets and sinks. Does not know names, except to print them.
+
+mod block_pool;
+mod bound;
+mod count;
+pub mod dataset;
+pub mod limits;
+pub mod naive;
+mod scan;
+mod sizes;

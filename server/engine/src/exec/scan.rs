@@ -1,0 +1,146 @@
+//! Going through the users that a plan finds: shard by shard, and block by block inside.
+//!
+//! Knows partitions, shards and threads; the order of results never depends on threads. Does
+//! not know what is done with the users.
+
+use rayon::prelude::*;
+
+use super::{block_pool::BlockPool, bound::Bound, dataset::Dataset};
+use crate::{
+    bitmap::Block,
+    budget::Budget,
+    error::Error,
+    ids::{BlockId, PartitionId, SHARD_BLOCKS, ShardId},
+    plan::physical::Plan,
+};
+
+/// A unit of parallel work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Unit {
+    /// The partition.
+    pub(crate) partition: PartitionId,
+    /// The shard in it.
+    pub(crate) shard: ShardId,
+}
+
+/// Every shard of every partition, in order.
+pub(crate) fn units(dataset: &dyn Dataset) -> Result<Vec<Unit>, Error> {
+    let mut units = Vec::new();
+    for partition in (0..dataset.partition_count()).map(PartitionId) {
+        let shards = dataset.shard_count(partition)?;
+        units.extend((0..shards).map(|shard| Unit { partition, shard: ShardId(shard) }));
+    }
+    Ok(units)
+}
+
+/// What every phase of a query works with.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// The state that is queried.
+    pub(crate) dataset: &'a dyn Dataset,
+    /// The threads.
+    pub(crate) pool: &'a rayon::ThreadPool,
+    /// When to stop.
+    pub(crate) budget: &'a Budget,
+    /// How much it may take.
+    pub(crate) limits: &'a super::limits::QueryLimits,
+}
+
+impl Context<'_> {
+    /// Works on all shards in parallel; the results are in the shards' order.
+    pub(crate) fn map_shards<T: Send>(
+        &self,
+        plan: &Plan,
+        work: impl Fn(ShardScan<'_>) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let units = units(self.dataset)?;
+        self.pool.install(|| units.par_iter().map(|unit| work(ShardScan::open(*self, plan, *unit)?)).collect())
+    }
+
+    /// Works on all shards in parallel and merges what comes out. `merge` must not depend on
+    /// the order.
+    pub(crate) fn fold_shards<T: Send>(
+        &self,
+        plan: &Plan,
+        start: impl Fn() -> T + Sync + Send,
+        work: impl Fn(T, ShardScan<'_>) -> Result<T, Error> + Sync + Send,
+        merge: impl Fn(T, T) -> Result<T, Error> + Sync + Send,
+    ) -> Result<T, Error> {
+        let units = units(self.dataset)?;
+        self.pool.install(|| {
+            units
+                .par_iter()
+                .try_fold(&start, |state, unit| work(state, ShardScan::open(*self, plan, *unit)?))
+                .try_reduce(&start, &merge)
+        })
+    }
+}
+
+/// The users that a plan finds in one shard.
+pub(crate) struct ShardScan<'a> {
+    /// Which shard.
+    pub(crate) unit: Unit,
+    context: Context<'a>,
+    bound: Bound,
+    pool: BlockPool,
+}
+
+impl<'a> ShardScan<'a> {
+    /// Loads what the plan reads in a shard.
+    pub(crate) fn open(context: Context<'a>, plan: &Plan, unit: Unit) -> Result<Self, Error> {
+        context.budget.check()?;
+        let bound = Bound::load(plan, context.dataset, unit.partition, unit.shard)?;
+        Ok(Self { unit, context, bound, pool: BlockPool::default() })
+    }
+
+    /// The surroundings.
+    pub(crate) fn context(&self) -> Context<'a> {
+        self.context
+    }
+
+    /// How many users there are.
+    pub(crate) fn count(&mut self) -> Result<u64, Error> {
+        if let Some(count) = self.bound.cardinality() {
+            return Ok(count);
+        }
+        let mut count = 0;
+        for block in 0..SHARD_BLOCKS {
+            self.context.budget.check()?;
+            count += u64::from(self.bound.count(block, &mut self.pool));
+        }
+        Ok(count)
+    }
+
+    /// Visits the blocks with users, from block `first` of the shard on.
+    pub(crate) fn for_each_block<E: From<Error>>(
+        &mut self,
+        first: u32,
+        mut visit: impl FnMut(FoundBlock<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut users = self.pool.take();
+        for index in first..SHARD_BLOCKS {
+            self.context.budget.check()?;
+            if self.bound.at_most(index) == 0 {
+                continue;
+            }
+            self.bound.fill(index, &mut users, &mut self.pool);
+            if users.is_empty() {
+                continue;
+            }
+            visit(FoundBlock { index, id: self.unit.shard.block(index), users: &users })?;
+        }
+        self.pool.give_back(users);
+        Ok(())
+    }
+}
+
+/// Users found in one block; at least one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FoundBlock<'a> {
+    /// The block's index in its shard.
+    pub(crate) index: u32,
+    /// The block in its partition.
+    pub(crate) id: BlockId,
+    /// The users.
+    pub(crate) users: &'a Block,
+}

@@ -1,0 +1,144 @@
+//! An expression whose names are resolved: ids, codes, raw numbers.
+//!
+//! Knows what set of users is meant. Does not know how large it is, nor how it is found.
+
+use crate::ids::{AttributeId, TagId, ValueCode};
+
+/// A closed interval of raw numbers: integers, units of a decimal, days, or microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Range {
+    /// The least, included.
+    pub low: i64,
+    /// The greatest, included; not below `low`.
+    pub high: i64,
+}
+
+impl Range {
+    /// Every number.
+    pub const FULL: Self = Self { low: i64::MIN, high: i64::MAX };
+
+    /// The interval, unless it is empty.
+    pub fn new(low: i64, high: i64) -> Option<Self> {
+        (low <= high).then_some(Self { low, high })
+    }
+
+    /// Whether a number lies in it.
+    pub fn contains(self, value: i64) -> bool {
+        self.low <= value && value <= self.high
+    }
+
+    /// What both have in common, unless that is nothing.
+    pub fn intersect(self, other: Self) -> Option<Self> {
+        Self::new(self.low.max(other.low), self.high.min(other.high))
+    }
+
+    /// One interval for both where they touch or overlap.
+    pub fn join(self, other: Self) -> Option<Self> {
+        let (left, right) = if self <= other { (self, other) } else { (other, self) };
+        let touching = left.high == i64::MAX || right.low <= left.high + 1;
+        touching.then(|| Self { low: left.low, high: left.high.max(right.high) })
+    }
+}
+
+/// A set of users that no other sets make up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Leaf {
+    /// The holders of a tag.
+    Tag(TagId),
+    /// The users who have a value of an attribute.
+    Present(AttributeId),
+    /// The users who have this value of an enum, multi or boolean.
+    Value(AttributeId, ValueCode),
+    /// The users whose number lies in an interval.
+    Range(AttributeId, Range),
+    /// The users whose text or user attribute is exactly this.
+    Text(AttributeId, String),
+    /// The users with these keys, as far as they exist. Sorted, each once.
+    Keys(Vec<String>),
+}
+
+/// A set of users. Truth is two-valued: `Not(x)` is every living user outside `x`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Expr {
+    /// Every user.
+    All,
+    /// Nobody.
+    None,
+    /// A set that no other sets make up.
+    Leaf(Leaf),
+    /// Everybody else.
+    Not(Box<Expr>),
+    /// Who is in all of them; everybody when there are none.
+    And(Vec<Expr>),
+    /// Who is in one of them at least; nobody when there are none.
+    Or(Vec<Expr>),
+    /// Who is in so many of them at least. An operand written twice counts twice.
+    AtLeast {
+        /// How many must hold.
+        threshold: u32,
+        /// Of which.
+        of: Vec<Expr>,
+    },
+}
+
+impl Expr {
+    /// Everybody outside an expression.
+    pub fn negated(self) -> Self {
+        Self::Not(Box::new(self))
+    }
+
+    /// Visits every leaf, in the order of the tree.
+    pub fn for_each_leaf<'a>(&'a self, visit: &mut dyn FnMut(&'a Leaf)) {
+        match self {
+            Self::All | Self::None => {}
+            Self::Leaf(leaf) => visit(leaf),
+            Self::Not(inner) => inner.for_each_leaf(visit),
+            Self::And(of) | Self::Or(of) | Self::AtLeast { of, .. } => {
+                of.iter().for_each(|operand| operand.for_each_leaf(visit));
+            }
+        }
+    }
+
+    /// How deep the tree is; one for a leaf.
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::All | Self::None | Self::Leaf(_) => 1,
+            Self::Not(inner) => 1 + inner.depth(),
+            Self::And(of) | Self::Or(of) | Self::AtLeast { of, .. } => {
+                1 + of.iter().map(Self::depth).max().unwrap_or(0)
+            }
+        }
+    }
+}
+
+impl From<Leaf> for Expr {
+    fn from(leaf: Leaf) -> Self {
+        Self::Leaf(leaf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_join_where_they_touch() {
+        let range = |low, high| Range { low, high };
+        let check = |left: Range, right: Range, expected: Option<Range>| {
+            assert_eq!(left.join(right), expected, "{left:?} {right:?}");
+            assert_eq!(right.join(left), expected, "{right:?} {left:?}");
+        };
+        check(range(1, 3), range(4, 6), Some(range(1, 6)));
+        check(range(1, 3), range(5, 6), None);
+        check(range(1, 9), range(2, 3), Some(range(1, 9)));
+        check(range(1, i64::MAX), range(i64::MIN, 0), Some(Range::FULL));
+        check(Range::FULL, range(i64::MAX, i64::MAX), Some(Range::FULL));
+    }
+
+    #[test]
+    fn ranges_intersect() {
+        let range = |low, high| Range { low, high };
+        assert_eq!(range(1, 5).intersect(range(3, 9)), Some(range(3, 5)));
+        assert_eq!(range(1, 2).intersect(range(3, 9)), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! A plan that can be run: rows, slice ranges, id lists, and how they combine.
+//!
+//! Knows which stored rows are read and in which order. Does not know blocks or threads.
+
+use std::sync::Arc;
+
+use super::logical::Range;
+use crate::ids::{AttributeId, PartitionId, RowId, UserId};
+
+/// Names an operator within its plan; dense from zero, in the order of the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperatorId(pub u32);
+
+/// Users named one by one, in rising order in each partition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IdLists(Vec<Vec<UserId>>);
+
+impl IdLists {
+    /// From one rising list a partition, in the partitions' order.
+    pub fn new(lists: Vec<Vec<UserId>>) -> Self {
+        Self(lists)
+    }
+
+    /// The users of a partition, rising.
+    pub fn partition(&self, partition: PartitionId) -> &[UserId] {
+        self.0.get(usize::from(partition.0)).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many users there are.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|list| list.len() as u64).sum()
+    }
+}
+
+/// One operator with its inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Its name within the whole plan.
+    pub id: OperatorId,
+    /// How many users it is thought to find.
+    pub estimate: u64,
+    /// What it does.
+    pub operation: Operation,
+}
+
+/// What an operator does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Finds nobody.
+    Nothing,
+    /// Reads one row.
+    Row(RowId),
+    /// Compares the slices of a number.
+    Slices(AttributeId, Range),
+    /// Names users one by one, found when the plan was made.
+    Ids(Arc<IdLists>),
+    /// Who is in one input at least.
+    Union(Vec<Plan>),
+    /// Who is in every input of `keep`, which has one at least, and in none of `drop`.
+    Intersect {
+        /// Least first.
+        keep: Vec<Plan>,
+        /// Greatest first.
+        drop: Vec<Plan>,
+    },
+    /// Who is in so many inputs at least.
+    Threshold {
+        /// How many; at least 1.
+        threshold: u32,
+        /// Of which.
+        of: Vec<Plan>,
+    },
+}
+
+impl Plan {
+    /// How many operators it has.
+    pub fn operators(&self) -> u32 {
+        1 + self.inputs().map(Self::operators).sum::<u32>()
+    }
+
+    /// The inputs of this operator.
+    pub fn inputs(&self) -> impl Iterator<Item = &Self> {
+        let (first, second): (&[Self], &[Self]) = match &self.operation {
+            Operation::Nothing | Operation::Row(_) | Operation::Slices(..) | Operation::Ids(_) => (&[], &[]),
+            Operation::Union(of) | Operation::Threshold { of, .. } => (of, &[]),
+            Operation::Intersect { keep, drop } => (keep, drop),
+        };
+        first.iter().chain(second)
+    }
+}

@@ -1,0 +1,189 @@
+//! Why a well-formed statement means nothing here.
+
+use tessera_query_lang::{ParseError, ast::Span, suggest::did_you_mean};
+
+/// What kind of thing a name should have named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedKind {
+    /// A tag.
+    Tag,
+    /// A tag group.
+    Group,
+    /// An attribute.
+    Attribute,
+    /// A saved segment.
+    Segment,
+    /// A value of this enum or multi attribute.
+    ValueOf(String),
+    /// One of the dims of the statement.
+    Dim,
+}
+
+impl std::fmt::Display for NamedKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tag => f.write_str("tag"),
+            Self::Group => f.write_str("tag group"),
+            Self::Attribute => f.write_str("attribute"),
+            Self::Segment => f.write_str("saved segment"),
+            Self::ValueOf(attribute) => write!(f, "value of {attribute}"),
+            Self::Dim => f.write_str("dim of this statement"),
+        }
+    }
+}
+
+/// What a program does about a [`ResolveError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResolveErrorKind {
+    /// A name is not defined, or a parameter has no value.
+    UnknownName,
+    /// A value or an operation does not fit the type.
+    TypeMismatch,
+    /// A limit would be exceeded.
+    LimitExceeded,
+    /// Saved segments contradict each other.
+    Conflict,
+}
+
+/// Why a well-formed statement means nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// No such definition.
+    #[error("there is no {kind} named \"{name}\"")]
+    UnknownName {
+        /// What it should have been.
+        kind: NamedKind,
+        /// The name as written.
+        name: String,
+        /// Where.
+        span: Span,
+        /// The nearest defined names.
+        suggestions: Vec<String>,
+    },
+    /// A glob over tags that matches none.
+    #[error("no tag matches {glob}")]
+    NoTagMatches {
+        /// The glob.
+        glob: String,
+        /// Where.
+        span: Span,
+    },
+    /// A value or an operation that does not fit.
+    #[error("{message}")]
+    TypeMismatch {
+        /// What was expected and what was found.
+        message: String,
+        /// Where.
+        span: Span,
+    },
+    /// A parameter without a value.
+    #[error("the parameter ${name} has no value")]
+    MissingParameter {
+        /// Its name or number.
+        name: String,
+        /// Where it is used.
+        span: Span,
+    },
+    /// A value for a parameter that the statement does not use.
+    #[error("the statement has no parameter ${name}")]
+    UnusedParameter {
+        /// Its name or number.
+        name: String,
+    },
+    /// Two values for one parameter.
+    #[error("the parameter ${name} has two values")]
+    RepeatedParameter {
+        /// Its name or number.
+        name: String,
+    },
+    /// A saved segment that contains itself.
+    #[error("the saved segment \"{name}\" contains itself")]
+    SegmentCycle {
+        /// The segment.
+        name: String,
+        /// Where it is used.
+        span: Span,
+    },
+    /// A saved segment that does not resolve any more.
+    #[error("in the saved segment \"{name}\": {source}")]
+    InSegment {
+        /// The segment.
+        name: String,
+        /// Where it is used.
+        span: Span,
+        /// What is wrong in it.
+        source: Box<ResolveError>,
+    },
+    /// A saved segment whose text this version cannot read.
+    #[error("in the saved segment \"{name}\": {source}")]
+    UnreadableSegment {
+        /// The segment.
+        name: String,
+        /// Where it is used.
+        span: Span,
+        /// What is wrong in it.
+        source: ParseError,
+    },
+    /// More than a limit allows.
+    #[error("this has more than {max} {what}")]
+    TooMany {
+        /// What is counted.
+        what: &'static str,
+        /// The limit.
+        max: u64,
+        /// Where the limit was passed.
+        span: Span,
+    },
+}
+
+impl ResolveError {
+    /// What a program does about it.
+    pub fn kind(&self) -> ResolveErrorKind {
+        match self {
+            Self::UnknownName { .. } | Self::NoTagMatches { .. } | Self::MissingParameter { .. } => {
+                ResolveErrorKind::UnknownName
+            }
+            Self::TypeMismatch { .. } | Self::UnusedParameter { .. } | Self::RepeatedParameter { .. } => {
+                ResolveErrorKind::TypeMismatch
+            }
+            Self::SegmentCycle { .. } | Self::UnreadableSegment { .. } => ResolveErrorKind::Conflict,
+            Self::InSegment { source, .. } => source.kind(),
+            Self::TooMany { .. } => ResolveErrorKind::LimitExceeded,
+        }
+    }
+
+    /// The place in the statement's text, where there is one.
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            Self::UnknownName { span, .. }
+            | Self::NoTagMatches { span, .. }
+            | Self::TypeMismatch { span, .. }
+            | Self::MissingParameter { span, .. }
+            | Self::SegmentCycle { span, .. }
+            | Self::InSegment { span, .. }
+            | Self::UnreadableSegment { span, .. }
+            | Self::TooMany { span, .. } => Some(*span).filter(|span| *span != Span::default()),
+            Self::UnusedParameter { .. } | Self::RepeatedParameter { .. } => None,
+        }
+    }
+
+    /// What to do about it, where that can be guessed.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownName { suggestions, .. } => did_you_mean(suggestions),
+            Self::InSegment { source, .. } => source.hint(),
+            Self::NoTagMatches { .. }
+            | Self::TypeMismatch { .. }
+            | Self::MissingParameter { .. }
+            | Self::UnusedParameter { .. }
+            | Self::RepeatedParameter { .. }
+            | Self::SegmentCycle { .. }
+            | Self::UnreadableSegment { .. }
+            | Self::TooMany { .. } => None,
+        }
+    }
+
+    pub(crate) fn mismatch(message: impl Into<String>, span: Span) -> Self {
+        Self::TypeMismatch { message: message.into(), span }
+    }
+}

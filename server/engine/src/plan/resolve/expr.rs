@@ -1,0 +1,121 @@
+//! Expressions, with globs, groups and saved segments expanded.
+
+use tessera_query_lang::{
+    Limits, ast::{self, NameRef, Presence, Span, Spanned, Value}, parse_expr,
+};
+
+use super::{ResolveError, Resolver, attribute::union, bindings::Bindings};
+use crate::plan::logical::{Expr, Leaf};
+
+impl Resolver<'_> {
+    pub(super) fn resolve_expr(&mut self, expr: &ast::Expr) -> Result<Expr, ResolveError> {
+        self.depth += 1;
+        if self.depth > self.limits.depth_max {
+            let max = self.limits.depth_max as u64;
+            return Err(ResolveError::TooMany { what: "levels of nesting", max, span: Span::default() });
+        }
+        let resolved = self.resolve_node(expr);
+        self.depth -= 1;
+        resolved
+    }
+
+    fn resolve_node(&mut self, expr: &ast::Expr) -> Result<Expr, ResolveError> {
+        match expr {
+            ast::Expr::All => Ok(Expr::All),
+            ast::Expr::Tag(patterns) => self.any_tag(patterns),
+            ast::Expr::Attribute { name, test } => {
+                let attribute = self.attribute_named(name)?;
+                self.attribute_test(attribute, test, name.span)
+            }
+            ast::Expr::Group { name, is } => self.group_presence(name, *is),
+            ast::Expr::Segment(names) => {
+                let of = names.iter().map(|name| self.saved_segment(name)).collect::<Result<_, _>>()?;
+                Ok(union(of))
+            }
+            ast::Expr::Users(keys) => self.users(keys),
+            ast::Expr::AtLeast { threshold, of } => {
+                Ok(Expr::AtLeast { threshold: threshold.node, of: self.operands(of)? })
+            }
+            ast::Expr::Not(inner) => Ok(self.resolve_expr(inner)?.negated()),
+            ast::Expr::And(of) => Ok(Expr::And(self.operands(of)?)),
+            ast::Expr::Or(of) => Ok(Expr::Or(self.operands(of)?)),
+        }
+    }
+
+    fn operands(&mut self, of: &[ast::Expr]) -> Result<Vec<Expr>, ResolveError> {
+        of.iter().map(|operand| self.resolve_expr(operand)).collect()
+    }
+
+    /// Counts every leaf against the limit.
+    pub(super) fn leaf(&mut self, leaf: Leaf, span: Span) -> Result<Expr, ResolveError> {
+        self.leaves += 1;
+        if self.leaves > self.limits.leaves_max {
+            let max = self.limits.leaves_max as u64;
+            return Err(ResolveError::TooMany { what: "leaves after expansion", max, span });
+        }
+        Ok(leaf.into())
+    }
+
+    fn any_tag(&mut self, patterns: &[Spanned<ast::TagPattern>]) -> Result<Expr, ResolveError> {
+        let mut leaves = Vec::new();
+        for pattern in patterns {
+            for tag in self.tags_matching(pattern)? {
+                leaves.push(self.leaf(Leaf::Tag(tag), pattern.span)?);
+            }
+        }
+        Ok(union(leaves))
+    }
+
+    fn group_presence(&mut self, name: &Spanned<NameRef>, is: Presence) -> Result<Expr, ResolveError> {
+        let group = self.group_named(name)?.id;
+        let schema = self.schema;
+        let leaves = schema.tags_of_group(group).map(|tag| self.leaf(Leaf::Tag(tag.id), name.span));
+        let any = union(leaves.collect::<Result<_, _>>()?);
+        Ok(match is {
+            Presence::Present => any,
+            Presence::Missing => any.negated(),
+        })
+    }
+
+    fn users(&mut self, keys: &[Spanned<Value>]) -> Result<Expr, ResolveError> {
+        let mut texts = Vec::with_capacity(keys.len());
+        for key in keys {
+            texts.extend(self.keys(key)?);
+        }
+        texts.sort_unstable();
+        texts.dedup();
+        let span = keys.first().map_or_else(Span::default, |key| key.span);
+        self.leaf(Leaf::Keys(texts), span)
+    }
+
+    /// The users' keys that a value stands for. A whole number reads as its digits.
+    pub(super) fn keys(&mut self, value: &Spanned<Value>) -> Result<Vec<String>, ResolveError> {
+        let literals = self.literals(value)?;
+        let text = |literal: &super::Literal| {
+            literal.as_text().ok_or_else(|| {
+                let message = format!("a user's key is a text, and {} is not", literal.describe());
+                ResolveError::mismatch(message, value.span)
+            })
+        };
+        literals.iter().map(text).collect()
+    }
+
+    /// The meaning of a saved segment, now. Its text has no parameters.
+    fn saved_segment(&mut self, name: &Spanned<NameRef>) -> Result<Expr, ResolveError> {
+        let segment = self.segment_named(name)?;
+        let (text, span) = (segment.name.as_str().to_owned(), name.span);
+        if self.expanding.contains(&segment.id) {
+            return Err(ResolveError::SegmentCycle { name: text, span });
+        }
+        let parsed = match parse_expr(&segment.text, &Limits::default()) {
+            Ok(parsed) => parsed,
+            Err(source) => return Err(ResolveError::UnreadableSegment { name: text, span, source }),
+        };
+        self.expanding.push(segment.id);
+        let outer = std::mem::replace(&mut self.bindings, Bindings::none());
+        let resolved = self.resolve_expr(&parsed);
+        self.bindings = outer;
+        self.expanding.pop();
+        resolved.map_err(|source| ResolveError::InSegment { name: text, span, source: Box::new(source) })
+    }
+}

@@ -1,0 +1,118 @@
+//! From names to ids: a syntax tree, the definitions, the parameters and the moment become an
+//! expression that means the same thing without any of them.
+//!
+//! Knows definitions and types. Does not know any user. A name that is not defined is an error
+//! with the nearest defined names, never an empty result.
+
+mod attribute;
+mod bindings;
+mod dimension;
+mod error;
+mod expr;
+mod literal;
+mod names;
+mod segment;
+mod write;
+
+pub use error::{NamedKind, ResolveError, ResolveErrorKind};
+pub use literal::Literal;
+pub use write::ResolvedAssignment;
+
+use bindings::Bindings;
+use jiff::Timestamp;
+use tessera_query_lang::ast;
+
+use super::{
+    logical::Expr,
+    query::{DimensionQuery, SegmentQuery},
+};
+use crate::{datum::Datum, ids::SegmentId, schema::Schema};
+
+/// How much one statement may expand to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResolveLimits {
+    /// Leaves after globs, groups and saved segments are expanded.
+    pub leaves_max: usize,
+    /// Levels of the tree after saved segments are expanded.
+    pub depth_max: usize,
+    /// Dims of one `DIMENSION`.
+    pub dims_max: usize,
+}
+
+impl Default for ResolveLimits {
+    fn default() -> Self {
+        Self { leaves_max: 100_000, depth_max: 250, dims_max: super::query::DIMS_MAX }
+    }
+}
+
+/// Resolves one statement. One statement sees one `now`.
+#[derive(Debug)]
+pub struct Resolver<'a> {
+    schema: &'a Schema,
+    bindings: Bindings<'a>,
+    now: Timestamp,
+    limits: ResolveLimits,
+    /// The saved segments being expanded, outermost first.
+    expanding: Vec<SegmentId>,
+    leaves: usize,
+    depth: usize,
+}
+
+impl<'a> Resolver<'a> {
+    /// For one statement. Parameters are named as in the text, without `$`.
+    ///
+    /// # Errors
+    /// When a parameter has two values.
+    pub fn new(
+        schema: &'a Schema,
+        parameters: &'a [(String, Datum)],
+        now: Timestamp,
+        limits: ResolveLimits,
+    ) -> Result<Self, ResolveError> {
+        let bindings = Bindings::new(parameters)?;
+        Ok(Self { schema, bindings, now, limits, expanding: Vec::new(), leaves: 0, depth: 0 })
+    }
+
+    /// Says that the expression is about to become the meaning of a saved segment, which it
+    /// therefore must not contain.
+    #[must_use]
+    pub fn defining(mut self, segment: SegmentId) -> Self {
+        self.expanding.push(segment);
+        self
+    }
+
+    /// Resolves an expression.
+    ///
+    /// # Errors
+    /// [`ResolveError`], with the place.
+    pub fn expr(&mut self, expr: &ast::Expr) -> Result<Expr, ResolveError> {
+        self.resolve_expr(expr)
+    }
+
+    /// Resolves a `SEGMENT`.
+    ///
+    /// # Errors
+    /// [`ResolveError`], with the place.
+    pub fn segment(&mut self, segment: &ast::Segment) -> Result<SegmentQuery, ResolveError> {
+        self.resolve_segment(segment)
+    }
+
+    /// Resolves a `DIMENSION`.
+    ///
+    /// # Errors
+    /// [`ResolveError`], with the place.
+    pub fn dimension(&mut self, dimension: &ast::Dimension) -> Result<DimensionQuery, ResolveError> {
+        self.resolve_dimension(dimension)
+    }
+
+    /// Refuses parameters that nothing used; the last call of a statement.
+    ///
+    /// # Errors
+    /// [`ResolveError::UnusedParameter`].
+    pub fn finish(self) -> Result<(), ResolveError> {
+        self.bindings.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
