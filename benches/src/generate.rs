@@ -67,7 +67,10 @@ pub fn user_key(arrival: u32) -> String {
 
 impl Recipe {
     /// Makes the data a chunk at a time, with the arrival number of the chunk's first user.
-    pub fn for_each_chunk<E>(&self, mut visit: impl FnMut(u32, &[User]) -> Result<(), E>) -> Result<(), E> {
+    pub fn for_each_chunk<E>(
+        &self,
+        mut visit: impl FnMut(u32, &[User]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut first = 0;
         while first < self.users {
             let length = CHUNK_USERS.min(self.users - first);
@@ -80,8 +83,9 @@ impl Recipe {
     fn chunk(&self, first: u32, length: u32) -> Vec<User> {
         let mut stream = Stream::new([self.seed, 1, u64::from(first)]);
         let shapes = Shapes::new();
-        let mut users: Vec<User> =
-            (0..length).map(|i| shapes.user(&mut stream, f64::from(first + i) / f64::from(self.users))).collect();
+        let mut users: Vec<User> = (0..length)
+            .map(|i| shapes.user(&mut stream, f64::from(first + i) / f64::from(self.users)))
+            .collect();
         for tag in 0..TAGS {
             self.for_each_holder(tag, first, length, |i| users[i as usize].tags.push(tag));
         }
@@ -91,7 +95,7 @@ impl Recipe {
     fn for_each_holder(&self, tag: u16, first: u32, length: u32, mut hold: impl FnMut(u32)) {
         let mut stream = Stream::new([self.seed, 2 + u64::from(tag), u64::from(first)]);
         let density = tag_density(tag);
-        if tag % 2 == 0 {
+        if tag.is_multiple_of(2) {
             return skip_through(&mut stream, density, 0, length, &mut hold);
         }
         let dense = (density * RUN_CONTRAST / 1.95).min(0.95);
@@ -102,7 +106,11 @@ impl Recipe {
             // Around the mean, so that runs do not align between tags.
             let run = RUN_ARRIVALS / 2 + stream.below(RUN_ARRIVALS);
             let end = length.min(start + run as u32);
-            let p = if stream.unit() < dense_runs { dense } else { sparse };
+            let p = if stream.unit() < dense_runs {
+                dense
+            } else {
+                sparse
+            };
             skip_through(&mut stream, p, start, end, &mut hold);
             start = end;
         }
@@ -140,7 +148,11 @@ impl Shapes {
         let last = f64::from(DAYS - 1);
         let signup = (arrived * last + stream.normal() * 30.0).clamp(0.0, last);
         let days_away = -(1.0 - stream.unit()).ln() * 120.0;
-        let spend = if stream.unit() < 0.6 { 0.0 } else { (5.5 + 1.2 * stream.normal()).exp() };
+        let spend = if stream.unit() < 0.6 {
+            0.0
+        } else {
+            (5.5 + 1.2 * stream.normal()).exp()
+        };
         User {
             gender: self.gender.choose(stream),
             age: (34.0 + 12.0 * stream.normal()).round().clamp(13.0, 90.0) as u8,
@@ -163,6 +175,9 @@ pub const CSV_HEADER: &str =
 /// The import mapping that goes with the CSV file.
 pub const MAPPING: &str = include_str!("segbench.toml");
 
+/// The import mapping that goes with the load test's CSV file.
+pub const LOAD_MAPPING: &str = include_str!("load.toml");
+
 /// Writes the users as a CSV file with a header.
 ///
 /// # Errors
@@ -170,7 +185,10 @@ pub const MAPPING: &str = include_str!("segbench.toml");
 pub fn write_csv(recipe: &Recipe, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{CSV_HEADER}")?;
     recipe.for_each_chunk(|first, users| {
-        users.iter().zip(first..).try_for_each(|(user, arrival)| write_row(user, arrival, out))
+        users
+            .iter()
+            .zip(first..)
+            .try_for_each(|(user, arrival)| write_row(user, arrival, out))
     })
 }
 
@@ -200,7 +218,10 @@ fn write_row(user: &User, arrival: u32, out: &mut impl Write) -> io::Result<()> 
 /// # Errors
 /// When the writer fails.
 pub fn write_load_csv(recipe: &Recipe, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "user,gender,age,region,industry,source,device,signup_day,spend_90d,tags")?;
+    writeln!(
+        out,
+        "user,gender,age,region,industry,source,device,signup_day,spend_90d,tags"
+    )?;
     let weights = Weighted::new((0..250).map(|tag| tag_density(tag * 4)));
     recipe.for_each_chunk(|first, users| {
         let mut stream = Stream::new([recipe.seed, 3_000, u64::from(first)]);
@@ -232,7 +253,10 @@ pub fn write_load_csv(recipe: &Recipe, out: &mut impl Write) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    const RECIPE: Recipe = Recipe { users: 200_000, seed: 1 };
+    const RECIPE: Recipe = Recipe {
+        users: 200_000,
+        seed: 1,
+    };
 
     fn users() -> Vec<User> {
         RECIPE.chunk(0, RECIPE.users)
@@ -241,7 +265,10 @@ mod tests {
     #[test]
     fn the_same_seed_makes_the_same_users() {
         assert!(users() == users());
-        assert_ne!(RECIPE.chunk(0, 10), Recipe { seed: 2, ..RECIPE }.chunk(0, 10));
+        assert_ne!(
+            RECIPE.chunk(0, 10),
+            Recipe { seed: 2, ..RECIPE }.chunk(0, 10)
+        );
     }
 
     #[test]
@@ -251,7 +278,10 @@ mod tests {
             let holders = users.iter().filter(|user| user.tags.contains(&tag)).count();
             let expected = tag_density(tag) * f64::from(RECIPE.users);
             let ratio = holders as f64 / expected;
-            assert!((0.7..1.3).contains(&ratio), "t{tag}: {holders} of expected {expected}");
+            assert!(
+                (0.7..1.3).contains(&ratio),
+                "t{tag}: {holders} of expected {expected}"
+            );
         }
     }
 
@@ -266,13 +296,22 @@ mod tests {
             let mean = held.iter().sum::<f64>() / held.len() as f64;
             held.iter().map(|n| (n - mean).powi(2)).sum::<f64>() / held.len() as f64 / mean
         };
-        assert!(spread(101) > 3.0 * spread(100), "{} and {}", spread(101), spread(100));
+        assert!(
+            spread(101) > 3.0 * spread(100),
+            "{} and {}",
+            spread(101),
+            spread(100)
+        );
     }
 
     #[test]
     fn attributes_stay_in_their_ranges() {
         let users = users();
-        assert!(users.iter().all(|u| (13..=90).contains(&u.age) && u.region < 34 && u.device < 200));
+        assert!(
+            users
+                .iter()
+                .all(|u| (13..=90).contains(&u.age) && u.region < 34 && u.device < 200)
+        );
         let women = users.iter().filter(|u| u.gender == 0).count();
         assert!((100_000..108_000).contains(&women), "{women}");
         let zero = users.iter().filter(|u| u.spend_90d == 0).count();

@@ -47,7 +47,10 @@ impl Oracle {
             *self.q8.entry(gender).or_default() += 1;
         }
         if has(0) && !has(5) {
-            *self.q9.entry((format!("r{}", user.region), age_band(user.age))).or_default() += 1;
+            *self
+                .q9
+                .entry((format!("r{}", user.region), age_band(user.age)))
+                .or_default() += 1;
         }
         if vip && gender == "f" {
             for &tag in &user.tags {
@@ -73,10 +76,28 @@ impl Oracle {
         self.q7.sort_unstable();
         answers.insert("Q6", self.q1.into_iter().map(|key| vec![key]).collect());
         answers.insert("Q7", self.q7.into_iter().map(|key| vec![key]).collect());
-        answers.insert("Q8", self.q8.iter().map(|(g, n)| vec![(*g).to_owned(), n.to_string()]).collect());
-        answers.insert("Q9", self.q9.iter().map(|((r, a), n)| vec![r.clone(), a.clone(), n.to_string()]).collect());
+        answers.insert(
+            "Q8",
+            self.q8
+                .iter()
+                .map(|(g, n)| vec![(*g).to_owned(), n.to_string()])
+                .collect(),
+        );
+        answers.insert(
+            "Q9",
+            self.q9
+                .iter()
+                .map(|((r, a), n)| vec![r.clone(), a.clone(), n.to_string()])
+                .collect(),
+        );
         answers.insert("Q10", top_tags(&self.q10));
-        answers.insert("Q11", self.q11.iter().map(|(s, &(n, sum))| source_row(s, n, sum)).collect());
+        answers.insert(
+            "Q11",
+            self.q11
+                .iter()
+                .map(|(s, &(n, sum))| source_row(s, n, sum))
+                .collect(),
+        );
         answers
     }
 }
@@ -92,14 +113,23 @@ pub fn age_band(age: u8) -> String {
 }
 
 fn top_tags(counts: &BTreeMap<u16, u64>) -> Rows {
-    let mut tags: Vec<(u64, String)> = counts.iter().map(|(tag, &n)| (n, format!("t{tag}"))).collect();
+    let mut tags: Vec<(u64, String)> = counts
+        .iter()
+        .map(|(tag, &n)| (n, format!("t{tag}")))
+        .collect();
     tags.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     tags.truncate(20);
-    tags.into_iter().map(|(n, tag)| vec![tag, n.to_string()]).collect()
+    tags.into_iter()
+        .map(|(n, tag)| vec![tag, n.to_string()])
+        .collect()
 }
 
 fn source_row(source: &str, count: u64, sum: u64) -> Vec<String> {
-    vec![source.to_owned(), sum.to_string(), format!("{:.6}", sum as f64 / count as f64)]
+    vec![
+        source.to_owned(),
+        sum.to_string(),
+        format!("{:.6}", sum as f64 / count as f64),
+    ]
 }
 
 #[cfg(test)]
@@ -120,7 +150,10 @@ mod tests {
     #[test]
     fn ties_are_ordered_by_name() {
         let counts = BTreeMap::from([(2, 5), (10, 5), (3, 9)]);
-        let names: Vec<String> = top_tags(&counts).into_iter().map(|row| row[0].clone()).collect();
+        let names: Vec<String> = top_tags(&counts)
+            .into_iter()
+            .map(|row| row[0].clone())
+            .collect();
         assert_eq!(names, ["t3", "t10", "t2"]);
     }
 }

@@ -66,14 +66,22 @@ impl Weighted {
     /// These weights, which need not sum to one.
     pub fn new(weights: impl IntoIterator<Item = f64>) -> Self {
         let mut sum = 0.0;
-        let sums: Vec<f64> = weights.into_iter().map(|w| { sum += w; sum }).collect();
+        let sums: Vec<f64> = weights
+            .into_iter()
+            .map(|w| {
+                sum += w;
+                sum
+            })
+            .collect();
         Self(sums.into_iter().map(|s| s / sum).collect())
     }
 
     /// One choice.
     pub fn choose(&self, stream: &mut Stream) -> u8 {
         let at = stream.unit();
-        self.0.partition_point(|&sum| sum <= at).min(self.0.len() - 1) as u8
+        self.0
+            .partition_point(|&sum| sum <= at)
+            .min(self.0.len() - 1) as u8
     }
 }
 
@@ -97,6 +105,9 @@ mod tests {
         for _ in 0..100_000 {
             counts[usize::from(weighted.choose(&mut stream))] += 1;
         }
-        assert!(counts[0] > counts[1] && counts[1] > counts[5] && counts[33] > 0, "{counts:?}");
+        assert!(
+            counts[0] > counts[1] && counts[1] > counts[5] && counts[33] > 0,
+            "{counts:?}"
+        );
     }
 }
