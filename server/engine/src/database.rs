@@ -1,0 +1,233 @@
+//! The database: what a server, a test or a benchmark opens.
+//!
+//! Knows how the parts are put together, and in which order they start and stop. Does not know
+//! the rules of any of them.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+
+pub use crate::{
+    budget::{Budget, CancelFlag},
+    limits::Limits,
+    parameters::Parameters,
+    storage::{DatabaseId, Durability, OpenError},
+    write::{Mutation, SchemaStatement, UnknownTags, WriteRequest},
+};
+use crate::{
+    datum::{Datum, ResultSink, Summary},
+    error::Error,
+    exec::statement::Statements,
+    storage::{Store, StoreOptions, View},
+    time::{Clock, micros_of_timestamp},
+    write::{Job, Writer, WriterHandle},
+};
+
+/// The share of the memory budget that the store's own block cache gets; the rest holds
+/// fragments and columns.
+const BLOCK_CACHE_SHARE: u64 = 4;
+
+/// How a database is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Partitions, fixed when the database is created: 1 to 4,096.
+    pub partition_count: u16,
+    /// Memory for what is read often: fragments, columns, and the store's blocks.
+    pub cache_bytes: u64,
+    /// Threads that answer queries.
+    pub threads: usize,
+    /// When a write is acknowledged.
+    pub durability: Durability,
+    /// How much is taken from outside.
+    pub limits: Limits,
+    /// The identity that a new database gets; a random one when not given.
+    pub database_id: Option<DatabaseId>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            partition_count: 16,
+            cache_bytes: 1 << 30,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            durability: Durability::Fsync,
+            limits: Limits::default(),
+            database_id: None,
+        }
+    }
+}
+
+/// An open database. Used from any number of threads; dropped or [closed](Self::close) once.
+pub struct Database {
+    // Dropped first: the writer ends before the store it writes to.
+    writer: Writer,
+    handle: WriterHandle,
+    current: Arc<ArcSwap<View>>,
+    store: Arc<Store>,
+    statements: Statements,
+    pool: rayon::ThreadPool,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    opened_at: Duration,
+}
+
+impl Database {
+    /// Opens the database in a directory; creates it when there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`]: it is in use, of a newer format, damaged, or the directory cannot be used.
+    pub fn open(dir: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads.max(1))
+            .thread_name(|index| format!("query-{index}"))
+            .build()
+            .map_err(|error| OpenError::InvalidOption(format!("cannot start {} threads: {error}", options.threads)))?;
+        let block_cache_bytes = options.cache_bytes / BLOCK_CACHE_SHARE;
+        let store_options = StoreOptions {
+            partition_count: options.partition_count,
+            block_cache_bytes,
+            view_cache_bytes: options.cache_bytes - block_cache_bytes,
+            durability: options.durability,
+            database_id: options.database_id,
+            created_at_us: micros_of_timestamp(clock.now()),
+        };
+        let opened = Store::open(dir, &store_options)?;
+        let store = opened.store.clone();
+        let current = Arc::new(ArcSwap::new(opened.view.clone()));
+        let (writer, handle) = Writer::start(opened, options.limits.clone(), clock.clone(), current.clone())?;
+        let opened_at = clock.monotonic();
+        Ok(Self {
+            writer,
+            handle,
+            current,
+            store,
+            statements: Statements::new(),
+            pool,
+            clock,
+            limits: options.limits,
+            opened_at,
+        })
+    }
+
+    /// The newest state. It does not change; holding it keeps what it shows from being freed.
+    pub fn view(&self) -> Arc<View> {
+        self.current.load_full()
+    }
+
+    /// Applies mutations, all or none, and waits until they are durable.
+    ///
+    /// # Errors
+    /// When the request is refused: nothing of it was done. [`Error::Storage`]: it may or may
+    /// not have been done.
+    pub fn write(&self, request: WriteRequest) -> Result<Summary, Error> {
+        self.handle.submit(Job::Write(request))
+    }
+
+    /// Changes the definitions and waits until that is durable.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub fn change_schema(&self, change: SchemaStatement) -> Result<Summary, Error> {
+        self.handle.submit(Job::Schema(Box::new(change)))
+    }
+
+    /// Applies the mutations that `select` finds on a state in which everything acknowledged so
+    /// far, and nothing later, is visible. `select` runs on the writer's thread: other writes
+    /// wait for it.
+    ///
+    /// # Errors
+    /// As for [`Self::write`], and whatever `select` answers.
+    pub fn write_where(
+        &self,
+        select: impl FnOnce(&Arc<View>) -> Result<Vec<Mutation>, Error> + Send + 'static,
+    ) -> Result<Summary, Error> {
+        self.handle.submit(Job::Where(Box::new(select)))
+    }
+
+    /// Runs one statement of the query language.
+    ///
+    /// # Errors
+    /// [`Error`], of whatever phase.
+    pub fn execute(
+        &self,
+        text: &str,
+        parameters: &Parameters,
+        budget: &Budget,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error> {
+        crate::exec::statement::execute(self, text, parameters, budget, sink)
+    }
+
+    /// Stops the writer after what was submitted, and brings everything to disk in its final
+    /// form. A [`View`] that somebody still holds keeps the directory in use until it is dropped.
+    ///
+    /// # Errors
+    /// When the store fails; what was acknowledged is in its log all the same.
+    pub fn close(mut self) -> Result<(), crate::storage::StorageError> {
+        self.writer.stop();
+        self.store.flush()
+    }
+
+    /// Facts about the running database, by name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn status(&self) -> Result<Vec<(String, Datum)>, Error> {
+        let view = self.view();
+        let schema = crate::exec::dataset::Dataset::schema(view.as_ref());
+        let up = self.clock.monotonic().saturating_sub(self.opened_at);
+        let cache = self.store.cache_usage();
+        let text = |text: String| Datum::Text(text);
+        let count = |number: u64| Datum::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+        let rows: Vec<(&str, Datum)> = vec![
+            ("version", text(env!("CARGO_PKG_VERSION").to_owned())),
+            ("format", count(u64::from(crate::storage::FORMAT_VERSION))),
+            ("database_id", text(self.store.database_id().to_string())),
+            ("created", Datum::Timestamp(self.store.created_at_us())),
+            ("uptime_seconds", count(up.as_secs())),
+            ("partitions", count(u64::from(self.store.partition_count()))),
+            ("users", count(view.user_count()?)),
+            ("tags", count(u64::from(schema.tag_count()))),
+            ("groups", count(u64::from(schema.group_count()))),
+            ("attributes", count(u64::from(schema.attribute_count()))),
+            ("segments", count(u64::from(schema.segment_count()))),
+            ("commits", count(view.version())),
+            ("threads", count(self.pool.current_num_threads() as u64)),
+            ("cache_bytes", count(cache.bytes)),
+            ("cache_bytes_max", count(cache.bytes_max)),
+            ("cache_hits", count(cache.hits)),
+            ("cache_misses", count(cache.misses)),
+            ("disk_bytes", count(self.store.disk_bytes()?)),
+        ];
+        Ok(rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// The threads that answer queries.
+    pub fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+
+    /// The clock it was opened with.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The limits it was opened with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What statements keep between each other: open cursors.
+    pub fn statements(&self) -> &Statements {
+        &self.statements
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("id", &self.store.database_id()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! What a definition says.
+
+use tessera_query_lang::name::Name;
+
+use crate::{
+    ids::{AttributeId, GroupId, SegmentId, TagId},
+    schema::registry::Definition,
+};
+
+pub use tessera_query_lang::ast::{Exclusivity, Mutability, Notes};
+
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagDefinition {
+    /// Its number.
+    pub id: TagId,
+    /// Its name, unique among tags.
+    pub name: Name,
+    /// The group it belongs to.
+    pub group: Option<GroupId>,
+    /// Description and owner.
+    pub notes: Notes,
+}
+
+/// A tag group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupDefinition {
+    /// Its number.
+    pub id: GroupId,
+    /// Its name, unique among groups.
+    pub name: Name,
+    /// How many of its tags a user may hold.
+    pub exclusivity: Exclusivity,
+    /// Description and owner.
+    pub notes: Notes,
+}
+
+/// An attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributeDefinition {
+    /// Its number.
+    pub id: AttributeId,
+    /// Its name, unique among attributes.
+    pub name: Name,
+    /// Its type.
+    pub kind: AttributeKind,
+    /// Whether a value may change.
+    pub mutability: Mutability,
+    /// Description and owner.
+    pub notes: Notes,
+}
+
+/// A saved segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentDefinition {
+    /// Its number.
+    pub id: SegmentId,
+    /// Its name, unique among segments.
+    pub name: Name,
+    /// The printed expression.
+    pub text: String,
+    /// Description and owner.
+    pub notes: Notes,
+}
+
+/// Whether an enum or multi takes values that it has not had before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Vocabulary {
+    /// A new value is added at first sight.
+    Open,
+    /// Only listed values are taken.
+    Closed,
+}
+
+/// An attribute's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttributeKind {
+    /// One of a list of texts.
+    Enum(Vocabulary),
+    /// Several of a list of texts.
+    Multi(Vocabulary),
+    /// A whole number of 64 bits.
+    Integer,
+    /// A number of 64 bits with so many digits after the point, 0 to 18.
+    Decimal {
+        /// Digits after the point.
+        scale: u8,
+    },
+    /// A day.
+    Date,
+    /// A moment, in microseconds.
+    Timestamp,
+    /// True or false.
+    Boolean,
+    /// Any text.
+    Text,
+    /// Another user's key.
+    User,
+}
+
+/// How an attribute's values are stored and indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttributeClass {
+    /// Enum and boolean: a row a value, and a column of codes.
+    Coded,
+    /// Multi: a row a value.
+    MultiCoded,
+    /// Integer, decimal, date, timestamp: bit slices, and a column of numbers.
+    Numeric,
+    /// Text and user: an index from text to users.
+    Textual,
+}
+
+impl AttributeKind {
+    /// How its values are stored and indexed.
+    pub fn class(self) -> AttributeClass {
+        match self {
+            Self::Enum(_) | Self::Boolean => AttributeClass::Coded,
+            Self::Multi(_) => AttributeClass::MultiCoded,
+            Self::Integer | Self::Decimal { .. } | Self::Date | Self::Timestamp => AttributeClass::Numeric,
+            Self::Text | Self::User => AttributeClass::Textual,
+        }
+    }
+
+    /// The type's word in the language, without values or scale.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Enum(_) => "enum",
+            Self::Multi(_) => "multi",
+            Self::Integer => "integer",
+            Self::Decimal { .. } => "decimal",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Boolean => "boolean",
+            Self::Text => "text",
+            Self::User => "user",
+        }
+    }
+}
+
+impl std::fmt::Display for AttributeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Decimal { scale } => write!(f, "decimal({scale})"),
+            Self::Enum(_)
+            | Self::Multi(_)
+            | Self::Integer
+            | Self::Date
+            | Self::Timestamp
+            | Self::Boolean
+            | Self::Text
+            | Self::User => f.write_str(self.keyword()),
+        }
+    }
+}
+
+impl Definition for TagDefinition {
+    fn id(&self) -> u32 {
+        self.id.0
+    }
+    fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl Definition for GroupDefinition {
+    fn id(&self) -> u32 {
+        self.id.0
+    }
+    fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl Definition for AttributeDefinition {
+    fn id(&self) -> u32 {
+        self.id.0
+    }
+    fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl Definition for SegmentDefinition {
+    fn id(&self) -> u32 {
+        self.id.0
+    }
+    fn name(&self) -> &Name {
+        &self.name
+    }
+}

@@ -1,0 +1,260 @@
+//! The definitions: tags, groups, attributes, saved segments, and the values of enum and multi
+//! attributes.
+//!
+//! Knows names, ids and types, and how a stored value reads. Does not know who holds what, nor
+//! where definitions are stored, nor whether a change is allowed.
+
+mod definition;
+mod dictionary;
+mod registry;
+mod render;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tessera_query_lang::name::Glob;
+
+pub use definition::{
+    AttributeClass, AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes,
+    SegmentDefinition, TagDefinition, Vocabulary,
+};
+pub use dictionary::Dictionary;
+pub use registry::{Definition, Registry};
+
+use crate::ids::{AttributeId, GroupId, SegmentId, TagId, ValueCode};
+
+/// The texts of a boolean's two values, by code.
+const BOOLEAN_TEXTS: [&str; 2] = ["false", "true"];
+
+/// All definitions of one moment. Shared by [`Arc`]; a copy shares what it does not change.
+#[derive(Debug, Clone, Default)]
+pub struct Schema {
+    tags: Registry<TagDefinition>,
+    groups: Registry<GroupDefinition>,
+    attributes: Registry<AttributeDefinition>,
+    segments: Registry<SegmentDefinition>,
+    dictionaries: BTreeMap<AttributeId, Arc<Dictionary>>,
+}
+
+impl Schema {
+    /// No definitions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tag with this (normalised) name.
+    pub fn tag(&self, name: &str) -> Option<&TagDefinition> {
+        self.tags.by_name(name)
+    }
+
+    /// The tag with this id.
+    pub fn tag_by_id(&self, id: TagId) -> Option<&TagDefinition> {
+        self.tags.by_id(id.0)
+    }
+
+    /// All tags by name. Sorts them: not for the hot path.
+    pub fn tags(&self) -> impl Iterator<Item = &TagDefinition> {
+        self.tags.by_names()
+    }
+
+    /// All tags by id.
+    pub fn tags_by_id(&self) -> impl Iterator<Item = &TagDefinition> {
+        self.tags.iter()
+    }
+
+    /// The tags whose name matches, by name.
+    pub fn tags_matching(&self, glob: &Glob) -> Vec<&TagDefinition> {
+        let mut found: Vec<_> = self.tags.iter().filter(|tag| glob.matches(tag.name.as_str())).collect();
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
+    /// The tags of a group, by name. Looks at every tag.
+    pub fn tags_of_group(&self, group: GroupId) -> impl Iterator<Item = &TagDefinition> {
+        let mut found: Vec<_> = self.tags.iter().filter(|tag| tag.group == Some(group)).collect();
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        found.into_iter()
+    }
+
+    /// The group with this (normalised) name.
+    pub fn group(&self, name: &str) -> Option<&GroupDefinition> {
+        self.groups.by_name(name)
+    }
+
+    /// The group with this id.
+    pub fn group_by_id(&self, id: GroupId) -> Option<&GroupDefinition> {
+        self.groups.by_id(id.0)
+    }
+
+    /// All groups by name.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupDefinition> {
+        self.groups.by_names()
+    }
+
+    /// The attribute with this (normalised) name.
+    pub fn attribute(&self, name: &str) -> Option<&AttributeDefinition> {
+        self.attributes.by_name(name)
+    }
+
+    /// The attribute with this id.
+    pub fn attribute_by_id(&self, id: AttributeId) -> Option<&AttributeDefinition> {
+        self.attributes.by_id(id.0)
+    }
+
+    /// All attributes by name.
+    pub fn attributes(&self) -> impl Iterator<Item = &AttributeDefinition> {
+        self.attributes.by_names()
+    }
+
+    /// All attributes by id.
+    pub fn attributes_by_id(&self) -> impl Iterator<Item = &AttributeDefinition> {
+        self.attributes.iter()
+    }
+
+    /// The saved segment with this (normalised) name.
+    pub fn segment(&self, name: &str) -> Option<&SegmentDefinition> {
+        self.segments.by_name(name)
+    }
+
+    /// The saved segment with this id.
+    pub fn segment_by_id(&self, id: SegmentId) -> Option<&SegmentDefinition> {
+        self.segments.by_id(id.0)
+    }
+
+    /// All saved segments by name.
+    pub fn segments(&self) -> impl Iterator<Item = &SegmentDefinition> {
+        self.segments.by_names()
+    }
+
+    /// How many tags there are.
+    pub fn tag_count(&self) -> u32 {
+        self.tags.len()
+    }
+
+    /// How many groups there are.
+    pub fn group_count(&self) -> u32 {
+        self.groups.len()
+    }
+
+    /// How many attributes there are.
+    pub fn attribute_count(&self) -> u32 {
+        self.attributes.len()
+    }
+
+    /// How many saved segments there are.
+    pub fn segment_count(&self) -> u32 {
+        self.segments.len()
+    }
+
+    /// The code of a value of an enum, multi or boolean.
+    pub fn value_code(&self, attribute: AttributeId, text: &str) -> Option<ValueCode> {
+        if self.is_boolean(attribute) {
+            return (0u32..).zip(BOOLEAN_TEXTS).find(|(_, known)| *known == text).map(|(code, _)| ValueCode(code));
+        }
+        self.dictionaries.get(&attribute)?.code(text)
+    }
+
+    /// The value with this code of an enum, multi or boolean.
+    pub fn value_text(&self, attribute: AttributeId, code: ValueCode) -> Option<&str> {
+        if self.is_boolean(attribute) {
+            return BOOLEAN_TEXTS.get(code.0 as usize).copied();
+        }
+        self.dictionaries.get(&attribute)?.text(code)
+    }
+
+    /// How many values an enum, multi or boolean has had so far; their codes are 0 to one less.
+    pub fn value_count(&self, attribute: AttributeId) -> u32 {
+        if self.is_boolean(attribute) {
+            return 2;
+        }
+        self.dictionaries.get(&attribute).map_or(0, |dictionary| dictionary.len())
+    }
+
+    /// The values of an enum, multi or boolean, by code.
+    pub fn values(&self, attribute: AttributeId) -> impl Iterator<Item = (ValueCode, &str)> {
+        (0..self.value_count(attribute)).filter_map(move |code| {
+            let code = ValueCode(code);
+            self.value_text(attribute, code).map(|text| (code, text))
+        })
+    }
+
+    fn is_boolean(&self, attribute: AttributeId) -> bool {
+        self.attribute_by_id(attribute).is_some_and(|definition| definition.kind == AttributeKind::Boolean)
+    }
+
+    /// The id that the next new tag gets.
+    pub fn next_tag_id(&self) -> TagId {
+        TagId(self.tags.next_id())
+    }
+
+    /// The id that the next new group gets.
+    pub fn next_group_id(&self) -> GroupId {
+        GroupId(self.groups.next_id())
+    }
+
+    /// The id that the next new attribute gets.
+    pub fn next_attribute_id(&self) -> AttributeId {
+        AttributeId(self.attributes.next_id())
+    }
+
+    /// The id that the next new segment gets.
+    pub fn next_segment_id(&self) -> SegmentId {
+        SegmentId(self.segments.next_id())
+    }
+
+    /// Keeps ids below these from being given again.
+    pub fn reserve_ids(&mut self, tags: TagId, groups: GroupId, attributes: AttributeId, segments: SegmentId) {
+        self.tags.reserve_ids(tags.0);
+        self.groups.reserve_ids(groups.0);
+        self.attributes.reserve_ids(attributes.0);
+        self.segments.reserve_ids(segments.0);
+    }
+
+    /// Adds a tag, or replaces the one with its id.
+    pub fn put_tag(&mut self, tag: TagDefinition) {
+        self.tags.put(tag);
+    }
+
+    /// Adds a group, or replaces the one with its id.
+    pub fn put_group(&mut self, group: GroupDefinition) {
+        self.groups.put(group);
+    }
+
+    /// Adds an attribute, or replaces the one with its id.
+    pub fn put_attribute(&mut self, attribute: AttributeDefinition) {
+        self.attributes.put(attribute);
+    }
+
+    /// Adds a saved segment, or replaces the one with its id.
+    pub fn put_segment(&mut self, segment: SegmentDefinition) {
+        self.segments.put(segment);
+    }
+
+    /// Takes a tag away.
+    pub fn remove_tag(&mut self, id: TagId) {
+        self.tags.remove(id.0);
+    }
+
+    /// Takes a group away.
+    pub fn remove_group(&mut self, id: GroupId) {
+        self.groups.remove(id.0);
+    }
+
+    /// Takes an attribute away, and its values.
+    pub fn remove_attribute(&mut self, id: AttributeId) {
+        self.attributes.remove(id.0);
+        self.dictionaries.remove(&id);
+    }
+
+    /// Takes a saved segment away.
+    pub fn remove_segment(&mut self, id: SegmentId) {
+        self.segments.remove(id.0);
+    }
+
+    /// The code of an enum's or multi's value; a new one at the end when it is new.
+    pub fn add_value(&mut self, attribute: AttributeId, text: &str) -> ValueCode {
+        Arc::make_mut(self.dictionaries.entry(attribute).or_default()).add(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! Fragments and columns that were read lately, shared by all views under one byte budget.
+//!
+//! Views of different versions share entries. An entry is the newest state of its fragment, and
+//! holds from some version on; a commit drops the entries it changes. So:
+//! - a view uses an entry that holds from its own version or an earlier one;
+//! - a view older than an entry reads its own snapshot and leaves the cache alone;
+//! - a view puts in what it read unless the fragment was written after the view's version.
+//!
+//! The writer first commits to the store, then notes its version for every fragment it changed
+//! and drops their entries, each under the lock that readers take, and only then publishes the
+//! view with that version. A note is forgotten when no living view is older than it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::BuildHasher,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use foldhash::fast::{FixedState, RandomState};
+use quick_cache::{Weighter, unsync::Cache};
+
+use crate::{
+    bitmap::Fragment,
+    column::ColumnBlock,
+    storage::keys::{ColumnKey, FragmentKey},
+};
+
+/// Pieces with a lock each.
+const PIECES: usize = 16;
+/// What an entry costs beside its bytes.
+const ENTRY_BYTES: usize = 160;
+/// What an entry is expected to weigh, to size the tables.
+const ENTRY_BYTES_EXPECTED: u64 = 8 << 10;
+/// Notes a piece keeps before it looks for some to forget.
+const NOTES_MIN: usize = 1024;
+
+/// What an entry is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum CacheKey {
+    Fragment(FragmentKey),
+    Column(ColumnKey),
+}
+
+/// What is kept.
+#[derive(Debug, Clone)]
+pub(crate) enum Cached {
+    Fragment(Arc<Fragment>),
+    Column(Arc<ColumnBlock>),
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    value: Cached,
+    valid_from: u64,
+}
+
+#[derive(Debug, Clone)]
+struct ByHeapBytes;
+
+impl Weighter<CacheKey, Entry> for ByHeapBytes {
+    fn weight(&self, _key: &CacheKey, entry: &Entry) -> u64 {
+        let heap_bytes = match &entry.value {
+            Cached::Fragment(fragment) => fragment.heap_bytes(),
+            Cached::Column(column) => column.heap_bytes(),
+        };
+        (heap_bytes + ENTRY_BYTES) as u64
+    }
+}
+
+struct Piece {
+    entries: Cache<CacheKey, Entry, ByHeapBytes, RandomState>,
+    last_write: HashMap<CacheKey, u64, RandomState>,
+    /// Look for notes to forget when there are so many.
+    notes_max: usize,
+}
+
+/// How much is kept, and how often that helped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CacheUsage {
+    pub(crate) bytes: u64,
+    pub(crate) bytes_max: u64,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+}
+
+/// The cache, and the register of living views.
+pub(crate) struct Caches {
+    pieces: Vec<Mutex<Piece>>,
+    hasher: FixedState,
+    live: Mutex<BTreeMap<u64, usize>>,
+    bytes_max: u64,
+}
+
+/// Notes that a view lives, for as long as it exists.
+pub(crate) struct LiveView {
+    caches: Arc<Caches>,
+    version: u64,
+}
+
+impl LiveView {
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+impl Drop for LiveView {
+    fn drop(&mut self) {
+        let mut live = lock(&self.caches.live);
+        if let Some(count) = live.get_mut(&self.version) {
+            *count -= 1;
+            if *count == 0 {
+                live.remove(&self.version);
+            }
+        }
+    }
+}
+
+/// A cache half changed by a panic is still a cache: entries and notes are changed one by one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Caches {
+    pub(crate) fn new(bytes_max: u64) -> Self {
+        let piece_bytes = bytes_max / PIECES as u64;
+        let expected = usize::try_from(piece_bytes / ENTRY_BYTES_EXPECTED).unwrap_or(usize::MAX).max(16);
+        let piece = || Piece {
+            entries: Cache::with(
+                expected,
+                piece_bytes,
+                ByHeapBytes,
+                RandomState::default(),
+                quick_cache::unsync::DefaultLifecycle::default(),
+            ),
+            last_write: HashMap::default(),
+            notes_max: NOTES_MIN,
+        };
+        Self {
+            pieces: (0..PIECES).map(|_| Mutex::new(piece())).collect(),
+            hasher: FixedState::default(),
+            live: Mutex::default(),
+            bytes_max,
+        }
+    }
+
+    /// Notes that a view of this version lives.
+    pub(crate) fn register(self: &Arc<Self>, version: u64) -> LiveView {
+        *lock(&self.live).entry(version).or_insert(0) += 1;
+        LiveView { caches: self.clone(), version }
+    }
+
+    fn piece(&self, key: &CacheKey) -> MutexGuard<'_, Piece> {
+        let place = self.hasher.hash_one(key) as usize % self.pieces.len();
+        lock(&self.pieces[place])
+    }
+
+    /// What a view of this version may see of a fragment or column.
+    pub(crate) fn find(&self, key: &CacheKey, version: u64) -> Option<Cached> {
+        let piece = self.piece(key);
+        piece.entries.get(key).filter(|entry| entry.valid_from <= version).map(|entry| entry.value.clone())
+    }
+
+    /// Takes what a view of this version has read from its snapshot, if it is still the newest.
+    pub(crate) fn offer(&self, key: CacheKey, value: Cached, version: u64) {
+        let mut piece = self.piece(&key);
+        // Without a note the last write is older than every living view.
+        let valid_from = piece.last_write.get(&key).copied().unwrap_or(0);
+        if valid_from <= version {
+            piece.entries.insert(key, Entry { value, valid_from });
+        }
+    }
+
+    /// Drops what a commit has changed. Called between the commit and the publication of the
+    /// view with this version.
+    pub(crate) fn invalidate(&self, touched: &[CacheKey], version: u64) {
+        let oldest_live = lock(&self.live).keys().next().copied().unwrap_or(version);
+        for key in touched {
+            let mut piece = self.piece(key);
+            piece.entries.remove(key);
+            piece.last_write.insert(*key, version);
+            if piece.last_write.len() > piece.notes_max {
+                piece.last_write.retain(|_, written| *written > oldest_live);
+                piece.notes_max = NOTES_MIN.max(2 * piece.last_write.len());
+            }
+        }
+    }
+
+    pub(crate) fn usage(&self) -> CacheUsage {
+        let mut usage = CacheUsage { bytes_max: self.bytes_max, ..CacheUsage::default() };
+        for piece in &self.pieces {
+            let piece = lock(piece);
+            usage.bytes += piece.entries.weight();
+            usage.hits += piece.entries.hits();
+            usage.misses += piece.entries.misses();
+        }
+        usage
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+    use super::*;
+    use crate::ids::{PartitionId, RowId, ShardId};
+
+    fn key(shard: u16) -> CacheKey {
+        CacheKey::Fragment(FragmentKey { partition: PartitionId(0), row: RowId::Users, shard: ShardId(shard) })
+    }
+
+    fn set_of(offsets: &[u32]) -> Cached {
+        Cached::Fragment(Arc::new(Fragment::from_sorted(offsets.iter().copied()).unwrap()))
+    }
+
+    fn seen(caches: &Caches, version: u64) -> Option<Vec<u32>> {
+        match caches.find(&key(0), version)? {
+            Cached::Fragment(fragment) => Some(fragment.iter().collect()),
+            Cached::Column(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_view_never_sees_what_was_written_after_it() {
+        let caches = Arc::new(Caches::new(1 << 20));
+        let _old = caches.register(1);
+        caches.offer(key(0), set_of(&[1]), 1);
+        assert_eq!(seen(&caches, 1), Some(vec![1]));
+        caches.invalidate(&[key(0)], 2);
+        assert_eq!(seen(&caches, 1), None);
+        // The old view reads its snapshot again, which nobody else may see.
+        caches.offer(key(0), set_of(&[1]), 1);
+        assert_eq!(seen(&caches, 2), None);
+        let _new = caches.register(2);
+        caches.offer(key(0), set_of(&[1, 2]), 2);
+        assert_eq!(seen(&caches, 2), Some(vec![1, 2]));
+        assert_eq!(seen(&caches, 1), None);
+    }
+
+    #[test]
+    fn notes_are_forgotten_once_no_older_view_lives() {
+        let caches = Arc::new(Caches::new(1 << 20));
+        let notes = |caches: &Caches| -> usize { caches.pieces.iter().map(|piece| lock(piece).last_write.len()).sum() };
+        let old = caches.register(1);
+        let many: Vec<_> = (0..u16::MAX).map(key).collect();
+        caches.invalidate(&many, 2);
+        assert_eq!(notes(&caches), many.len());
+        drop(old);
+        let _new = caches.register(3);
+        for version in 4..8 {
+            caches.invalidate(&many[..40_000], version);
+        }
+        assert!(notes(&caches) <= many.len());
+        assert!(lock(&caches.live).len() == 1);
+    }
+
+    #[test]
+    fn the_budget_is_kept() {
+        let caches = Arc::new(Caches::new(1 << 20));
+        let large: Vec<u32> = (0..4000).map(|offset| offset * 2).collect();
+        for shard in 0..2000 {
+            caches.offer(key(shard), set_of(&large), 0);
+        }
+        let usage = caches.usage();
+        assert!(usage.bytes > 0 && usage.bytes <= usage.bytes_max, "{usage:?}");
+    }
+}

@@ -1,0 +1,59 @@
+//! The schema in the store.
+
+use crate::{
+    ids::ValueCode,
+    schema::{Exclusivity, Mutability, Schema},
+    storage::{
+        StorageError,
+        families::{Definitions, Family, NextIdsKey, UnusedIds, damaged_at, read, scan},
+        formats::{StoredDefinition, attribute_from, group_from, segment_from, tag_from},
+        keys::{FormatError, KeyFormat, SchemaKey},
+        rocks::Snapshot,
+    },
+};
+
+/// Reads all definitions.
+pub(crate) fn load(snapshot: &Snapshot) -> Result<Schema, StorageError> {
+    let mut schema = Schema::new();
+    scan::<Definitions>(snapshot, &[], |key, stored| {
+        add(&mut schema, key, stored).map_err(|error| damaged_at(Definitions::ID, &key.to_bytes(), error))
+    })?;
+    if let Some(next) = read::<UnusedIds>(snapshot, &NextIdsKey)? {
+        schema.reserve_ids(next.tag, next.group, next.attribute, next.segment);
+    }
+    Ok(schema)
+}
+
+fn add(schema: &mut Schema, key: SchemaKey, stored: StoredDefinition) -> Result<(), FormatError> {
+    match (key, stored) {
+        (SchemaKey::Tag(id), StoredDefinition::Tag { name, group, notes }) => {
+            schema.put_tag(tag_from(id, &name, group, notes)?);
+        }
+        (SchemaKey::Group(id), StoredDefinition::Group { name, is_exclusive, notes }) => {
+            let exclusivity = if is_exclusive { Exclusivity::Exclusive } else { Exclusivity::Shared };
+            schema.put_group(group_from(id, &name, exclusivity, notes)?);
+        }
+        (SchemaKey::Attribute(id), StoredDefinition::Attribute { name, kind, is_write_once, notes }) => {
+            let mutability = if is_write_once { Mutability::WriteOnce } else { Mutability::Mutable };
+            schema.put_attribute(attribute_from(id, &name, kind, mutability, notes)?);
+        }
+        (SchemaKey::Segment(id), StoredDefinition::Segment { name, text, notes }) => {
+            schema.put_segment(segment_from(id, &name, text, notes)?);
+        }
+        (SchemaKey::Value(attribute, code), StoredDefinition::Value(text)) => {
+            // Keys come in order, so codes do too, from 0.
+            if code != ValueCode(schema.value_count(attribute)) || schema.add_value(attribute, &text) != code {
+                return Err(FormatError::new("the values of an attribute are not numbered in order"));
+            }
+        }
+        (
+            SchemaKey::Tag(_)
+            | SchemaKey::Group(_)
+            | SchemaKey::Attribute(_)
+            | SchemaKey::Segment(_)
+            | SchemaKey::Value(..),
+            _,
+        ) => return Err(FormatError::new("the definition is of another kind than its key")),
+    }
+    Ok(())
+}

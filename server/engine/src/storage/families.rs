@@ -1,0 +1,203 @@
+//! The column families: which key leads to which value. Nothing else decides how bytes are read.
+
+use crate::{
+    bitmap::Fragment,
+    column::ColumnBlock,
+    ids::{PartitionId, UserId},
+    storage::{
+        StorageError, UserRecord,
+        formats::{DatabaseFacts, NextIds, StoredDefinition, ValueFormat},
+        keys::{ColumnKey, FormatError, FragmentKey, KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey},
+        rocks::{DAMAGED, Snapshot},
+    },
+};
+
+pub(crate) use crate::storage::formats::{IdempotentOutcome, PartitionState};
+
+/// A column family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FamilyId {
+    Meta,
+    Schema,
+    Partitions,
+    UserIds,
+    UserKeys,
+    Records,
+    Fragments,
+    Columns,
+    Texts,
+    Requests,
+}
+
+impl FamilyId {
+    /// All of them.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Meta,
+        Self::Schema,
+        Self::Partitions,
+        Self::UserIds,
+        Self::UserKeys,
+        Self::Records,
+        Self::Fragments,
+        Self::Columns,
+        Self::Texts,
+        Self::Requests,
+    ];
+
+    /// Its name in the store.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Schema => "schema",
+            Self::Partitions => "partitions",
+            Self::UserIds => "user_ids",
+            Self::UserKeys => "user_keys",
+            Self::Records => "records",
+            Self::Fragments => "fragments",
+            Self::Columns => "columns",
+            Self::Texts => "texts",
+            Self::Requests => "requests",
+        }
+    }
+}
+
+/// A column family, or (in `meta`) one key of it, with its types.
+pub(crate) trait Family {
+    const ID: FamilyId;
+    type Key<'a>: KeyFormat<'a>;
+    type Value: ValueFormat;
+}
+
+macro_rules! family {
+    ($(#[$doc:meta])* $name:ident: $id:ident, $key:ty => $value:ty) => {
+        $(#[$doc])*
+        pub(crate) struct $name;
+        impl Family for $name {
+            const ID: FamilyId = FamilyId::$id;
+            type Key<'a> = $key;
+            type Value = $value;
+        }
+    };
+}
+
+family!(
+    /// The version of everything below.
+    FormatVersions: Meta, FormatVersionKey => u32
+);
+family!(
+    /// What was fixed at creation.
+    Facts: Meta, DatabaseFactsKey => DatabaseFacts
+);
+family!(
+    /// Ids that were never given.
+    UnusedIds: Meta, NextIdsKey => NextIds
+);
+family!(
+    /// Definitions and the values of enums and multis.
+    Definitions: Schema, SchemaKey => StoredDefinition
+);
+family!(
+    /// How far each partition has come.
+    Partitions: Partitions, PartitionId => PartitionState
+);
+family!(
+    /// From a user's key to the id.
+    UserIds: UserIds, UserIdKey<'a> => UserId
+);
+family!(
+    /// From a user's id to the key.
+    UserKeys: UserKeys, UserKey => String
+);
+family!(
+    /// The truth about every user.
+    Records: Records, UserKey => UserRecord
+);
+family!(
+    /// Sets of users, derived from the records.
+    Fragments: Fragments, FragmentKey => Fragment
+);
+family!(
+    /// Codes and numbers in the order of ids, derived from the records.
+    Columns: Columns, ColumnKey => ColumnBlock
+);
+family!(
+    /// From texts to users, derived from the records.
+    Texts: Texts, TextKey<'a> => ()
+);
+family!(
+    /// Answers to requests with an idempotency key.
+    Requests: Requests, RequestKey => IdempotentOutcome
+);
+
+macro_rules! meta_key {
+    ($(#[$doc:meta])* $name:ident = $text:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) struct $name;
+        impl KeyFormat<'_> for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice($text);
+            }
+            fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+                if bytes == $text { Ok(Self) } else { Err(FormatError::new("another name")) }
+            }
+        }
+    };
+}
+
+meta_key!(
+    /// Where every version finds the format version.
+    FormatVersionKey = b"format_version"
+);
+meta_key!(
+    /// Where the facts of creation are.
+    DatabaseFactsKey = b"database"
+);
+meta_key!(
+    /// Where the unused ids are.
+    NextIdsKey = b"next_ids"
+);
+
+/// Says where damaged bytes are.
+pub(crate) fn damaged_at(family: FamilyId, key: &[u8], reason: impl std::fmt::Display) -> StorageError {
+    let key = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    StorageError::Damaged { family: family.name(), key, reason: reason.to_string() }
+}
+
+fn decode_value<F: Family>(key: &[u8], value: &[u8]) -> Result<F::Value, StorageError> {
+    F::Value::decode(value).map_err(|error| match value.strip_prefix(DAMAGED) {
+        Some(reason) => damaged_at(F::ID, key, String::from_utf8_lossy(reason)),
+        None => damaged_at(F::ID, key, error),
+    })
+}
+
+/// Reads one value.
+pub(crate) fn read<F: Family>(snapshot: &Snapshot, key: &F::Key<'_>) -> Result<Option<F::Value>, StorageError> {
+    let key = key.to_bytes();
+    snapshot.fetch(F::ID, &key, |value| decode_value::<F>(&key, value))?.transpose()
+}
+
+/// Reads the values of several keys, in their order.
+pub(crate) fn read_many<F: Family>(
+    snapshot: &Snapshot,
+    keys: &[Vec<u8>],
+    mut visit: impl FnMut(Option<F::Value>) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let mut next = keys.iter();
+    snapshot.fetch_many(F::ID, keys, |value| {
+        let key = next.next().map_or(&[][..], Vec::as_slice);
+        visit(value.map(|value| decode_value::<F>(key, value)).transpose()?)
+    })
+}
+
+/// Visits all keys that begin with `prefix`, in order, and their values.
+pub(crate) fn scan<F: Family>(
+    snapshot: &Snapshot,
+    prefix: &[u8],
+    mut visit: impl FnMut(F::Key<'_>, F::Value) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    snapshot.walk(F::ID, prefix, |key, value| {
+        let value = decode_value::<F>(key, value)?;
+        visit(F::Key::decode(key).map_err(|error| damaged_at(F::ID, key, error))?, value)
+    })
+}

@@ -1,0 +1,319 @@
+//! How values are written as bytes.
+//!
+//! Structures are `bincode` 2 in its standard configuration; fragments and columns have their
+//! own formats in [`crate::bitmap`] and [`crate::column`]. Enums are written by variant index
+//! and fields in their order here: add at the end, never reorder. A change that old bytes do
+//! not survive needs a new format version and an upgrade.
+
+use bincode::{Decode, Encode};
+use tessera_query_lang::name::Name;
+
+use crate::{
+    bitmap::Fragment,
+    column::ColumnBlock,
+    ids::{AttributeId, GroupId, SegmentId, TagId, UserId},
+    schema::{
+        AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes, SegmentDefinition,
+        TagDefinition, Vocabulary,
+    },
+    storage::{UserRecord, keys::FormatError},
+};
+
+/// More than any structure this version writes; keeps a damaged length from asking for memory.
+const STRUCTURE_BYTES_MAX: usize = 256 << 20;
+
+/// A value of one column family.
+pub(crate) trait ValueFormat: Sized {
+    /// Appends the value's bytes.
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError>;
+    /// Reads a value that takes up all of the bytes.
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError>;
+}
+
+/// Writes a structure.
+pub(crate) fn encode_structure<T: Encode>(value: &T, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    bincode::encode_into_std_write(value, out, bincode::config::standard()).map_err(FormatError::new)?;
+    Ok(())
+}
+
+/// Reads a structure and refuses what follows it.
+pub(crate) fn decode_structure<T: Decode<()>>(bytes: &[u8]) -> Result<T, FormatError> {
+    let config = bincode::config::standard().with_limit::<STRUCTURE_BYTES_MAX>();
+    let (value, read) = bincode::decode_from_slice(bytes, config).map_err(FormatError::new)?;
+    if read == bytes.len() { Ok(value) } else { Err(FormatError::new("bytes follow the value")) }
+}
+
+macro_rules! structure {
+    ($($name:ty),*) => {
+        $(impl ValueFormat for $name {
+            fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+                encode_structure(self, out)
+            }
+            fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+                decode_structure(bytes)
+            }
+        })*
+    };
+}
+
+structure!(UserRecord, PartitionState, DatabaseFacts, NextIds, StoredDefinition, IdempotentOutcome);
+
+/// Nothing: the key says it all.
+impl ValueFormat for () {
+    fn encode(&self, _out: &mut Vec<u8>) -> Result<(), FormatError> {
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        if bytes.is_empty() { Ok(()) } else { Err(FormatError::new("bytes where nothing belongs")) }
+    }
+}
+
+/// The format version: four bytes, big-endian, in every version.
+impl ValueFormat for u32 {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        out.extend_from_slice(&self.to_be_bytes());
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        bytes.try_into().map(Self::from_be_bytes).map_err(|_| FormatError::new("not four bytes"))
+    }
+}
+
+impl ValueFormat for UserId {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        ValueFormat::encode(&self.0, out)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        <u32 as ValueFormat>::decode(bytes).map(Self)
+    }
+}
+
+impl ValueFormat for String {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        out.extend_from_slice(self.as_bytes());
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        std::str::from_utf8(bytes).map(str::to_owned).map_err(FormatError::new)
+    }
+}
+
+impl ValueFormat for Fragment {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        out.extend_from_slice(self.portable());
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        Self::from_portable(bytes.to_vec()).map_err(FormatError::new)
+    }
+}
+
+impl ValueFormat for ColumnBlock {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        out.extend_from_slice(self.bytes());
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        Self::from_bytes(bytes.to_vec()).map_err(FormatError::new)
+    }
+}
+
+/// How far a partition has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct PartitionState {
+    /// Commands applied so far.
+    pub(crate) applied_offset: u64,
+    /// The id that the next new user gets.
+    pub(crate) users_next: u32,
+    /// Users that live.
+    pub(crate) users_live: u32,
+}
+
+/// What was fixed when the database was created.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct DatabaseFacts {
+    /// A random number.
+    pub(crate) id: [u8; 16],
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) created_at_us: i64,
+    pub(crate) partition_count: u16,
+}
+
+/// The ids that the next definitions get, so that an id is not given again after a drop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct NextIds {
+    pub(crate) tag: TagId,
+    pub(crate) group: GroupId,
+    pub(crate) attribute: AttributeId,
+    pub(crate) segment: SegmentId,
+}
+
+/// The answer that a request with an idempotency key got.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct IdempotentOutcome {
+    /// When, in microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) at_us: i64,
+    pub(crate) users_changed: u64,
+    pub(crate) facts_changed: u64,
+}
+
+/// A definition as it is stored; the id is in the key.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum StoredDefinition {
+    Tag { name: String, group: Option<GroupId>, notes: StoredNotes },
+    Group { name: String, is_exclusive: bool, notes: StoredNotes },
+    Attribute { name: String, kind: StoredKind, is_write_once: bool, notes: StoredNotes },
+    Segment { name: String, text: String, notes: StoredNotes },
+    Value(String),
+}
+
+/// Description and owner.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct StoredNotes {
+    pub(crate) description: Option<String>,
+    pub(crate) owner: Option<String>,
+}
+
+/// An attribute's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum StoredKind {
+    OpenEnum,
+    ClosedEnum,
+    OpenMulti,
+    ClosedMulti,
+    Integer,
+    Decimal { scale: u8 },
+    Date,
+    Timestamp,
+    Boolean,
+    Text,
+    User,
+}
+
+impl From<&Notes> for StoredNotes {
+    fn from(notes: &Notes) -> Self {
+        Self { description: notes.description.clone(), owner: notes.owner.clone() }
+    }
+}
+
+impl From<StoredNotes> for Notes {
+    fn from(notes: StoredNotes) -> Self {
+        Self { description: notes.description, owner: notes.owner }
+    }
+}
+
+impl From<AttributeKind> for StoredKind {
+    fn from(kind: AttributeKind) -> Self {
+        match kind {
+            AttributeKind::Enum(Vocabulary::Open) => Self::OpenEnum,
+            AttributeKind::Enum(Vocabulary::Closed) => Self::ClosedEnum,
+            AttributeKind::Multi(Vocabulary::Open) => Self::OpenMulti,
+            AttributeKind::Multi(Vocabulary::Closed) => Self::ClosedMulti,
+            AttributeKind::Integer => Self::Integer,
+            AttributeKind::Decimal { scale } => Self::Decimal { scale },
+            AttributeKind::Date => Self::Date,
+            AttributeKind::Timestamp => Self::Timestamp,
+            AttributeKind::Boolean => Self::Boolean,
+            AttributeKind::Text => Self::Text,
+            AttributeKind::User => Self::User,
+        }
+    }
+}
+
+impl From<StoredKind> for AttributeKind {
+    fn from(kind: StoredKind) -> Self {
+        match kind {
+            StoredKind::OpenEnum => Self::Enum(Vocabulary::Open),
+            StoredKind::ClosedEnum => Self::Enum(Vocabulary::Closed),
+            StoredKind::OpenMulti => Self::Multi(Vocabulary::Open),
+            StoredKind::ClosedMulti => Self::Multi(Vocabulary::Closed),
+            StoredKind::Integer => Self::Integer,
+            StoredKind::Decimal { scale } => Self::Decimal { scale },
+            StoredKind::Date => Self::Date,
+            StoredKind::Timestamp => Self::Timestamp,
+            StoredKind::Boolean => Self::Boolean,
+            StoredKind::Text => Self::Text,
+            StoredKind::User => Self::User,
+        }
+    }
+}
+
+fn stored_name(text: &str) -> Result<Name, FormatError> {
+    match Name::new(text) {
+        Ok(name) if name.as_str() == text => Ok(name),
+        Ok(_) => Err(FormatError::new("a name is not normalised")),
+        Err(error) => Err(FormatError::new(error)),
+    }
+}
+
+impl StoredDefinition {
+    pub(crate) fn of_tag(tag: &TagDefinition) -> Self {
+        Self::Tag { name: tag.name.as_str().to_owned(), group: tag.group, notes: (&tag.notes).into() }
+    }
+
+    pub(crate) fn of_group(group: &GroupDefinition) -> Self {
+        let is_exclusive = group.exclusivity == Exclusivity::Exclusive;
+        Self::Group { name: group.name.as_str().to_owned(), is_exclusive, notes: (&group.notes).into() }
+    }
+
+    pub(crate) fn of_attribute(attribute: &AttributeDefinition) -> Self {
+        Self::Attribute {
+            name: attribute.name.as_str().to_owned(),
+            kind: attribute.kind.into(),
+            is_write_once: attribute.mutability == Mutability::WriteOnce,
+            notes: (&attribute.notes).into(),
+        }
+    }
+
+    pub(crate) fn of_segment(segment: &SegmentDefinition) -> Self {
+        let name = segment.name.as_str().to_owned();
+        Self::Segment { name, text: segment.text.clone(), notes: (&segment.notes).into() }
+    }
+}
+
+/// A tag as it is stored, with its id.
+pub(crate) fn tag_from(
+    id: TagId,
+    name: &str,
+    group: Option<GroupId>,
+    notes: StoredNotes,
+) -> Result<TagDefinition, FormatError> {
+    Ok(TagDefinition { id, name: stored_name(name)?, group, notes: notes.into() })
+}
+
+/// A group as it is stored, with its id.
+pub(crate) fn group_from(
+    id: GroupId,
+    name: &str,
+    exclusivity: Exclusivity,
+    notes: StoredNotes,
+) -> Result<GroupDefinition, FormatError> {
+    Ok(GroupDefinition { id, name: stored_name(name)?, exclusivity, notes: notes.into() })
+}
+
+/// An attribute as it is stored, with its id.
+pub(crate) fn attribute_from(
+    id: AttributeId,
+    name: &str,
+    kind: StoredKind,
+    mutability: Mutability,
+    notes: StoredNotes,
+) -> Result<AttributeDefinition, FormatError> {
+    Ok(AttributeDefinition { id, name: stored_name(name)?, kind: kind.into(), mutability, notes: notes.into() })
+}
+
+/// A saved segment as it is stored, with its id.
+pub(crate) fn segment_from(
+    id: SegmentId,
+    name: &str,
+    text: String,
+    notes: StoredNotes,
+) -> Result<SegmentDefinition, FormatError> {
+    Ok(SegmentDefinition { id, name: stored_name(name)?, text, notes: notes.into() })
+}

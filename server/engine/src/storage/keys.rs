@@ -1,0 +1,453 @@
+//! How keys are written as bytes: fixed-width big-endian numbers, so that the order of bytes is
+//! the order of keys, and texts last or terminated.
+//!
+//! Knows the bytes. Does not know what they lead to.
+
+use std::borrow::Cow;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::ids::{
+    AttributeId, BlockId, GroupId, PartitionId, RowId, SegmentId, ShardId, TagId, UserId, ValueCode,
+};
+
+/// Why bytes are not a key or a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct FormatError(pub(crate) String);
+
+impl FormatError {
+    pub(crate) fn new(reason: impl std::fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+/// The partition of a user's key: the same on every machine, for ever.
+pub(crate) fn partition_of_key(key: &str, partition_count: u16) -> PartitionId {
+    let hash = xxh3_64(key.as_bytes());
+    // The remainder is below an u16.
+    PartitionId((hash % u64::from(partition_count.max(1))) as u16)
+}
+
+/// A key of one column family.
+pub(crate) trait KeyFormat<'a>: Sized {
+    /// Appends the key's bytes.
+    fn encode(&self, out: &mut Vec<u8>);
+    /// Reads a key that takes up all of the bytes.
+    fn decode(bytes: &'a [u8]) -> Result<Self, FormatError>;
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(24);
+        self.encode(&mut out);
+        out
+    }
+}
+
+/// Takes bytes off the front.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or_else(|| FormatError::new("the key is too short"))?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn u8(&mut self) -> Result<u8, FormatError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn u16(&mut self) -> Result<u16, FormatError> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32, FormatError> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    fn rest_text(&mut self) -> Result<&'a str, FormatError> {
+        std::str::from_utf8(std::mem::take(&mut self.0)).map_err(FormatError::new)
+    }
+
+    fn end(&self) -> Result<(), FormatError> {
+        if self.0.is_empty() { Ok(()) } else { Err(FormatError::new("the key is too long")) }
+    }
+}
+
+impl KeyFormat<'_> for PartitionId {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_be_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let partition = Self(reader.u16()?);
+        reader.end()?;
+        Ok(partition)
+    }
+}
+
+/// Names a user by the key people know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UserIdKey<'a> {
+    pub(crate) partition: PartitionId,
+    pub(crate) key: &'a str,
+}
+
+impl<'a> KeyFormat<'a> for UserIdKey<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.partition.encode(out);
+        out.extend_from_slice(self.key.as_bytes());
+    }
+
+    fn decode(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        Ok(Self { partition: PartitionId(reader.u16()?), key: reader.rest_text()? })
+    }
+}
+
+/// Names a user by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UserKey {
+    pub(crate) partition: PartitionId,
+    pub(crate) user: UserId,
+}
+
+impl UserKey {
+    /// What the keys of all users of a partition begin with.
+    pub(crate) fn prefix(partition: PartitionId) -> Vec<u8> {
+        partition.to_bytes()
+    }
+}
+
+impl KeyFormat<'_> for UserKey {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.partition.encode(out);
+        out.extend_from_slice(&self.user.0.to_be_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let key = Self { partition: PartitionId(reader.u16()?), user: UserId(reader.u32()?) };
+        reader.end()?;
+        Ok(key)
+    }
+}
+
+/// A row in one shard of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FragmentKey {
+    pub(crate) partition: PartitionId,
+    pub(crate) row: RowId,
+    pub(crate) shard: ShardId,
+}
+
+/// The kinds of rows, as the byte that stands for them.
+const ROW_USERS: u8 = 0;
+const ROW_TAG: u8 = 1;
+const ROW_PRESENT: u8 = 2;
+const ROW_VALUE: u8 = 3;
+const ROW_SIGN: u8 = 4;
+const ROW_SLICE: u8 = 5;
+
+/// Number slices are those of 63 bits.
+const SLICE_BIT_MAX: u32 = 62;
+
+fn row_parts(row: RowId) -> (u8, u32, u32) {
+    match row {
+        RowId::Users => (ROW_USERS, 0, 0),
+        RowId::Tag(tag) => (ROW_TAG, tag.0, 0),
+        RowId::Present(attribute) => (ROW_PRESENT, attribute.0, 0),
+        RowId::Value(attribute, code) => (ROW_VALUE, attribute.0, code.0),
+        RowId::Sign(attribute) => (ROW_SIGN, attribute.0, 0),
+        RowId::Slice(attribute, bit) => (ROW_SLICE, attribute.0, u32::from(bit)),
+    }
+}
+
+fn row_from_parts(kind: u8, owner: u32, member: u32) -> Option<RowId> {
+    match (kind, owner, member) {
+        (ROW_USERS, 0, 0) => Some(RowId::Users),
+        (ROW_TAG, tag, 0) => Some(RowId::Tag(TagId(tag))),
+        (ROW_PRESENT, attribute, 0) => Some(RowId::Present(AttributeId(attribute))),
+        (ROW_VALUE, attribute, code) => Some(RowId::Value(AttributeId(attribute), ValueCode(code))),
+        (ROW_SIGN, attribute, 0) => Some(RowId::Sign(AttributeId(attribute))),
+        // The guard keeps the bit below an u8.
+        (ROW_SLICE, attribute, bit) if bit <= SLICE_BIT_MAX => Some(RowId::Slice(AttributeId(attribute), bit as u8)),
+        _ => None,
+    }
+}
+
+impl FragmentKey {
+    /// What the keys of all rows of a partition begin with.
+    pub(crate) fn prefix(partition: PartitionId) -> Vec<u8> {
+        partition.to_bytes()
+    }
+
+    /// What the keys of all fragments of a tag in a partition begin with.
+    pub(crate) fn tag_prefix(partition: PartitionId, tag: TagId) -> Vec<u8> {
+        Self::owner_prefix(partition, ROW_TAG, tag.0)
+    }
+
+    /// What the keys of all rows of an attribute in a partition begin with: one beginning a
+    /// kind of row.
+    pub(crate) fn attribute_prefixes(partition: PartitionId, attribute: AttributeId) -> Vec<Vec<u8>> {
+        [ROW_PRESENT, ROW_VALUE, ROW_SIGN, ROW_SLICE]
+            .into_iter()
+            .map(|kind| Self::owner_prefix(partition, kind, attribute.0))
+            .collect()
+    }
+
+    fn owner_prefix(partition: PartitionId, kind: u8, owner: u32) -> Vec<u8> {
+        let mut out = partition.to_bytes();
+        out.push(kind);
+        out.extend_from_slice(&owner.to_be_bytes());
+        out
+    }
+}
+
+impl KeyFormat<'_> for FragmentKey {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let (kind, owner, member) = row_parts(self.row);
+        self.partition.encode(out);
+        out.push(kind);
+        out.extend_from_slice(&owner.to_be_bytes());
+        out.extend_from_slice(&member.to_be_bytes());
+        out.extend_from_slice(&self.shard.0.to_be_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let partition = PartitionId(reader.u16()?);
+        let row = row_from_parts(reader.u8()?, reader.u32()?, reader.u32()?);
+        let shard = ShardId(reader.u16()?);
+        reader.end()?;
+        let row = row.ok_or_else(|| FormatError::new("no such kind of row"))?;
+        Ok(Self { partition, row, shard })
+    }
+}
+
+/// An attribute in one block of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ColumnKey {
+    pub(crate) partition: PartitionId,
+    pub(crate) attribute: AttributeId,
+    pub(crate) block: BlockId,
+}
+
+/// What the keys of everything that `columns` or `texts` has of an attribute begin with.
+pub(crate) fn attribute_prefix(partition: PartitionId, attribute: AttributeId) -> Vec<u8> {
+    let mut out = partition.to_bytes();
+    out.extend_from_slice(&attribute.0.to_be_bytes());
+    out
+}
+
+impl KeyFormat<'_> for ColumnKey {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.partition.encode(out);
+        out.extend_from_slice(&self.attribute.0.to_be_bytes());
+        out.extend_from_slice(&self.block.0.to_be_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let partition = PartitionId(reader.u16()?);
+        let key = Self { partition, attribute: AttributeId(reader.u32()?), block: BlockId(reader.u16()?) };
+        reader.end()?;
+        Ok(key)
+    }
+}
+
+/// A user who has a text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TextKey<'a> {
+    pub(crate) partition: PartitionId,
+    pub(crate) attribute: AttributeId,
+    pub(crate) text: Cow<'a, str>,
+    pub(crate) user: UserId,
+}
+
+/// Ends a text. Since a zero inside a text is followed by [`ZERO_INSIDE`], no text's bytes are
+/// the beginning of another's, and a text sorts before its continuations.
+const TEXT_END: [u8; 2] = [0, 1];
+/// Follows a zero that belongs to the text.
+const ZERO_INSIDE: u8 = 0xff;
+
+impl TextKey<'_> {
+    /// What the keys of all users with a text begin with.
+    pub(crate) fn prefix(partition: PartitionId, attribute: AttributeId, text: &str) -> Vec<u8> {
+        let mut out = attribute_prefix(partition, attribute);
+        encode_text(text, &mut out);
+        out
+    }
+}
+
+fn encode_text(text: &str, out: &mut Vec<u8>) {
+    for &byte in text.as_bytes() {
+        out.push(byte);
+        if byte == 0 {
+            out.push(ZERO_INSIDE);
+        }
+    }
+    out.extend_from_slice(&TEXT_END);
+}
+
+fn decode_text<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, FormatError> {
+    let bytes = reader.0;
+    let mut owned: Vec<u8> = Vec::new();
+    let mut copied = 0;
+    let mut at = 0;
+    loop {
+        match bytes.get(at..) {
+            Some([0, ZERO_INSIDE, ..]) => {
+                owned.extend_from_slice(&bytes[copied..=at]);
+                copied = at + 2;
+                at += 2;
+            }
+            Some([0, 1, ..]) => break,
+            Some([0, ..]) => return Err(FormatError::new("a zero inside a text is not marked")),
+            Some([_, ..]) => at += 1,
+            Some([]) | None => return Err(FormatError::new("the text does not end")),
+        }
+    }
+    reader.0 = &bytes[at + TEXT_END.len()..];
+    if copied == 0 {
+        return std::str::from_utf8(&bytes[..at]).map(Cow::Borrowed).map_err(FormatError::new);
+    }
+    owned.extend_from_slice(&bytes[copied..at]);
+    String::from_utf8(owned).map(Cow::Owned).map_err(FormatError::new)
+}
+
+impl<'a> KeyFormat<'a> for TextKey<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.partition.encode(out);
+        out.extend_from_slice(&self.attribute.0.to_be_bytes());
+        encode_text(&self.text, out);
+        out.extend_from_slice(&self.user.0.to_be_bytes());
+    }
+
+    fn decode(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let partition = PartitionId(reader.u16()?);
+        let attribute = AttributeId(reader.u32()?);
+        let text = decode_text(&mut reader)?;
+        let user = UserId(reader.u32()?);
+        reader.end()?;
+        Ok(Self { partition, attribute, text, user })
+    }
+}
+
+/// A definition, or a value in a dictionary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SchemaKey {
+    Tag(TagId),
+    Group(GroupId),
+    Attribute(AttributeId),
+    Segment(SegmentId),
+    Value(AttributeId, ValueCode),
+}
+
+const SCHEMA_TAG: u8 = 0;
+const SCHEMA_GROUP: u8 = 1;
+const SCHEMA_ATTRIBUTE: u8 = 2;
+const SCHEMA_SEGMENT: u8 = 3;
+const SCHEMA_VALUE: u8 = 4;
+
+impl SchemaKey {
+    /// What the keys of all values of an attribute begin with.
+    pub(crate) fn values_prefix(attribute: AttributeId) -> Vec<u8> {
+        let mut out = vec![SCHEMA_VALUE];
+        out.extend_from_slice(&attribute.0.to_be_bytes());
+        out
+    }
+}
+
+impl KeyFormat<'_> for SchemaKey {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let (kind, id, code) = match *self {
+            Self::Tag(id) => (SCHEMA_TAG, id.0, None),
+            Self::Group(id) => (SCHEMA_GROUP, id.0, None),
+            Self::Attribute(id) => (SCHEMA_ATTRIBUTE, id.0, None),
+            Self::Segment(id) => (SCHEMA_SEGMENT, id.0, None),
+            Self::Value(id, code) => (SCHEMA_VALUE, id.0, Some(code.0)),
+        };
+        out.push(kind);
+        out.extend_from_slice(&id.to_be_bytes());
+        if let Some(code) = code {
+            out.extend_from_slice(&code.to_be_bytes());
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let kind = reader.u8()?;
+        let id = reader.u32()?;
+        let key = match kind {
+            SCHEMA_TAG => Self::Tag(TagId(id)),
+            SCHEMA_GROUP => Self::Group(GroupId(id)),
+            SCHEMA_ATTRIBUTE => Self::Attribute(AttributeId(id)),
+            SCHEMA_SEGMENT => Self::Segment(SegmentId(id)),
+            SCHEMA_VALUE => Self::Value(AttributeId(id), ValueCode(reader.u32()?)),
+            unknown => return Err(FormatError::new(format!("{unknown} is not a kind of definition"))),
+        };
+        reader.end()?;
+        Ok(key)
+    }
+}
+
+/// The key with which a client recognises its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RequestKey(pub(crate) [u8; 16]);
+
+impl KeyFormat<'_> for RequestKey {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        bytes.try_into().map(Self).map_err(|_| FormatError::new("an idempotency key has 16 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text_key(text: &str, user: u32) -> TextKey<'_> {
+        TextKey { partition: PartitionId(1), attribute: AttributeId(2), text: text.into(), user: UserId(user) }
+    }
+
+    proptest! {
+        #[test]
+        fn text_keys_keep_their_order_and_come_back(a in "[\0a-c]{0,4}", b in "[\0a-c]{0,4}", x: u32, y: u32) {
+            let (left, right) = (text_key(&a, x), text_key(&b, y));
+            prop_assert_eq!(left.to_bytes().cmp(&right.to_bytes()), left.cmp(&right));
+            prop_assert_eq!(TextKey::decode(&left.to_bytes()).unwrap(), left.clone());
+            let prefix = TextKey::prefix(PartitionId(1), AttributeId(2), &b);
+            prop_assert_eq!(left.to_bytes().starts_with(&prefix), a == b);
+        }
+
+        #[test]
+        fn any_bytes_are_one_key_or_an_error(bytes in proptest::collection::vec(0u8..8, 0..20)) {
+            fn again<'a, K: KeyFormat<'a>>(bytes: &'a [u8]) -> Vec<u8> {
+                K::decode(bytes).map_or_else(|_| bytes.to_vec(), |key| key.to_bytes())
+            }
+            prop_assert_eq!(&again::<FragmentKey>(&bytes), &bytes);
+            prop_assert_eq!(&again::<TextKey<'_>>(&bytes), &bytes);
+            prop_assert_eq!(&again::<SchemaKey>(&bytes), &bytes);
+            prop_assert_eq!(&again::<ColumnKey>(&bytes), &bytes);
+            prop_assert_eq!(&again::<UserKey>(&bytes), &bytes);
+        }
+    }
+
+    #[test]
+    fn keys_hash_to_the_same_partition_for_ever() {
+        let check = |key: &str, expected: u16| assert_eq!(partition_of_key(key, 16), PartitionId(expected), "{key}");
+        check("u1", 0);
+        check("u2", 0);
+        check("高价值", 0);
+    }
+}

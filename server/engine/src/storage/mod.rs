@@ -1,0 +1,36 @@
+//! The store, in three layers: byte formats, typed column families, domain operations.
+//!
+//! - `rocks`: the only place that knows RocksDB. Bytes in families, snapshots, batches.
+//! - `keys`, `formats`: how keys and values are written as bytes.
+//! - `families`: which key and value a family has, so that nothing is read as the wrong type.
+//! - `open`, `view`, `cache`, `catalog`, `batch`: what the rest of the engine asks for.
+//!
+//! Knows how users, rows, columns and definitions are stored. Does not know rules of writing,
+//! nor how queries are answered.
+
+mod batch;
+mod cache;
+mod catalog;
+mod error;
+mod families;
+mod formats;
+mod keys;
+mod open;
+mod record;
+mod rocks;
+mod upgrade;
+pub mod verify;
+mod view;
+
+#[cfg(test)]
+mod golden;
+
+pub use error::{OpenError, StorageError};
+pub use open::{DatabaseId, Durability};
+pub use record::{StoredValue, UserRecord};
+pub use upgrade::FORMAT_VERSION;
+pub use view::View;
+
+pub(crate) use batch::Changes;
+pub(crate) use families::{IdempotentOutcome, PartitionState, read};
+pub(crate) use open::{OpenedStore, Store, StoreOptions};

@@ -1,0 +1,342 @@
+//! RocksDB: bytes in column families, snapshots, batches. The only file that names the library.
+//!
+//! Knows how the store is tuned and how its failures look. Does not know what the bytes mean,
+//! but for the two merge operators, whose bodies are in [`crate::bitmap`] and [`crate::column`].
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel, MergeOperands,
+    Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use crate::{
+    bitmap, column,
+    storage::{StorageError, families::FamilyId},
+};
+
+/// Begins a value whose merge failed. Neither a fragment nor a column begins so: reading it is
+/// an error. Failing inside the operator instead would stop all writing at the next compaction,
+/// for the sake of one damaged row that can be derived again.
+pub(crate) const DAMAGED: &[u8] = b"damaged: ";
+
+/// Memtables of all families together.
+const WRITE_BUFFER_BYTES: usize = 256 << 20;
+/// The memtable of one family.
+const FAMILY_BUFFER_BYTES: usize = 64 << 20;
+/// The log is cut when it has grown so long, by flushing the oldest memtables.
+const LOG_BYTES_MAX: u64 = 512 << 20;
+const OPEN_FILES_MAX: i32 = 1024;
+const BACKGROUND_JOBS: i32 = 4;
+const BLOCK_BYTES: usize = 16 << 10;
+const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// The part of a memtable that a bloom filter over its keys takes.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.05;
+
+impl From<rocksdb::Error> for StorageError {
+    fn from(error: rocksdb::Error) -> Self {
+        Self::Store(error.into_string())
+    }
+}
+
+/// Whether a commit waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sync {
+    Disk,
+    OsBuffer,
+}
+
+/// The open store, and the lock that keeps others out. Fields are dropped in this order.
+struct Inner {
+    db: DB,
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Inner {
+    fn family(&self, family: FamilyId) -> Result<&ColumnFamily, StorageError> {
+        let missing = || StorageError::Store(format!("the column family {} is missing", family.name()));
+        self.db.cf_handle(family.name()).ok_or_else(missing)
+    }
+}
+
+/// An open store. Clones share it; it closes with the last clone and the last snapshot.
+#[derive(Clone)]
+pub(crate) struct Rocks {
+    inner: Arc<Inner>,
+}
+
+impl Rocks {
+    /// Opens the store in `dir`, creating it when there is none. `lock` is held as long as it
+    /// is open.
+    pub(crate) fn open(dir: &Path, lock: File, block_cache_bytes: u64) -> Result<Self, StorageError> {
+        let cache_bytes = usize::try_from(block_cache_bytes).unwrap_or(usize::MAX);
+        let cache = Cache::new_lru_cache(cache_bytes);
+        let descriptors = FamilyId::ALL
+            .into_iter()
+            .map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache)));
+        let db = DB::open_cf_descriptors(&database_options(), dir, descriptors)?;
+        Ok(Self { inner: Arc::new(Inner { db, dir: dir.to_owned(), _lock: lock }) })
+    }
+
+    /// Reads one value without opening the store for writing, so that a store of another format
+    /// is left exactly as it is. `None` also when there is no store.
+    pub(crate) fn peek(dir: &Path, family: FamilyId, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        if !dir.join("CURRENT").exists() {
+            return Ok(None);
+        }
+        let options = Options::default();
+        let families = DB::list_cf(&options, dir)?;
+        if !families.iter().any(|name| name == family.name()) {
+            return Ok(None);
+        }
+        let db = DB::open_cf_for_read_only(&options, dir, ["default", family.name()], false)?;
+        let Some(handle) = db.cf_handle(family.name()) else { return Ok(None) };
+        Ok(db.get_cf(handle, key)?)
+    }
+
+    /// The state of this moment.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot { cell: OwnedSnapshot::new(self.inner.clone(), |inner| inner.db.snapshot()) }
+    }
+
+    /// An empty batch for this store.
+    pub(crate) fn batch(&self) -> Batch {
+        Batch { inner: self.inner.clone(), batch: WriteBatch::default() }
+    }
+
+    /// Writes a batch, all or nothing.
+    pub(crate) fn commit(&self, batch: Batch, sync: Sync) -> Result<(), StorageError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(sync == Sync::Disk);
+        Ok(self.inner.db.write_opt(batch.batch, &options)?)
+    }
+
+    /// Brings the log to disk, and the memtables to their files.
+    pub(crate) fn flush(&self) -> Result<(), StorageError> {
+        self.inner.db.flush_wal(true)?;
+        for family in FamilyId::ALL {
+            self.inner.db.flush_cf(self.inner.family(family)?)?;
+        }
+        Ok(())
+    }
+
+    /// Rewrites a family's files, merging what is pending.
+    pub(crate) fn compact(&self, family: FamilyId) -> Result<(), StorageError> {
+        let handle = self.inner.family(family)?;
+        self.inner.db.compact_range_cf(handle, None::<&[u8]>, None::<&[u8]>);
+        Ok(())
+    }
+
+    /// The length of all files.
+    pub(crate) fn disk_bytes(&self) -> Result<u64, StorageError> {
+        let failed = |error: std::io::Error| StorageError::Store(error.to_string());
+        let mut bytes = 0;
+        for entry in std::fs::read_dir(&self.inner.dir).map_err(failed)? {
+            // A file may go away between the listing and the look.
+            bytes += entry.map_err(failed)?.metadata().map_or(0, |metadata| metadata.len());
+        }
+        Ok(bytes)
+    }
+}
+
+fn database_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_db_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_total_wal_size(LOG_BYTES_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_background_jobs(BACKGROUND_JOBS);
+    options.set_bytes_per_sync(1 << 20);
+    options.set_log_level(LogLevel::Warn);
+    options.set_max_log_file_size(4 << 20);
+    options.set_keep_log_file_num(4);
+    options
+}
+
+fn family_options(family: FamilyId, cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_block_size(BLOCK_BYTES);
+    table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_cache_index_and_filter_blocks_with_high_priority(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_format_version(5);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_write_buffer_size(FAMILY_BUFFER_BYTES);
+    match family {
+        FamilyId::Fragments => options.set_merge_operator("tessera.fragment", merge_fragment, combine_fragment),
+        FamilyId::Columns => options.set_merge_operator("tessera.column", merge_column, combine_column),
+        FamilyId::UserIds | FamilyId::Records => {
+            // Most keys that a load asks for are new.
+            options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+            options.set_memtable_whole_key_filtering(true);
+        }
+        FamilyId::Meta
+        | FamilyId::Schema
+        | FamilyId::Partitions
+        | FamilyId::UserKeys
+        | FamilyId::Texts
+        | FamilyId::Requests => {}
+    }
+    options
+}
+
+fn damaged(error: impl std::fmt::Display) -> Vec<u8> {
+    let mut value = DAMAGED.to_vec();
+    value.extend_from_slice(error.to_string().as_bytes());
+    value
+}
+
+fn merge_fragment(_key: &[u8], base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    Some(bitmap::merge_full(base, operands.iter()).unwrap_or_else(damaged))
+}
+
+fn merge_column(_key: &[u8], base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    Some(column::merge_full(base, operands.iter()).unwrap_or_else(damaged))
+}
+
+/// `None` leaves the operands as they are, until a full merge says what is wrong with them.
+fn combine_fragment(_key: &[u8], _base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    bitmap::merge_partial(operands.iter()).ok()
+}
+
+fn combine_column(_key: &[u8], _base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    column::merge_partial(operands.iter()).ok()
+}
+
+type BorrowedSnapshot<'a> = rocksdb::Snapshot<'a>;
+
+self_cell::self_cell!(
+    struct OwnedSnapshot {
+        owner: Arc<Inner>,
+        #[covariant]
+        dependent: BorrowedSnapshot,
+    }
+);
+
+/// The state of one moment. Keeps the store open.
+pub(crate) struct Snapshot {
+    cell: OwnedSnapshot,
+}
+
+impl Snapshot {
+    /// Shows one value to `read`.
+    pub(crate) fn fetch<R>(
+        &self,
+        family: FamilyId,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StorageError> {
+        self.cell.with_dependent(|inner, snapshot| {
+            let value = snapshot.get_pinned_cf(inner.family(family)?, key)?;
+            Ok(value.map(|value| read(&value)))
+        })
+    }
+
+    /// Shows the values of several keys, in their order, to `read`.
+    pub(crate) fn fetch_many(
+        &self,
+        family: FamilyId,
+        keys: &[Vec<u8>],
+        mut read: impl FnMut(Option<&[u8]>) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        self.cell.with_dependent(|inner, snapshot| {
+            let mut options = ReadOptions::default();
+            options.set_snapshot(snapshot);
+            let handle = inner.family(family)?;
+            for value in inner.db.batched_multi_get_cf_opt(handle, keys, false, &options) {
+                read(value?.as_deref())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Shows all keys that begin with `prefix`, in order, and their values to `visit`, until it
+    /// fails.
+    pub(crate) fn walk(
+        &self,
+        family: FamilyId,
+        prefix: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        self.cell.with_dependent(|inner, snapshot| {
+            let mut options = ReadOptions::default();
+            if let Some(end) = end_of_prefix(prefix) {
+                options.set_iterate_upper_bound(end);
+            }
+            let mut iterator = snapshot.raw_iterator_cf_opt(inner.family(family)?, options);
+            iterator.seek(prefix);
+            while let Some((key, value)) = iterator.item() {
+                visit(key, value)?;
+                iterator.next();
+            }
+            Ok(iterator.status()?)
+        })
+    }
+}
+
+/// The first key after all that begin with `prefix`; `None` when there is none.
+fn end_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let keep = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=keep].to_vec();
+    end[keep] += 1;
+    Some(end)
+}
+
+/// Changes that are written together.
+pub(crate) struct Batch {
+    inner: Arc<Inner>,
+    batch: WriteBatch,
+}
+
+impl Batch {
+    pub(crate) fn put(&mut self, family: FamilyId, key: &[u8], value: &[u8]) -> Result<(), StorageError> {
+        self.batch.put_cf(self.inner.family(family)?, key, value);
+        Ok(())
+    }
+
+    pub(crate) fn delete(&mut self, family: FamilyId, key: &[u8]) -> Result<(), StorageError> {
+        self.batch.delete_cf(self.inner.family(family)?, key);
+        Ok(())
+    }
+
+    pub(crate) fn merge(&mut self, family: FamilyId, key: &[u8], operand: &[u8]) -> Result<(), StorageError> {
+        self.batch.merge_cf(self.inner.family(family)?, key, operand);
+        Ok(())
+    }
+
+    /// Deletes all keys that begin with `prefix`, which must not be all ones.
+    pub(crate) fn delete_prefix(&mut self, family: FamilyId, prefix: &[u8]) -> Result<(), StorageError> {
+        let end = end_of_prefix(prefix)
+            .ok_or_else(|| StorageError::Store("a prefix of ones has no end".to_owned()))?;
+        self.batch.delete_range_cf(self.inner.family(family)?, prefix, &end);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_where_the_next_begins() {
+        let check = |prefix: &[u8], expected: Option<&[u8]>| {
+            assert_eq!(end_of_prefix(prefix).as_deref(), expected);
+        };
+        check(&[1, 2], Some(&[1, 3]));
+        check(&[1, 255], Some(&[2]));
+        check(&[255, 255], None);
+        check(&[], None);
+    }
+}

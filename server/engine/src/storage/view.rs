@@ -1,0 +1,165 @@
+//! One consistent state of the database, as queries see it.
+
+use std::sync::Arc;
+
+use crate::{
+    bitmap::Fragment,
+    column::ColumnBlock,
+    exec::dataset::Dataset,
+    ids::{AttributeId, BlockId, Location, PartitionId, RowId, SHARD_USERS, ShardId, UserId},
+    schema::Schema,
+    storage::{
+        StorageError, UserRecord,
+        cache::{CacheKey, Cached, Caches, LiveView},
+        families::{Columns, Fragments, PartitionState, Partitions, Records, Texts, UserIds, UserKeys, read, scan},
+        keys::{ColumnKey, FragmentKey, TextKey, UserIdKey, UserKey, partition_of_key},
+        rocks::Snapshot,
+    },
+};
+
+/// A snapshot of the store with the definitions that belong to it. Cheap to share; while it
+/// lives, the store keeps what it shows.
+pub struct View {
+    snapshot: Snapshot,
+    schema: Arc<Schema>,
+    caches: Arc<Caches>,
+    partition_count: u16,
+    live: LiveView,
+}
+
+impl View {
+    pub(crate) fn new(
+        snapshot: Snapshot,
+        schema: Arc<Schema>,
+        caches: &Arc<Caches>,
+        partition_count: u16,
+        version: u64,
+    ) -> Self {
+        let live = caches.register(version);
+        Self { snapshot, schema, caches: caches.clone(), partition_count, live }
+    }
+
+    /// Counts the commits since the database was opened: a later state has a greater number.
+    pub fn version(&self) -> u64 {
+        self.live.version()
+    }
+
+    /// How many users live.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn user_count(&self) -> Result<u64, StorageError> {
+        let mut count = 0;
+        for partition in 0..self.partition_count {
+            count += u64::from(self.partition_state(PartitionId(partition))?.users_live);
+        }
+        Ok(count)
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    pub(crate) fn partition_state(&self, partition: PartitionId) -> Result<PartitionState, StorageError> {
+        Ok(read::<Partitions>(&self.snapshot, &partition)?.unwrap_or_default())
+    }
+}
+
+impl Dataset for View {
+    fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    fn partition_count(&self) -> u16 {
+        self.partition_count
+    }
+
+    fn shard_count(&self, partition: PartitionId) -> Result<u16, StorageError> {
+        let users_next = self.partition_state(partition)?.users_next;
+        // At most 2^32 / 2^20 = 4,096.
+        Ok(users_next.div_ceil(SHARD_USERS) as u16)
+    }
+
+    fn fragment(&self, partition: PartitionId, shard: ShardId, row: RowId) -> Result<Arc<Fragment>, StorageError> {
+        let key = FragmentKey { partition, row, shard };
+        let version = self.version();
+        if let Some(Cached::Fragment(fragment)) = self.caches.find(&CacheKey::Fragment(key), version) {
+            return Ok(fragment);
+        }
+        let fragment = Arc::new(read::<Fragments>(&self.snapshot, &key)?.unwrap_or_else(Fragment::empty));
+        self.caches.offer(CacheKey::Fragment(key), Cached::Fragment(fragment.clone()), version);
+        Ok(fragment)
+    }
+
+    fn column(
+        &self,
+        partition: PartitionId,
+        attribute: AttributeId,
+        block: BlockId,
+    ) -> Result<Arc<ColumnBlock>, StorageError> {
+        let key = ColumnKey { partition, attribute, block };
+        let version = self.version();
+        if let Some(Cached::Column(column)) = self.caches.find(&CacheKey::Column(key), version) {
+            return Ok(column);
+        }
+        let column = Arc::new(read::<Columns>(&self.snapshot, &key)?.unwrap_or_else(ColumnBlock::empty));
+        self.caches.offer(CacheKey::Column(key), Cached::Column(column.clone()), version);
+        Ok(column)
+    }
+
+    fn keys(&self, partition: PartitionId, users: &[UserId], keys: &mut Vec<String>) -> Result<(), StorageError> {
+        for &user in users {
+            let key = read::<UserKeys>(&self.snapshot, &UserKey { partition, user })?;
+            keys.push(key.ok_or(StorageError::MissingUser { partition, user })?);
+        }
+        Ok(())
+    }
+
+    fn locate(&self, key: &str) -> Result<Option<Location>, StorageError> {
+        let partition = partition_of_key(key, self.partition_count);
+        let user = read::<UserIds>(&self.snapshot, &UserIdKey { partition, key })?;
+        Ok(user.map(|user| Location { partition, user }))
+    }
+
+    fn record(&self, location: Location) -> Result<Option<UserRecord>, StorageError> {
+        let key = UserKey { partition: location.partition, user: location.user };
+        read::<Records>(&self.snapshot, &key)
+    }
+
+    fn text_matches(
+        &self,
+        partition: PartitionId,
+        attribute: AttributeId,
+        text: &str,
+    ) -> Result<Vec<UserId>, StorageError> {
+        let mut users = Vec::new();
+        let prefix = TextKey::prefix(partition, attribute, text);
+        scan::<Texts>(&self.snapshot, &prefix, |key, ()| {
+            users.push(key.user);
+            Ok(())
+        })?;
+        Ok(users)
+    }
+
+    fn for_each_user(
+        &self,
+        partition: PartitionId,
+        visit: &mut dyn FnMut(UserId, &str, &UserRecord),
+    ) -> Result<(), StorageError> {
+        let mut names = Vec::new();
+        scan::<Records>(&self.snapshot, &UserKey::prefix(partition), |key, record| {
+            names.clear();
+            self.keys(partition, &[key.user], &mut names)?;
+            if let [name] = names.as_slice() {
+                visit(key.user, name, &record);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").field("version", &self.version()).finish_non_exhaustive()
+    }
+}

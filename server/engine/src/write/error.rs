@@ -1,0 +1,343 @@
+//! Why a write or a change of the definitions is refused.
+
+use tessera_query_lang::{
+    ast::Span,
+    name::NameError,
+    suggest::did_you_mean,
+};
+
+use crate::{error::ErrorCode, plan::ResolveError};
+
+/// Why a write is refused. Nothing of its request was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// A user key that cannot be one.
+    #[error("{key:?} cannot be a user key: {reason}")]
+    InvalidKey {
+        /// The key, shortened.
+        key: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A name that cannot be one.
+    #[error("{name:?} cannot be a name: {error}")]
+    InvalidName {
+        /// The name, shortened.
+        name: String,
+        /// Why.
+        error: NameError,
+    },
+    /// A tag that is not defined.
+    #[error("there is no tag named {name:?}")]
+    UnknownTag {
+        /// The name.
+        name: String,
+        /// The nearest names.
+        nearest: Vec<String>,
+    },
+    /// An attribute that is not defined.
+    #[error("there is no attribute named {name:?}")]
+    UnknownAttribute {
+        /// The name.
+        name: String,
+        /// The nearest names.
+        nearest: Vec<String>,
+    },
+    /// A value that a closed list does not have.
+    #[error("{value:?} is not one of the values of {attribute}")]
+    UnknownValue {
+        /// The attribute.
+        attribute: String,
+        /// The value.
+        value: String,
+        /// The nearest values.
+        nearest: Vec<String>,
+    },
+    /// A value that does not fit the attribute's type.
+    #[error("{value} is not a value for the {kind} attribute {attribute} of user {user:?}: {reason}")]
+    WrongType {
+        /// The user's key.
+        user: String,
+        /// The attribute.
+        attribute: String,
+        /// Its type.
+        kind: String,
+        /// The value as text, shortened.
+        value: String,
+        /// Why it does not fit.
+        reason: String,
+    },
+    /// Adding to or removing from an attribute with one value.
+    #[error("{attribute} is a {kind} attribute: only multi attributes take += and -=")]
+    NotMulti {
+        /// The attribute.
+        attribute: String,
+        /// Its type.
+        kind: String,
+    },
+    /// A write-once attribute that has a value.
+    #[error("{attribute} of user {user:?} is write-once and is {present}: it cannot become {offered}")]
+    WriteOnce {
+        /// The user's key.
+        user: String,
+        /// The attribute.
+        attribute: String,
+        /// The value it has.
+        present: String,
+        /// The value it would get.
+        offered: String,
+    },
+}
+
+impl WriteError {
+    /// The kind.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownTag { .. } | Self::UnknownAttribute { .. } | Self::UnknownValue { .. } => {
+                ErrorCode::UnknownName
+            }
+            Self::InvalidKey { .. } | Self::InvalidName { .. } | Self::WrongType { .. } | Self::NotMulti { .. } => {
+                ErrorCode::TypeMismatch
+            }
+            Self::WriteOnce { .. } => ErrorCode::Conflict,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownTag { nearest, .. }
+            | Self::UnknownAttribute { nearest, .. }
+            | Self::UnknownValue { nearest, .. } => did_you_mean(nearest),
+            Self::InvalidKey { .. }
+            | Self::InvalidName { .. }
+            | Self::WrongType { .. }
+            | Self::NotMulti { .. }
+            | Self::WriteOnce { .. } => None,
+        }
+    }
+}
+
+/// A limit that a request would exceed. Nothing of the request was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// Too many mutations.
+    #[error("a request has at most {max} mutations, this one has {found}")]
+    Mutations {
+        /// How many there are.
+        found: usize,
+        /// The limit.
+        max: u32,
+    },
+    /// Too many bytes.
+    #[error("a request has at most {max} bytes of keys, names and values")]
+    RequestBytes {
+        /// The limit.
+        max: u64,
+    },
+    /// A `WHERE` that finds too many users.
+    #[error("a statement writes at most {max} users at once, this WHERE finds {found}")]
+    WhereUsers {
+        /// How many users it finds.
+        found: u64,
+        /// The limit.
+        max: u32,
+    },
+    /// Too many tags of one user.
+    #[error("a user holds at most {max} tags, {user:?} would hold more")]
+    UserTags {
+        /// The user's key.
+        user: String,
+        /// The limit.
+        max: u32,
+    },
+    /// Too many values of one multi attribute of one user.
+    #[error("a multi attribute has at most {max} values, {attribute} of user {user:?} would have more")]
+    UserValues {
+        /// The user's key.
+        user: String,
+        /// The attribute.
+        attribute: String,
+        /// The limit.
+        max: u32,
+    },
+    /// Too many distinct values of one attribute.
+    #[error("an attribute has at most {max} distinct values, {attribute} would have more")]
+    AttributeValues {
+        /// The attribute.
+        attribute: String,
+        /// The limit.
+        max: u32,
+    },
+    /// Too many definitions of a kind.
+    #[error("there can be at most {max} {kind}")]
+    Definitions {
+        /// The kind, in plural.
+        kind: &'static str,
+        /// The limit.
+        max: u32,
+    },
+    /// A description or an owner that is too long.
+    #[error("{what} has at most {max} bytes, this one has {found}")]
+    NoteBytes {
+        /// Which of the two.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A partition whose user ids are used up.
+    #[error("partition {partition} has no user ids left")]
+    UserIds {
+        /// The partition.
+        partition: u16,
+    },
+}
+
+/// Why a change of the definitions is refused, and where in the statement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct SchemaError {
+    /// Why.
+    pub kind: SchemaErrorKind,
+    /// The place.
+    pub span: Option<Span>,
+}
+
+/// Why a change of the definitions is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaErrorKind {
+    /// The name is taken.
+    #[error("the {kind} {name:?} is defined already")]
+    Defined {
+        /// Tag, group, attribute or segment.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The name is not defined.
+    #[error("there is no {kind} named {name:?}")]
+    Unknown {
+        /// Tag, group, attribute or segment.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The nearest names.
+        nearest: Vec<String>,
+    },
+    /// Something needs it.
+    #[error("the {kind} {name:?} is used by {users}")]
+    InUse {
+        /// Tag, group, attribute or segment.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// What uses it.
+        users: String,
+    },
+    /// A group cannot become exclusive.
+    #[error("group {group:?} cannot be exclusive: user {user:?} holds {first} and {second}")]
+    HoldsTwo {
+        /// The group.
+        group: String,
+        /// One user who holds two of its tags.
+        user: String,
+        /// One of the tags.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A change that the attribute's type does not have.
+    #[error("{name} is a {attribute_kind} attribute: only enum and multi attributes have a list of values")]
+    NoVocabulary {
+        /// The attribute.
+        name: String,
+        /// Its type.
+        attribute_kind: String,
+    },
+    /// A value in a list that cannot be one.
+    #[error("{value:?} cannot be a value: {reason}")]
+    InvalidValue {
+        /// The value, shortened.
+        value: String,
+        /// Why.
+        reason: String,
+    },
+    /// A value listed twice.
+    #[error("the value {0:?} is listed twice")]
+    RepeatedValue(String),
+    /// A closed list without values.
+    #[error("a closed list of values cannot be empty")]
+    EmptyVocabulary,
+    /// More digits after the point than 64 bits make sense of.
+    #[error("a decimal has at most 18 digits after the point, not {0}")]
+    Scale(u8),
+    /// A saved segment that would need values nobody can send.
+    #[error("a saved segment cannot have parameters")]
+    Parameters,
+    /// Saved segments that contain each other.
+    #[error("the saved segment would contain itself: {0}")]
+    Cycle(String),
+    /// A saved segment that means nothing.
+    #[error(transparent)]
+    Meaningless(Box<ResolveError>),
+}
+
+impl SchemaError {
+    /// The kind, for programs.
+    pub fn code(&self) -> ErrorCode {
+        match &self.kind {
+            SchemaErrorKind::Defined { .. }
+            | SchemaErrorKind::InUse { .. }
+            | SchemaErrorKind::HoldsTwo { .. }
+            | SchemaErrorKind::RepeatedValue(_)
+            | SchemaErrorKind::Cycle(_) => ErrorCode::Conflict,
+            SchemaErrorKind::Unknown { .. } => ErrorCode::UnknownName,
+            SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::InvalidValue { .. }
+            | SchemaErrorKind::EmptyVocabulary
+            | SchemaErrorKind::Scale(_)
+            | SchemaErrorKind::Parameters => ErrorCode::TypeMismatch,
+            SchemaErrorKind::Meaningless(error) => crate::error::code_of_resolve_error(error.kind()),
+        }
+    }
+
+    /// The place in the statement's text.
+    pub fn span(&self) -> Option<Span> {
+        match &self.kind {
+            SchemaErrorKind::Meaningless(error) => error.span(),
+            SchemaErrorKind::Defined { .. }
+            | SchemaErrorKind::Unknown { .. }
+            | SchemaErrorKind::InUse { .. }
+            | SchemaErrorKind::HoldsTwo { .. }
+            | SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::InvalidValue { .. }
+            | SchemaErrorKind::RepeatedValue(_)
+            | SchemaErrorKind::EmptyVocabulary
+            | SchemaErrorKind::Scale(_)
+            | SchemaErrorKind::Parameters
+            | SchemaErrorKind::Cycle(_) => self.span.filter(|span| *span != Span::default()),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match &self.kind {
+            SchemaErrorKind::Unknown { nearest, .. } => did_you_mean(nearest),
+            SchemaErrorKind::Meaningless(error) => error.hint(),
+            SchemaErrorKind::InUse { .. } => Some("change or drop what uses it first".to_owned()),
+            SchemaErrorKind::Defined { .. } => {
+                Some("use ALTER to change it, or IF NOT EXISTS to keep it".to_owned())
+            }
+            SchemaErrorKind::HoldsTwo { .. } => Some("take one of the tags from them first".to_owned()),
+            SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::InvalidValue { .. }
+            | SchemaErrorKind::RepeatedValue(_)
+            | SchemaErrorKind::EmptyVocabulary
+            | SchemaErrorKind::Scale(_)
+            | SchemaErrorKind::Parameters
+            | SchemaErrorKind::Cycle(_) => None,
+        }
+    }
+}

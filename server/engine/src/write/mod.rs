@@ -1,0 +1,30 @@
+//! Writing: from mutations with names to one atomic batch.
+//!
+//! The way of a request: [`Mutation`]s are resolved against the schema into [`Command`]s, one
+//! list a partition; the commands are applied to staged records; when the requests that share a
+//! commit are staged, the difference between the records before and after is derived into rows,
+//! columns and texts, and everything goes to the store in one batch.
+//!
+//! Knows the rules of writing (exclusive groups, write-once attributes, limits). Does not know
+//! the wire, nor how expressions are evaluated.
+
+mod apply;
+mod coerce;
+mod command;
+mod commit;
+mod derive;
+mod error;
+mod exclusive;
+mod idempotency;
+mod mutation;
+mod resolve;
+mod schema_change;
+mod schema_command;
+mod staging;
+mod usage;
+mod writer;
+
+pub use command::{Command, SchemaChange, UserCommand};
+pub use error::{LimitError, SchemaError, SchemaErrorKind, WriteError};
+pub use mutation::{Mutation, SchemaStatement, UnknownTags, WriteRequest};
+pub(crate) use writer::{Job, Writer, WriterHandle};

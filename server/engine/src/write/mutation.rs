@@ -1,0 +1,121 @@
+//! What may be asked of the writer, by name.
+
+use tessera_query_lang::ast::{Alter, Define, DefinitionKind, OnConflict, SavedSegment, Spanned, Statement};
+use tessera_query_lang::name::Name;
+
+use crate::datum::Datum;
+
+/// One change of one user. A key that is new becomes a user, except where a mutation says
+/// otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mutation {
+    /// Makes sure that the user exists.
+    Ensure {
+        /// The user's key.
+        user: String,
+    },
+    /// Gives the user tags. Siblings in exclusive groups are cleared; of two siblings the last
+    /// one wins.
+    Tag {
+        /// The user's key.
+        user: String,
+        /// Names of tags.
+        tags: Vec<String>,
+    },
+    /// Takes tags from the user. An unknown user stays unknown.
+    Untag {
+        /// The user's key.
+        user: String,
+        /// Names of tags.
+        tags: Vec<String>,
+    },
+    /// Sets attributes; [`Datum::Null`] clears one, [`Datum::List`] replaces a multi's values.
+    /// Of two values for one attribute the last one wins.
+    Set {
+        /// The user's key.
+        user: String,
+        /// Attribute names and values.
+        values: Vec<(String, Datum)>,
+    },
+    /// Adds values to a multi attribute.
+    Add {
+        /// The user's key.
+        user: String,
+        /// The attribute.
+        attribute: String,
+        /// The values.
+        values: Vec<Datum>,
+    },
+    /// Removes values from a multi attribute. An unknown user stays unknown.
+    Remove {
+        /// The user's key.
+        user: String,
+        /// The attribute.
+        attribute: String,
+        /// The values.
+        values: Vec<Datum>,
+    },
+    /// Deletes the user, and clears references to it. An unknown user stays unknown.
+    DeleteUser {
+        /// The user's key.
+        user: String,
+    },
+}
+
+/// What a write does about tags that are not defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownTags {
+    /// Refuses the request.
+    #[default]
+    Refuse,
+    /// Defines them, without description, owner or group.
+    Define,
+}
+
+/// Mutations that are applied all or none, in their order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WriteRequest {
+    /// What to do.
+    pub mutations: Vec<Mutation>,
+    /// What to do about tags that are not defined.
+    pub unknown_tags: UnknownTags,
+    /// A later request with the same key changes nothing and is answered as this one was.
+    pub idempotency_key: Option<[u8; 16]>,
+}
+
+/// A statement that changes the definitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaStatement {
+    /// `DEFINE …`
+    Define(Define, OnConflict),
+    /// `ALTER …`
+    Alter(Alter),
+    /// `DROP …`
+    Drop(DefinitionKind, Spanned<Name>, OnConflict),
+    /// `SAVE SEGMENT …`
+    SaveSegment(SavedSegment),
+}
+
+impl SchemaStatement {
+    /// The change that a statement asks for; `None` for statements of other kinds.
+    pub fn from_statement(statement: &Statement) -> Option<Self> {
+        match statement {
+            Statement::Define(define, on_conflict) => Some(Self::Define(define.clone(), *on_conflict)),
+            Statement::Alter(alter) => Some(Self::Alter(alter.clone())),
+            Statement::Drop(kind, name, on_conflict) => Some(Self::Drop(*kind, name.clone(), *on_conflict)),
+            Statement::SaveSegment(saved) => Some(Self::SaveSegment(saved.clone())),
+            Statement::Count(_)
+            | Statement::Segment(_)
+            | Statement::Fetch { .. }
+            | Statement::Close(_)
+            | Statement::Dimension(_)
+            | Statement::Portrait(_)
+            | Statement::Explain(..)
+            | Statement::Show(_)
+            | Statement::Tag { .. }
+            | Statement::Untag { .. }
+            | Statement::Set { .. }
+            | Statement::DeleteUser(_) => None,
+        }
+    }
+}
