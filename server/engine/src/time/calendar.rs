@@ -30,7 +30,8 @@ pub enum TimeError {
 /// What a relative time stands for at a given moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResolvedTime {
-    /// A day, counted from 1970-01-01: the anchor was `today` and the unit a day or longer.
+    /// A day, counted from 1970-01-01: the anchor was `today`, alone or with a unit of a day
+    /// or longer.
     Day(i32),
     /// Microseconds since 1970-01-01T00:00:00Z.
     Micros(i64),
@@ -115,7 +116,11 @@ pub fn resolve_relative(relative: RelativeTime, now: Timestamp) -> Result<Resolv
     let local = TimeZone::UTC.to_datetime(now);
     let (start, is_day) = match relative.anchor {
         TimeAnchor::Now => (local, false),
-        TimeAnchor::Today => (local.date().to_datetime(jiff::civil::Time::midnight()), is_calendar(relative.unit)),
+        TimeAnchor::Today => {
+            // A bare `today` is the day, whatever unit its zero has.
+            let is_day = relative.amount == 0 || is_calendar(relative.unit);
+            (local.date().to_datetime(jiff::civil::Time::midnight()), is_day)
+        }
     };
     let span = span_of(relative.amount, relative.unit)?;
     let end = start.checked_add(span).map_err(|_| TimeError::OutOfRange)?;
@@ -220,6 +225,7 @@ mod tests {
         };
         let at = |text: &str| Ok(ResolvedTime::Micros(parse_timestamp(text).unwrap()));
         check(TimeAnchor::Today, 0, TimeUnit::Day, Ok(ResolvedTime::Day(day("2026-03-31"))));
+        check(TimeAnchor::Today, 0, TimeUnit::Second, Ok(ResolvedTime::Day(day("2026-03-31"))));
         check(TimeAnchor::Today, -1, TimeUnit::Month, Ok(ResolvedTime::Day(day("2026-02-28"))));
         check(TimeAnchor::Today, 2, TimeUnit::Week, Ok(ResolvedTime::Day(day("2026-04-14"))));
         check(TimeAnchor::Today, 2, TimeUnit::Hour, at("2026-03-31T02:00:00Z"));
