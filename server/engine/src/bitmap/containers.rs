@@ -242,20 +242,14 @@ fn count_range(words: &Words, first: u16, last: u16) -> u32 {
     (words[first_word] & low).count_ones() + middle + (words[last_word] & high).count_ones()
 }
 
-/// Word by word: the mask of the values that fall in it, zero where there are none.
+/// Puts back, of what was there, the values of the array.
 fn retain_array(values: &[[u8; 2]], words: &mut Words) {
-    let (mut current, mut mask) = (0, 0);
+    let before = *words;
+    words.fill(0);
     for value in values {
         let (word, bit) = split(u16::from_le_bytes(*value));
-        if word != current {
-            words[current] &= mask;
-            words[current + 1..word].fill(0);
-            (current, mask) = (word, 0);
-        }
-        mask |= 1 << bit;
+        words[word] |= before[word] & 1 << bit;
     }
-    words[current] &= mask;
-    words[current + 1..].fill(0);
 }
 
 /// Clears the gaps before, between and after the runs.

@@ -21,6 +21,9 @@ mod slices;
 mod threshold;
 pub(crate) mod varint;
 
+#[cfg(test)]
+mod tests;
+
 pub use block::{BLOCK_WORDS, Block};
 pub use delta::{FragmentDelta, merge_full, merge_partial};
 pub use fragment::Fragment;

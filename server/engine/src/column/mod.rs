@@ -8,6 +8,9 @@ mod build;
 mod delta;
 mod read;
 
+#[cfg(test)]
+mod tests;
+
 pub use delta::{ColumnDelta, merge_full, merge_partial};
 pub use read::ColumnBlock;
 

@@ -258,38 +258,29 @@ impl ColumnBlock {
 /// Checks a whole block.
 pub(super) fn checked(bytes: &[u8]) -> Result<Header, ColumnError> {
     let (header, codes) = Header::read(bytes)?;
-    let greatest = match header.width {
-        Width::Zero => {
-            if header.missing == 0 {
-                None
-            } else {
-                Some(0)
-            }
-        }
+    let code = match header.width {
+        Width::Zero => 0,
         Width::One => greatest_code::<1>(codes, header.missing),
         Width::Two => greatest_code::<2>(codes, header.missing),
         Width::Four => greatest_code::<4>(codes, header.missing),
         Width::Eight => greatest_code::<8>(codes, header.missing),
     };
-    if let Some(code) = greatest
-        && header.base.checked_add_unsigned(code).is_none()
-    {
-        return Err(ColumnError::Overflow {
+    match header.base.checked_add_unsigned(code) {
+        Some(_) => Ok(header),
+        None => Err(ColumnError::Overflow {
             base: header.base,
             code,
-        });
+        }),
     }
-    Ok(header)
 }
 
-fn greatest_code<const WIDTH: usize>(codes: &[u8], missing: u64) -> Option<u64> {
-    codes
-        .as_chunks()
-        .0
-        .iter()
-        .map(|code| widen::<WIDTH>(*code))
-        .filter(|code| *code != missing)
-        .max()
+/// The greatest code of a value. "Missing" counts as 0, which never overflows.
+fn greatest_code<const WIDTH: usize>(codes: &[u8], missing: u64) -> u64 {
+    let codes: &[[u8; WIDTH]] = codes.as_chunks().0;
+    let known = codes.iter().map(|code| widen(*code));
+    known
+        .map(|code| if code == missing { 0 } else { code })
+        .fold(0, u64::max)
 }
 
 /// A little-endian code of up to 8 bytes.
