@@ -10,3 +10,8 @@ pub mod limits;
 pub mod naive;
 mod scan;
 mod sizes;
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "test support stops at the first surprise")]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

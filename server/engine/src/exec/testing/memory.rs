@@ -1,0 +1,155 @@
+//! A data set built from users' records, with every row and column derived from them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use crate::{
+    bitmap::{Fragment, magnitude},
+    column::ColumnBlock,
+    exec::dataset::Dataset,
+    ids::{AttributeId, BlockId, Location, PartitionId, RowId, ShardId, UserId},
+    schema::Schema,
+    storage::{StorageError, StoredValue, UserRecord},
+};
+
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub(crate) key: String,
+    pub(crate) location: Location,
+    pub(crate) record: UserRecord,
+}
+
+#[derive(Debug)]
+pub(crate) struct MemoryDataset {
+    schema: Arc<Schema>,
+    partitions: u16,
+    users: BTreeMap<Location, User>,
+    fragments: HashMap<(PartitionId, ShardId, RowId), Arc<Fragment>>,
+    columns: HashMap<(PartitionId, AttributeId, BlockId), Arc<ColumnBlock>>,
+}
+
+impl MemoryDataset {
+    pub(crate) fn new(schema: Schema, partitions: u16, users: Vec<User>) -> Self {
+        let users: BTreeMap<Location, User> = users.into_iter().map(|user| (user.location, user)).collect();
+        let mut rows: HashMap<(PartitionId, ShardId, RowId), Vec<u32>> = HashMap::new();
+        let mut entries: HashMap<(PartitionId, AttributeId, BlockId), Vec<(u16, i64)>> = HashMap::new();
+        for user in users.values() {
+            let Location { partition, user: id } = user.location;
+            for row in rows_of(&user.record) {
+                rows.entry((partition, id.shard(), row)).or_default().push(id.offset());
+            }
+            for (attribute, value) in &user.record.values {
+                let number = match value {
+                    StoredValue::Code(code) => i64::from(code.0),
+                    StoredValue::Number(number) => *number,
+                    StoredValue::Codes(_) | StoredValue::Text(_) => continue,
+                };
+                let column = entries.entry((partition, *attribute, id.block())).or_default();
+                column.push((id.block_offset(), number));
+            }
+        }
+        let fragment = |offsets| Arc::new(Fragment::from_sorted(offsets).expect("offsets rise"));
+        Self {
+            schema: Arc::new(schema),
+            partitions,
+            users,
+            fragments: rows.into_iter().map(|(key, offsets)| (key, fragment(offsets))).collect(),
+            columns: entries.into_iter().map(|(key, column)| (key, Arc::new(ColumnBlock::from_entries(column)))).collect(),
+        }
+    }
+
+    pub(crate) fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+}
+
+fn rows_of(record: &UserRecord) -> Vec<RowId> {
+    let mut rows = vec![RowId::Users];
+    rows.extend(record.tags.iter().map(|tag| RowId::Tag(*tag)));
+    for (attribute, value) in &record.values {
+        rows.push(RowId::Present(*attribute));
+        match value {
+            StoredValue::Code(code) => rows.push(RowId::Value(*attribute, *code)),
+            StoredValue::Codes(codes) => rows.extend(codes.iter().map(|code| RowId::Value(*attribute, *code))),
+            StoredValue::Number(number) => {
+                rows.extend((*number < 0).then_some(RowId::Sign(*attribute)));
+                let bits = magnitude(*number);
+                rows.extend((0..63).filter(|bit| bits >> bit & 1 == 1).map(|bit| RowId::Slice(*attribute, bit)));
+            }
+            StoredValue::Text(_) => {}
+        }
+    }
+    rows
+}
+
+impl Dataset for MemoryDataset {
+    fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    fn partition_count(&self) -> u16 {
+        self.partitions
+    }
+
+    fn shard_count(&self, partition: PartitionId) -> Result<u16, StorageError> {
+        let last = self.users.keys().filter(|location| location.partition == partition).max();
+        Ok(last.map_or(0, |location| location.user.shard().0 + 1))
+    }
+
+    fn fragment(&self, partition: PartitionId, shard: ShardId, row: RowId) -> Result<Arc<Fragment>, StorageError> {
+        let found = self.fragments.get(&(partition, shard, row)).cloned();
+        Ok(found.unwrap_or_else(|| Arc::new(Fragment::empty())))
+    }
+
+    fn column(
+        &self,
+        partition: PartitionId,
+        attribute: AttributeId,
+        block: BlockId,
+    ) -> Result<Arc<ColumnBlock>, StorageError> {
+        let found = self.columns.get(&(partition, attribute, block)).cloned();
+        Ok(found.unwrap_or_else(|| Arc::new(ColumnBlock::empty())))
+    }
+
+    fn keys(&self, partition: PartitionId, users: &[UserId], keys: &mut Vec<String>) -> Result<(), StorageError> {
+        for user in users {
+            let found = self.users.get(&Location { partition, user: *user });
+            keys.push(found.ok_or(StorageError::MissingUser { partition, user: *user })?.key.clone());
+        }
+        Ok(())
+    }
+
+    fn locate(&self, key: &str) -> Result<Option<Location>, StorageError> {
+        Ok(self.users.values().find(|user| user.key == key).map(|user| user.location))
+    }
+
+    fn record(&self, location: Location) -> Result<Option<UserRecord>, StorageError> {
+        Ok(self.users.get(&location).map(|user| user.record.clone()))
+    }
+
+    fn text_matches(
+        &self,
+        partition: PartitionId,
+        attribute: AttributeId,
+        text: &str,
+    ) -> Result<Vec<UserId>, StorageError> {
+        let wanted = StoredValue::Text(text.to_owned());
+        let matching = self.users.values().filter(|user| {
+            user.location.partition == partition && user.record.value(attribute) == Some(&wanted)
+        });
+        Ok(matching.map(|user| user.location.user).collect())
+    }
+
+    fn for_each_user(
+        &self,
+        partition: PartitionId,
+        visit: &mut dyn FnMut(UserId, &str, &UserRecord),
+    ) -> Result<(), StorageError> {
+        for user in self.users.values().filter(|user| user.location.partition == partition) {
+            visit(user.location.user, &user.key, &user.record);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! What tests of planning and execution share: a data set in memory and random inputs.
+
+pub(crate) mod memory;
+pub(crate) mod random;
+
+use std::sync::Arc;
+
+use memory::MemoryDataset;
+
+use super::{
+    limits::QueryLimits,
+    scan::Context,
+};
+use crate::{
+    budget::Budget,
+    datum::{Header, ResultSink, Row, Stopped},
+};
+
+/// Everything a query works with, over a data set in memory.
+pub(crate) struct Bench {
+    pub(crate) dataset: Arc<MemoryDataset>,
+    pub(crate) pool: rayon::ThreadPool,
+    pub(crate) budget: Budget,
+    pub(crate) limits: QueryLimits,
+}
+
+impl Bench {
+    pub(crate) fn new(dataset: MemoryDataset) -> Self {
+        Self {
+            dataset: Arc::new(dataset),
+            pool: rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads can be started"),
+            budget: Budget::unlimited(),
+            limits: QueryLimits::default(),
+        }
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { dataset: &*self.dataset, pool: &self.pool, budget: &self.budget, limits: &self.limits }
+    }
+}
+
+/// Keeps everything.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    pub(crate) header: Option<Header>,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl ResultSink for Collected {
+    fn header(&mut self, header: Header) -> Result<(), Stopped> {
+        self.header = Some(header);
+        Ok(())
+    }
+
+    fn rows(&mut self, rows: Vec<Row>) -> Result<(), Stopped> {
+        self.rows.extend(rows);
+        Ok(())
+    }
+}
