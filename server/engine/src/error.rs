@@ -6,6 +6,7 @@
 use tessera_query_lang::{ParseError, ParseErrorKind, ast::Span};
 
 use crate::{
+    exec::limits::QueryLimitError,
     plan::{ResolveError, resolve::ResolveErrorKind},
     storage::StorageError,
     write::{LimitError, SchemaError, WriteError},
@@ -29,6 +30,9 @@ pub enum Error {
     /// A limit would be exceeded.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// A query would take more than it may.
+    #[error(transparent)]
+    QueryLimit(#[from] QueryLimitError),
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -89,7 +93,7 @@ impl Error {
             Self::Resolve(error) => code_of_resolve_error(error.kind()),
             Self::Write(error) => error.code(),
             Self::Schema(error) => error.code(),
-            Self::Limit(_) => ErrorCode::LimitExceeded,
+            Self::Limit(_) | Self::QueryLimit(_) => ErrorCode::LimitExceeded,
             Self::Storage(_) => ErrorCode::Storage,
             Self::UnknownCursor => ErrorCode::UnknownCursor,
             Self::Cancelled | Self::Stopped => ErrorCode::Cancelled,
@@ -107,6 +111,7 @@ impl Error {
             Self::Schema(error) => error.span(),
             Self::Write(_)
             | Self::Limit(_)
+            | Self::QueryLimit(_)
             | Self::Storage(_)
             | Self::UnknownCursor
             | Self::Cancelled
@@ -125,6 +130,7 @@ impl Error {
             Self::Write(error) => error.hint(),
             Self::Schema(error) => error.hint(),
             Self::Limit(_)
+            | Self::QueryLimit(_)
             | Self::Storage(_)
             | Self::UnknownCursor
             | Self::Cancelled

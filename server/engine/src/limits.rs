@@ -2,6 +2,8 @@
 //!
 //! Knows numbers. Does not know who checks them.
 
+use crate::exec::limits::QueryLimits;
+
 /// The longest user key, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 256;
 /// The longest value of an enum or multi attribute, in bytes of UTF-8 after normalisation.
@@ -44,6 +46,8 @@ pub struct Limits {
     pub idempotency_keys_max: u32,
     /// How long an idempotency key is remembered, in seconds.
     pub idempotency_seconds: u32,
+    /// What one query may take.
+    pub queries: QueryLimits,
 }
 
 impl Default for Limits {
@@ -63,6 +67,7 @@ impl Default for Limits {
             commit_bytes_max: 4 << 20,
             idempotency_keys_max: 100_000,
             idempotency_seconds: 24 * 60 * 60,
+            queries: QueryLimits::default(),
         }
     }
 }

@@ -5,10 +5,12 @@
 mod block_pool;
 mod bound;
 mod count;
+pub mod cursors;
 pub mod dataset;
 pub mod limits;
 pub mod naive;
 mod scan;
+mod segment;
 mod sizes;
 #[cfg(test)]
 #[expect(clippy::expect_used, reason = "test support stops at the first surprise")]

@@ -72,8 +72,12 @@ pub(crate) fn schema() -> Schema {
             notes: Notes::default(),
         });
     }
-    GENDERS.iter().for_each(|value| drop(schema.add_value(GENDER, value)));
-    INTERESTS.iter().for_each(|value| drop(schema.add_value(INTEREST, value)));
+    for value in GENDERS {
+        schema.add_value(GENDER, value);
+    }
+    for value in INTERESTS {
+        schema.add_value(INTEREST, value);
+    }
     let segments = [("loyal", "tag:vip AND age >= 10"), ("nested", "segment:loyal OR NOT tag:silent")];
     for (id, (segment, text)) in segments.into_iter().enumerate() {
         schema.put_segment(SegmentDefinition {

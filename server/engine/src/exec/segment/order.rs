@@ -1,0 +1,242 @@
+//! Users in a wanted order: the first of them are kept, in bounded memory.
+
+use std::{cmp::Ordering, collections::HashMap};
+
+use tessera_query_lang::ast::Direction;
+
+use super::{
+    Place, PreparedSegment,
+    fields::FieldReader,
+    rows::{BATCH_ROWS, RowWriter},
+};
+use crate::{
+    error::Error,
+    exec::{
+        dataset::Dataset,
+        limits::QueryLimitError,
+        scan::{Context, FoundBlock, ShardScan, Unit},
+    },
+    ids::{AttributeId, BLOCK_BITS, Location, UserId},
+    plan::query::OrderField,
+    schema::{AttributeClass, Schema},
+    storage::StoredValue,
+};
+
+/// What a user is ordered by in one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum SortValue {
+    Number(i64),
+    Text(String),
+    Missing,
+}
+
+/// A user with what it is ordered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    values: Vec<SortValue>,
+    location: Location,
+}
+
+/// Writes the users after a place; says where the page ended if there are more.
+pub(super) fn run(
+    segment: &PreparedSegment,
+    context: Context<'_>,
+    after: Option<&Candidate>,
+    limit: Option<u64>,
+    writer: &mut RowWriter<'_>,
+) -> Result<Option<Place>, Error> {
+    if limit == Some(0) {
+        return Ok(None);
+    }
+    let max = context.limits.ordered_users_max;
+    let wanted = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    if wanted.is_some_and(|wanted| wanted > max) {
+        return Err(QueryLimitError::OrderedUsers { max }.into());
+    }
+    let sorter = Sorter::new(segment, context, after);
+    // One more than wanted tells whether there are more.
+    let keep = wanted.unwrap_or(max) + 1;
+    let top = context.fold_shards(
+        &segment.plan,
+        || Top { keep, candidates: Vec::new() },
+        |top, shard| sorter.collect(top, shard),
+        |left, right| Ok(sorter.merge(left, right)),
+    )?;
+    let mut candidates = top.candidates;
+    candidates.sort_unstable_by(|left, right| sorter.compare(left, right));
+    if wanted.is_none() && candidates.len() > max {
+        return Err(QueryLimitError::OrderedUsers { max }.into());
+    }
+    let is_full = candidates.len() >= keep;
+    candidates.truncate(keep - 1);
+    write(segment, context, &candidates, writer)?;
+    Ok(candidates.pop().filter(|_| is_full).map(Place::Ordered))
+}
+
+fn write(
+    segment: &PreparedSegment,
+    context: Context<'_>,
+    candidates: &[Candidate],
+    writer: &mut RowWriter<'_>,
+) -> Result<(), Error> {
+    let reader = FieldReader::new(context.dataset, &segment.returns)?;
+    for piece in candidates.chunks(BATCH_ROWS) {
+        context.budget.check()?;
+        let mut rows = Vec::with_capacity(piece.len());
+        for Location { partition, user } in piece.iter().map(|candidate| candidate.location) {
+            let mut keys = Vec::with_capacity(1);
+            context.dataset.keys(partition, &[user], &mut keys)?;
+            rows.extend(reader.rows(partition, &[user], keys)?);
+        }
+        writer.write(rows)?;
+    }
+    Ok(())
+}
+
+/// The least candidates so far, and a few more.
+struct Top {
+    keep: usize,
+    candidates: Vec<Candidate>,
+}
+
+/// Knows the order, and reads what it needs.
+struct Sorter<'a> {
+    segment: &'a PreparedSegment,
+    dataset: &'a dyn Dataset,
+    after: Option<&'a Candidate>,
+    /// Positions of codes in the order of their texts.
+    ranks: HashMap<AttributeId, Vec<i64>>,
+}
+
+impl<'a> Sorter<'a> {
+    fn new(segment: &'a PreparedSegment, context: Context<'a>, after: Option<&'a Candidate>) -> Self {
+        let schema: &Schema = context.dataset.schema();
+        let attributes = segment.order.iter().filter_map(|(field, _)| match field {
+            OrderField::Attribute(attribute) => schema.attribute_by_id(*attribute),
+            OrderField::Key | OrderField::Text(_) => None,
+        });
+        let coded = attributes.filter(|attribute| attribute.kind.class() == AttributeClass::Coded);
+        let ranks = coded.map(|attribute| (attribute.id, ranks_by_text(schema, attribute.id))).collect();
+        Self { segment, dataset: context.dataset, after, ranks }
+    }
+
+    /// By the fields, then by place. Missing values are last in both directions.
+    fn compare(&self, left: &Candidate, right: &Candidate) -> Ordering {
+        let pairs = left.values.iter().zip(&right.values);
+        let by_fields = self.segment.order.iter().zip(pairs).map(|((_, direction), (left, right))| {
+            match (left, right, direction) {
+                (SortValue::Missing, SortValue::Missing, _) => Ordering::Equal,
+                (SortValue::Missing, _, _) => Ordering::Greater,
+                (_, SortValue::Missing, _) => Ordering::Less,
+                (left, right, Direction::Ascending) => compare_values(left, right),
+                (left, right, Direction::Descending) => compare_values(right, left),
+            }
+        });
+        by_fields.fold(Ordering::Equal, Ordering::then).then(left.location.cmp(&right.location))
+    }
+
+    fn collect(&self, mut top: Top, mut shard: ShardScan<'_>) -> Result<Top, Error> {
+        let unit = shard.unit;
+        shard.for_each_block(0, |block| {
+            let users: Vec<UserId> = users_of(&block);
+            for piece in users.chunks(BATCH_ROWS) {
+                self.piece(&mut top, unit, piece)?;
+            }
+            Ok::<(), Error>(())
+        })?;
+        Ok(top)
+    }
+
+    fn piece(&self, top: &mut Top, unit: Unit, users: &[UserId]) -> Result<(), Error> {
+        let by_key = self.segment.order.iter().any(|(field, _)| *field == OrderField::Key);
+        let mut keys = Vec::new();
+        if by_key || self.segment.sample.is_some() {
+            self.dataset.keys(unit.partition, users, &mut keys)?;
+        }
+        let mut columns = super::fields::ColumnCursor::new(self.dataset, unit.partition);
+        for (index, user) in users.iter().enumerate() {
+            let key = keys.get(index).map(String::as_str).unwrap_or_default();
+            if self.segment.sample.is_some_and(|sample| !sample.keeps(key)) {
+                continue;
+            }
+            let location = Location { partition: unit.partition, user: *user };
+            let candidate = Candidate { values: self.values(location, key, &mut columns)?, location };
+            if self.after.is_none_or(|after| self.compare(&candidate, after) == Ordering::Greater) {
+                top.candidates.push(candidate);
+            }
+        }
+        self.prune(top);
+        Ok(())
+    }
+
+    fn values(
+        &self,
+        location: Location,
+        key: &str,
+        columns: &mut super::fields::ColumnCursor<'_>,
+    ) -> Result<Vec<SortValue>, Error> {
+        let value = |(field, _): &(OrderField, Direction)| match field {
+            OrderField::Key => Ok(SortValue::Text(key.to_owned())),
+            OrderField::Attribute(attribute) => {
+                let number = columns.value(*attribute, location.user)?;
+                Ok(number.map_or(SortValue::Missing, |number| SortValue::Number(self.rank(*attribute, number))))
+            }
+            OrderField::Text(attribute) => self.text(location, *attribute),
+        };
+        self.segment.order.iter().map(value).collect()
+    }
+
+    fn rank(&self, attribute: AttributeId, number: i64) -> i64 {
+        let Some(ranks) = self.ranks.get(&attribute) else { return number };
+        usize::try_from(number).ok().and_then(|code| ranks.get(code)).copied().unwrap_or(i64::MAX)
+    }
+
+    fn text(&self, location: Location, attribute: AttributeId) -> Result<SortValue, Error> {
+        let record = self.dataset.record(location)?.unwrap_or_default();
+        Ok(match record.value(attribute) {
+            Some(StoredValue::Text(text)) => SortValue::Text(text.clone()),
+            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => SortValue::Missing,
+        })
+    }
+
+    fn merge(&self, mut left: Top, right: Top) -> Top {
+        left.candidates.extend(right.candidates);
+        self.prune(&mut left);
+        left
+    }
+
+    /// Drops what cannot be among the first any more, once there is enough of it.
+    fn prune(&self, top: &mut Top) {
+        if top.candidates.len() < top.keep.saturating_mul(2).saturating_add(BATCH_ROWS) {
+            return;
+        }
+        top.candidates.select_nth_unstable_by(top.keep - 1, |left, right| self.compare(left, right));
+        top.candidates.truncate(top.keep);
+    }
+}
+
+fn compare_values(left: &SortValue, right: &SortValue) -> Ordering {
+    match (left, right) {
+        (SortValue::Number(left), SortValue::Number(right)) => left.cmp(right),
+        (SortValue::Text(left), SortValue::Text(right)) => left.cmp(right),
+        // One field has values of one kind.
+        (SortValue::Number(_) | SortValue::Text(_) | SortValue::Missing, _) => Ordering::Equal,
+    }
+}
+
+fn users_of(block: &FoundBlock<'_>) -> Vec<UserId> {
+    block.users.iter().map(|offset| UserId(u32::from(block.id.0) << BLOCK_BITS | u32::from(offset))).collect()
+}
+
+/// For each code its position in the order of the texts.
+pub(crate) fn ranks_by_text(schema: &Schema, attribute: AttributeId) -> Vec<i64> {
+    let mut values: Vec<(&str, u32)> = schema.values(attribute).map(|(code, text)| (text, code.0)).collect();
+    values.sort_unstable();
+    let mut ranks = vec![i64::MAX; schema.value_count(attribute) as usize];
+    for (rank, (_, code)) in (0_i64..).zip(values) {
+        if let Some(place) = ranks.get_mut(code as usize) {
+            *place = rank;
+        }
+    }
+    ranks
+}
