@@ -326,3 +326,6 @@ fn datum_bytes(datum: &Datum) -> usize {
         Datum::List(texts) => texts.iter().map(|text| text.len() + 4).sum::<usize>() + 4,
     }
 }
+
+#[cfg(test)]
+mod tests;

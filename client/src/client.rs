@@ -466,3 +466,6 @@ fn read_page(answer: Answer) -> Result<Page, Error> {
         cursor: answer.summary.cursor.map(Cursor),
     })
 }
+
+#[cfg(test)]
+mod tests;

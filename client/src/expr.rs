@@ -116,9 +116,14 @@ pub fn users<T: Into<String>>(keys: impl IntoIterator<Item = T>) -> Expr {
 
 /// Satisfies at least so many of the expressions.
 pub fn at_least(threshold: u32, of: impl IntoIterator<Item = Expr>) -> Expr {
-    Expr::branch("at least", of.into_iter().collect(), |of| {
-        Node::AtLeast(threshold, of)
-    })
+    let of: Vec<_> = of.into_iter().collect();
+    if threshold == 0 || threshold as usize > of.len() {
+        return Expr::failed(QueryError::Threshold {
+            threshold,
+            of: of.len(),
+        });
+    }
+    Expr::branch("at least", of, |of| Node::AtLeast(threshold, of))
 }
 
 /// Satisfies each of the expressions.
@@ -242,12 +247,12 @@ impl Expr {
             }
             Node::Group(name, is) => {
                 writer.words("group:");
-                writer.name_not_glob(name)?;
+                writer.name(name);
                 writer.words(is);
             }
             Node::Segments(names) => {
                 writer.words("segment:");
-                write_one_or_list(writer, names, |writer, name| writer.name_not_glob(name))?;
+                write_one_or_list(writer, names, |writer, name| writer.named(name))?;
             }
             Node::Users(keys) => {
                 writer.words("user:");
@@ -293,10 +298,10 @@ impl std::ops::Not for Expr {
 fn write_tags(names: &[TagName], writer: &mut Writer) -> Result<(), QueryError> {
     writer.words("tag:");
     write_one_or_list(writer, names, |writer, name| match name {
-        TagName::Exactly(name) => writer.name_not_glob(name),
+        TagName::Exactly(name) => writer.named(name),
         TagName::Like(glob) => {
-            writer.name(glob);
-            Ok(())
+            writer.words("LIKE ");
+            writer.named(glob)
         }
     })
 }
@@ -435,3 +440,6 @@ impl Group {
         Expr::leaf(Node::Group(self.name, " IS PRESENT"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,14 @@ pub enum QueryError {
     /// More values than one statement can carry.
     #[error("more than {VALUES_MAX} values in one statement")]
     TooManyValues,
+    /// A threshold that no user or every user passes.
+    #[error("at least {threshold} of {of} expressions")]
+    Threshold {
+        /// How many must hold.
+        threshold: u32,
+        /// Of how many.
+        of: usize,
+    },
     /// A sample of nothing or of more than everyone.
     #[error("a sample must be above 0 and at most 100 percent")]
     Sample,
@@ -50,7 +58,7 @@ impl Writer {
         self.text.push_str(&number.to_string());
     }
 
-    /// Appends a name, always quoted.
+    /// Appends a name, always quoted. A quoted text is never a glob, a keyword or a value's syntax.
     pub(crate) fn name(&mut self, name: &str) {
         self.text.push('"');
         for letter in name.chars() {
@@ -62,13 +70,9 @@ impl Writer {
         self.text.push('"');
     }
 
-    /// Appends the name of a tag, a group or a segment where a glob might stand as well: a name
-    /// with a star in it travels beside the text.
-    pub(crate) fn name_not_glob(&mut self, name: &str) -> Result<(), QueryError> {
-        if name.contains('*') {
-            return self.value(&Datum::from(name));
-        }
-        self.name(name);
+    /// Appends a name as an item of a list.
+    pub(crate) fn named(&mut self, name: &(impl AsRef<str> + ?Sized)) -> Result<(), QueryError> {
+        self.name(name.as_ref());
         Ok(())
     }
 

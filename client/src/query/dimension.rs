@@ -307,14 +307,14 @@ impl Dim {
             Self::Tags(globs) => {
                 writer.words("tag:(");
                 writer.list("tags", globs, |writer, glob| {
-                    writer.name(glob);
-                    Ok(())
+                    writer.words("LIKE ");
+                    writer.named(glob)
                 })?;
                 writer.words(")");
             }
             Self::Group(name) => {
                 writer.words("group:");
-                writer.name_not_glob(name)?;
+                writer.name(name);
             }
         }
         Ok(())

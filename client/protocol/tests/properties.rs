@@ -1,0 +1,287 @@
+//! What holds for any message and any bytes.
+
+use bytes::BytesMut;
+use proptest::prelude::*;
+use tessera_protocol::{
+    codec,
+    frame::{self, FrameDecoder},
+    message::*,
+};
+
+fn texts() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(".{0,12}", 0..5)
+}
+
+fn datum() -> impl Strategy<Value = Datum> {
+    prop_oneof![
+        Just(Datum::Null),
+        any::<bool>().prop_map(Datum::Boolean),
+        any::<i64>().prop_map(Datum::Integer),
+        (any::<i128>(), any::<u8>()).prop_map(|(units, scale)| Datum::Decimal { units, scale }),
+        any::<f64>().prop_map(Datum::Real),
+        ".{0,20}".prop_map(Datum::Text),
+        any::<i32>().prop_map(Datum::Date),
+        any::<i64>().prop_map(Datum::Timestamp),
+        texts().prop_map(Datum::List),
+    ]
+}
+
+fn values() -> impl Strategy<Value = Vec<Datum>> {
+    prop::collection::vec(datum(), 0..6)
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let user = || ".{0,12}";
+    let set = prop::collection::vec((".{0,8}", datum()), 0..4);
+    prop_oneof![
+        user().prop_map(|user| Mutation::Ensure { user }),
+        (user(), texts()).prop_map(|(user, tags)| Mutation::Tag { user, tags }),
+        (user(), texts()).prop_map(|(user, tags)| Mutation::Untag { user, tags }),
+        (user(), set).prop_map(|(user, values)| Mutation::Set { user, values }),
+        (user(), ".{0,8}", values()).prop_map(|(user, attribute, values)| Mutation::Add {
+            user,
+            attribute,
+            values
+        }),
+        (user(), ".{0,8}", values()).prop_map(|(user, attribute, values)| Mutation::Remove {
+            user,
+            attribute,
+            values
+        }),
+        user().prop_map(|user| Mutation::DeleteUser { user }),
+    ]
+}
+
+fn body() -> impl Strategy<Value = RequestBody> {
+    let parameter = (".{0,5}", datum()).prop_map(|(name, value)| Parameter { name, value });
+    let unknown_tags = prop_oneof![Just(UnknownTags::Refuse), Just(UnknownTags::Define)];
+    prop_oneof![
+        Just(RequestBody::Ping),
+        (".{0,40}", prop::collection::vec(parameter, 0..4)).prop_map(|(statement, parameters)| {
+            RequestBody::Execute {
+                statement,
+                parameters,
+            }
+        }),
+        (
+            any::<Option<[u8; 16]>>(),
+            unknown_tags,
+            prop::collection::vec(mutation(), 0..5)
+        )
+            .prop_map(
+                |(idempotency_key, unknown_tags, mutations)| RequestBody::Write {
+                    idempotency_key,
+                    unknown_tags,
+                    mutations,
+                }
+            ),
+    ]
+}
+
+fn client_message() -> impl Strategy<Value = ClientMessage> {
+    let id = || any::<u64>().prop_map(RequestId);
+    prop_oneof![
+        (any::<[u8; 4]>(), any::<u16>(), any::<u16>(), ".{0,20}").prop_map(
+            |(magic, version_min, version_max, agent)| ClientMessage::Hello(Hello {
+                magic,
+                version_min,
+                version_max,
+                agent,
+            })
+        ),
+        (id(), any::<u32>(), any::<u32>(), body()).prop_map(
+            |(id, deadline_ms, rows_messages_credit, body)| ClientMessage::Request(Request {
+                id,
+                deadline_ms,
+                rows_messages_credit,
+                body,
+            })
+        ),
+        (id(), any::<u32>())
+            .prop_map(|(id, rows_messages)| ClientMessage::Credit { id, rows_messages }),
+        id().prop_map(|id| ClientMessage::Cancel { id }),
+        Just(ClientMessage::Goodbye),
+    ]
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    let code = prop::sample::select(vec![
+        FailureCode::Syntax,
+        FailureCode::LimitExceeded,
+        FailureCode::Overloaded,
+        FailureCode::Internal,
+    ]);
+    (
+        code,
+        ".{0,20}",
+        any::<Option<(u32, u32)>>(),
+        prop::option::of(".{0,9}"),
+    )
+        .prop_map(|(code, message, span, hint)| Failure {
+            code,
+            message,
+            span,
+            hint,
+        })
+}
+
+fn summary() -> impl Strategy<Value = Summary> {
+    (any::<[u64; 4]>(), prop::option::of(".{0,9}"), texts()).prop_map(
+        |([elapsed_us, rows, users_changed, facts_changed], cursor, warnings)| Summary {
+            elapsed_us,
+            rows,
+            users_changed,
+            facts_changed,
+            cursor,
+            warnings,
+        },
+    )
+}
+
+fn server_message() -> impl Strategy<Value = ServerMessage> {
+    let id = || any::<u64>().prop_map(RequestId);
+    let role = prop::sample::select(vec![ColumnRole::Value, ColumnRole::Share]);
+    let column = (".{0,9}", role).prop_map(|(name, role)| Column { name, role });
+    let kind = prop::sample::select(vec![ResultKind::Count, ResultKind::Definitions]);
+    prop_oneof![
+        (any::<u16>(), ".{0,20}", any::<[u32; 3]>()).prop_map(|(version, agent, limits)| {
+            ServerMessage::Welcome(Welcome {
+                version,
+                agent,
+                frame_bytes_max: limits[0],
+                requests_in_flight_max: limits[1],
+                mutations_max: limits[2],
+            })
+        }),
+        failure().prop_map(ServerMessage::Refused),
+        (id(), kind, prop::collection::vec(column, 0..4))
+            .prop_map(|(id, kind, columns)| ServerMessage::Header { id, kind, columns }),
+        (id(), prop::collection::vec(values(), 0..6))
+            .prop_map(|(id, rows)| ServerMessage::Rows { id, rows }),
+        (id(), summary()).prop_map(|(id, summary)| ServerMessage::End { id, summary }),
+        (id(), failure()).prop_map(|(id, failure)| ServerMessage::Failed { id, failure }),
+        Just(ServerMessage::Closing),
+    ]
+}
+
+/// NaN is not equal to itself, but its bytes are.
+fn client_bytes(message: &ClientMessage) -> Result<BytesMut, codec::EncodeError> {
+    let mut out = BytesMut::new();
+    codec::encode_client(message, &mut out).map(|()| out)
+}
+
+fn server_bytes(message: &ServerMessage) -> Result<BytesMut, codec::EncodeError> {
+    let mut out = BytesMut::new();
+    codec::encode_server(message, &mut out).map(|()| out)
+}
+
+proptest! {
+    #[test]
+    fn client_messages_come_back(message in client_message()) {
+        let bytes = client_bytes(&message)?;
+        let read = codec::decode_client(&bytes)?;
+        prop_assert_eq!(client_bytes(&read)?, bytes);
+    }
+
+    #[test]
+    fn server_messages_come_back(message in server_message()) {
+        let bytes = server_bytes(&message)?;
+        let read = codec::decode_server(&bytes)?;
+        prop_assert_eq!(server_bytes(&read)?, bytes);
+    }
+
+    #[test]
+    fn reals_keep_their_bits(bits in any::<u64>()) {
+        let rows = vec![vec![Datum::Real(f64::from_bits(bits))]];
+        let bytes = server_bytes(&ServerMessage::Rows { id: RequestId(0), rows })?;
+        prop_assert_eq!(&bytes[bytes.len() - 8..], &bits.to_le_bytes());
+        prop_assert_eq!(server_bytes(&codec::decode_server(&bytes)?)?, bytes);
+    }
+
+    #[test]
+    fn a_message_cut_short_or_followed_by_more_is_refused(
+        message in server_message(),
+        cut in any::<prop::sample::Index>(),
+        more in any::<u8>(),
+    ) {
+        let mut bytes = server_bytes(&message)?;
+        let cut = cut.index(bytes.len());
+        prop_assert!(codec::decode_server(&bytes[..cut]).is_err());
+        bytes.extend_from_slice(&[more]);
+        prop_assert_eq!(codec::decode_server(&bytes), Err(codec::DecodeError::Trailing(1)));
+    }
+
+    #[test]
+    fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = codec::decode_client(&bytes);
+        let _ = codec::decode_server(&bytes);
+    }
+
+    #[test]
+    fn damaged_messages_are_messages_or_errors(
+        client in client_message(),
+        server in server_message(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let mut bytes = client_bytes(&client)?;
+        let place = at.index(bytes.len());
+        bytes[place] = byte;
+        let _ = codec::decode_client(&bytes);
+        let mut bytes = server_bytes(&server)?;
+        let place = at.index(bytes.len());
+        bytes[place] = byte;
+        let _ = codec::decode_server(&bytes);
+    }
+
+    #[test]
+    fn frames_are_the_same_however_they_arrive(
+        bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..50), 0..8),
+        sizes in prop::collection::vec(1..20_usize, 1..50),
+    ) {
+        let mut stream = BytesMut::new();
+        for body in &bodies {
+            frame::encode_frame(body, 50, &mut stream)?;
+        }
+        let mut decoder = FrameDecoder::new(50);
+        let mut seen = Vec::new();
+        let mut rest = &stream[..];
+        let mut sizes = sizes.iter().cycle();
+        while !rest.is_empty() {
+            let size = sizes.next().copied().unwrap_or(1).min(rest.len());
+            let (chunk, after) = rest.split_at(size);
+            decoder.feed(chunk);
+            rest = after;
+            while let Some(frame) = decoder.next_frame()? {
+                seen.push(frame.to_vec());
+            }
+        }
+        decoder.finish()?;
+        prop_assert_eq!(seen, bodies);
+    }
+
+    #[test]
+    fn any_bytes_are_frames_or_an_error_that_stays(
+        chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20),
+        frame_bytes_max in 0..100_u32,
+    ) {
+        let mut decoder = FrameDecoder::new(frame_bytes_max);
+        let mut fed = 0;
+        for chunk in &chunks {
+            decoder.feed(chunk);
+            fed += chunk.len();
+            loop {
+                match decoder.next_frame() {
+                    Ok(Some(frame)) => prop_assert!(frame.len() <= frame_bytes_max as usize),
+                    Ok(None) => break,
+                    Err(error) => {
+                        prop_assert_eq!(decoder.next_frame(), Err(error));
+                        prop_assert_eq!(decoder.finish(), Err(error));
+                        return Ok(());
+                    }
+                }
+            }
+            prop_assert!(decoder.buffer_mut().len() <= fed);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The bulk writer against a server that refuses what it is told to refuse.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+};
+
+use tessera_protocol::message::{FailureCode, Request, RequestBody, ServerMessage, Summary};
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    ClientOptions, Datum,
+    fake_server::{FakeServer, Peer, failure, pair},
+};
+
+fn set(user: &str, value: i64) -> Mutation {
+    Mutation::Set {
+        user: user.to_owned(),
+        values: vec![("n".to_owned(), Datum::Integer(value))],
+    }
+}
+
+fn parts(request: Request) -> ([u8; 16], Vec<Mutation>) {
+    match request.body {
+        RequestBody::Write {
+            idempotency_key: Some(key),
+            mutations,
+            ..
+        } => (key, mutations),
+        other => panic!("not a write with a key: {other:?}"),
+    }
+}
+
+fn value_of(mutation: &Mutation) -> i64 {
+    match mutation {
+        Mutation::Set { values, .. } => values[0].1.as_integer().unwrap(),
+        other => panic!("not a set: {other:?}"),
+    }
+}
+
+/// Applies writes as a server would: all or none, one key once; negative values are refused.
+#[derive(Default)]
+struct Model {
+    applied: Vec<(String, i64)>,
+    keys: HashSet<[u8; 16]>,
+    requests: usize,
+    longest_batch: usize,
+}
+
+impl Model {
+    fn answer(&mut self, request: Request) -> ServerMessage {
+        let id = request.id;
+        let (key, mutations) = parts(request);
+        self.requests += 1;
+        self.longest_batch = self.longest_batch.max(mutations.len());
+        if mutations.iter().any(|mutation| value_of(mutation) < 0) {
+            return ServerMessage::Failed {
+                id,
+                failure: failure(FailureCode::TypeMismatch),
+            };
+        }
+        if self.keys.insert(key) {
+            let change = |mutation: &Mutation| (user_of(mutation).to_owned(), value_of(mutation));
+            self.applied.extend(mutations.iter().map(change));
+        }
+        let users_changed = mutations.len() as u64;
+        ServerMessage::End {
+            id,
+            summary: Summary {
+                users_changed,
+                ..Summary::default()
+            },
+        }
+    }
+}
+
+async fn serve(mut peer: Peer, model: Arc<Mutex<Model>>) {
+    while let Ok(request) = peer.request().await {
+        let answer = model.lock().unwrap().answer(request);
+        peer.send(answer).await.unwrap();
+    }
+}
+
+fn serving(mut server: FakeServer) -> Arc<Mutex<Model>> {
+    let model = Arc::<Mutex<Model>>::default();
+    let shared = Arc::clone(&model);
+    tokio::spawn(async move {
+        while let Ok(peer) = server.accept().await {
+            tokio::spawn(serve(peer, Arc::clone(&shared)));
+        }
+    });
+    model
+}
+
+fn small(lanes: usize) -> BulkOptions {
+    BulkOptions {
+        batch_mutations_max: 10,
+        lanes,
+        ..BulkOptions::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_changes_are_set_aside_and_all_others_applied_in_order() {
+    let (client, server) = pair(ClientOptions::default());
+    let model = serving(server);
+    let mut bulk = client.bulk(&small(3));
+    let bad = [0, 7, 8, 55, 99_usize];
+    for index in 0..100_usize {
+        let number = i64::try_from(index).unwrap();
+        let value = if bad.contains(&index) {
+            -number - 1
+        } else {
+            number
+        };
+        let given = bulk
+            .push(set(&format!("u{}", index % 7), value))
+            .await
+            .unwrap();
+        assert_eq!(given, index as u64);
+    }
+    let mut report = bulk.finish().await;
+    report.refusals.sort_by_key(|refusal| refusal.index);
+    let refused: Vec<_> = report
+        .refusals
+        .iter()
+        .map(|refusal| refusal.index as usize)
+        .collect();
+    assert_eq!(refused, bad);
+    assert_eq!(report.refusals[1].mutation, set("u0", -8));
+    assert_eq!(
+        report.refusals[1].failure,
+        failure(FailureCode::TypeMismatch)
+    );
+    let totals = report.totals;
+    assert_eq!(
+        (totals.given, totals.applied, totals.refused, totals.failed),
+        (100, 95, 5, 0)
+    );
+    assert_eq!(totals.users_changed, 95);
+    assert!(report.failures.is_empty());
+    let model = model.lock().unwrap();
+    assert_eq!(model.applied.len(), 95);
+    assert!(model.longest_batch <= 10);
+    let mut last: HashMap<&str, i64> = HashMap::new();
+    for (user, value) in &model.applied {
+        let before = last.insert(user, *value);
+        assert!(
+            before.is_none_or(|before| before < *value),
+            "{user}: {before:?} then {value}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_can_be_taken_as_they_come() {
+    let (client, server) = pair(ClientOptions::default());
+    serving(server);
+    let (sender, refusals) = std::sync::mpsc::channel();
+    let mut bulk = client.bulk_with(&small(2), move |refusal| sender.send(refusal).unwrap());
+    bulk.push(set("a", 1)).await.unwrap();
+    bulk.push(set("b", -1)).await.unwrap();
+    bulk.flush().await.unwrap();
+    assert_eq!(refusals.try_recv().map(|refusal| refusal.index), Ok(1));
+    assert_eq!(bulk.totals().applied, 1);
+    let report = bulk.finish().await;
+    assert!(report.refusals.is_empty());
+    assert_eq!(report.totals.refused, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn kept_refusals_have_a_limit() {
+    let (client, server) = pair(ClientOptions::default());
+    serving(server);
+    let mut bulk = client.bulk(&BulkOptions {
+        refusals_kept_max: 2,
+        ..small(1)
+    });
+    for _ in 0..5 {
+        bulk.push(set("a", -1)).await.unwrap();
+    }
+    let report = bulk.finish().await;
+    assert_eq!((report.totals.refused, report.refusals.len()), (5, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_does_not_wait_longer_than_the_interval() {
+    let (client, mut server) = pair(ClientOptions::default());
+    let mut bulk = client.bulk(&small(1));
+    let started = Instant::now();
+    bulk.push(set("a", 1)).await.unwrap();
+    let mut peer = server.accept().await.unwrap();
+    let request = peer.request().await.unwrap();
+    assert_eq!(started.elapsed().as_millis() / 10, 5);
+    peer.end(request.id).await.unwrap();
+    assert_eq!(bulk.finish().await.totals.applied, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_are_bounded_by_bytes_too() {
+    let (client, server) = pair(ClientOptions::default());
+    let model = serving(server);
+    let options = BulkOptions {
+        batch_bytes_max: 100,
+        ..small(1)
+    };
+    let mut bulk = client.bulk(&options);
+    for _ in 0..9 {
+        bulk.push(set(&"u".repeat(50), 1)).await.unwrap();
+    }
+    // One that is longer than a whole batch goes alone.
+    bulk.push(set(&"v".repeat(5000), 1)).await.unwrap();
+    assert_eq!(bulk.finish().await.totals.applied, 10);
+    assert!(model.lock().unwrap().longest_batch <= 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_batches_as_lanes_are_under_way() {
+    let (client, mut server) = pair(ClientOptions::default());
+    let mut bulk = client.bulk(&small(4));
+    for number in 0..40 {
+        bulk.push(set(&format!("u{number}"), 1)).await.unwrap();
+    }
+    let mut peer = server.accept().await.unwrap();
+    let mut under_way = Vec::new();
+    while let Ok(Ok(request)) = tokio::time::timeout(Duration::from_secs(1), peer.request()).await {
+        under_way.push(request.id);
+    }
+    assert_eq!(under_way.len(), 4);
+    for id in under_way {
+        peer.end(id).await.unwrap();
+    }
+    drop(bulk);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_connection_does_not_apply_a_batch_twice() {
+    let (client, mut server) = pair(ClientOptions::default());
+    let mut bulk = client.bulk(&small(1));
+    bulk.push(set("a", 1)).await.unwrap();
+    let mut peer = server.accept().await.unwrap();
+    let (first, _) = parts(peer.request().await.unwrap());
+    drop(peer);
+    let mut peer = server.accept().await.unwrap();
+    let request = peer.request().await.unwrap();
+    let id = request.id;
+    assert_eq!(parts(request).0, first);
+    peer.end(id).await.unwrap();
+    assert_eq!(bulk.finish().await.totals.applied, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_batch_stops_the_writer_and_everything_is_told() {
+    let (client, mut server) = pair(ClientOptions::default());
+    let mut bulk = client.bulk(&small(1));
+    for number in 0..15 {
+        bulk.push(set("a", number)).await.unwrap();
+    }
+    let mut peer = server.accept().await.unwrap();
+    let id = peer.request().await.unwrap().id;
+    peer.fail(id, FailureCode::Storage).await.unwrap();
+    let error = bulk.flush().await.unwrap_err();
+    assert!(matches!(error, Error::Stopped(_)), "{error}");
+    assert_eq!(
+        error.failure().map(|failure| failure.code),
+        Some(FailureCode::Storage)
+    );
+    assert!(matches!(
+        bulk.push(set("a", 1)).await,
+        Err(Error::Stopped(_))
+    ));
+    let report = bulk.finish().await;
+    assert_eq!(
+        (
+            report.totals.given,
+            report.totals.failed,
+            report.totals.applied
+        ),
+        (15, 15, 0)
+    );
+    let told: Vec<u64> = report
+        .failures
+        .iter()
+        .flat_map(|failed| failed.indices.clone())
+        .collect();
+    assert_eq!(told, (0..15).collect::<Vec<_>>());
+    assert!(matches!(report.failures[0].error, Error::Refused(_)));
+    assert!(matches!(report.failures[1].error, Error::Stopped(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_fits_no_frame_is_refused_alone() {
+    let (client, mut server) = pair(ClientOptions::default());
+    server.offer_mut().frame_bytes_max = 200;
+    serving(server);
+    let mut bulk = client.bulk(&small(1));
+    bulk.push(set("a", 1)).await.unwrap();
+    bulk.push(set(&"x".repeat(300), 1)).await.unwrap();
+    bulk.push(set("b", 1)).await.unwrap();
+    let report = bulk.finish().await;
+    assert_eq!((report.totals.applied, report.totals.refused), (2, 1));
+    assert_eq!(report.refusals[0].index, 1);
+    assert_eq!(report.refusals[0].failure.code, FailureCode::LimitExceeded);
+}
