@@ -4,7 +4,7 @@ use proptest::{prelude::*, sample::Index};
 use roaring::RoaringBitmap;
 
 use super::{optimised, portable, shard_set};
-use crate::bitmap::{Block, Fragment, FragmentError};
+use crate::bitmap::{Block, Fragment, FragmentError, merge_full};
 
 /// Little-endian pieces put together.
 fn bytes(pieces: &[&[u8]]) -> Vec<u8> {
@@ -140,12 +140,15 @@ fn damaged_bytes_are_refused() {
 
 /// What is accepted must be what the library reads, and every operation must work on it.
 fn check_any(bytes: Vec<u8>) {
-    let Ok(fragment) = Fragment::from_portable(bytes) else {
-        return;
+    let merged = merge_full(Some(&bytes), std::iter::empty());
+    let fragment = match Fragment::from_portable(bytes) {
+        Ok(fragment) => fragment,
+        Err(error) => return assert_eq!(merged, Err(error)),
     };
     let set = RoaringBitmap::deserialize_from(fragment.portable()).unwrap();
     assert!(fragment.iter().eq(set.iter()));
     assert_eq!(fragment.cardinality(), set.len());
+    assert_eq!(merged, Ok(optimised(&set)));
     let mut block = Block::full();
     for index in 0..16 {
         fragment.and_into(index, &mut block);
