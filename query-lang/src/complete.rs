@@ -5,6 +5,7 @@
 
 use crate::error::Expected;
 use crate::limits::Limits;
+use crate::name::Name;
 use crate::parser::expected_after;
 
 /// What may follow a text. A word that is still being typed is left out of the text, because a
@@ -17,7 +18,24 @@ use crate::parser::expected_after;
 /// assert!(expected_at_end("COUNT ALL ").contains(&Expected::Keyword("AND")));
 /// ```
 pub fn expected_at_end(text: &str) -> Vec<Expected> {
-    expected_after(text, &Limits::default())
+    expected_after(text, &Limits::default()).0
+}
+
+/// The attribute whose value may follow a text: `city` after `COUNT city:(paris, `.
+///
+/// ```
+/// use tessera_query_lang::complete::attribute_at_end;
+/// let attribute = attribute_at_end("COUNT age:18.. AND city:(paris, ");
+/// assert_eq!(attribute.as_ref().map(|name| name.as_str()), Some("city"));
+/// assert_eq!(attribute_at_end("COUNT city:paris "), None);
+/// ```
+pub fn attribute_at_end(text: &str) -> Option<Name> {
+    let (expected, attribute) = expected_after(text, &Limits::default());
+    if expected.contains(&Expected::Value) {
+        attribute
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Why a text is not a statement.
 //!
 //! Knows what was expected and where. Does not know how an error is shown: that is
-//! [`crate::render`].
+//! [`crate::render()`].
 
 use std::fmt;
 

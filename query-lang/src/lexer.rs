@@ -10,7 +10,8 @@ mod token;
 use nom::{
     IResult, Parser,
     branch::alt,
-    bytes::complete::{tag, take_while, take_while1},
+    bytes::complete::{tag, take_while},
+    character::complete::one_of,
     combinator::recognize,
     sequence::pair,
 };
@@ -201,7 +202,7 @@ fn symbol(text: &str, first: char) -> Scan {
         tag("<>"),
         tag("=="),
     ));
-    let one = take_while1(|c: char| "()[],:;=<>%".contains(c)).map(|run: &str| &run[..1]);
+    let one = recognize(one_of("()[],:;=<>%"));
     let scanned: Scanned<'_> = alt((two, one)).parse(text);
     let unexpected = Bad::new(ParseErrorKind::UnexpectedCharacter(first), first.len_utf8());
     match scanned {
@@ -215,6 +216,7 @@ fn symbol(text: &str, first: char) -> Scan {
             '\'' | '“' | '”' | '‘' | '’' | '`' | '«' => {
                 unexpected.with_hint("write texts in double quotes: \"text\"")
             }
+            '-' | '+' => unexpected.with_hint("a sign touches its number, as in -5 and now-30d"),
             '&' => unexpected.with_hint("write AND"),
             '|' => unexpected.with_hint("write OR"),
             '!' => unexpected.with_hint("write NOT or !="),

@@ -26,6 +26,7 @@ mod tests;
 use crate::ast::{Expr, Statement};
 use crate::error::{Expected, ParseError};
 use crate::limits::Limits;
+use crate::name::Name;
 use cursor::Cursor;
 pub(crate) use value::is_special_value;
 
@@ -55,16 +56,17 @@ pub fn parse_expr(text: &str, limits: &Limits) -> Result<Expr, ParseError> {
     Ok(expr)
 }
 
-/// What may follow a text that is the beginning of a statement; nothing when it is not one.
-pub(crate) fn expected_after(text: &str, limits: &Limits) -> Vec<Expected> {
+/// What may follow a text that is the beginning of a statement, and the attribute named last
+/// in it; nothing when it is not the beginning of one.
+pub(crate) fn expected_after(text: &str, limits: &Limits) -> (Vec<Expected>, Option<Name>) {
     let Ok(mut cursor) = Cursor::new(text, limits) else {
-        return Vec::new();
+        return (Vec::new(), None);
     };
     let parsed = cursor.statement().and_then(|_| cursor.end_of_statement());
-    match parsed {
-        Ok(()) => cursor.expected(),
-        // The end of the text is the only place that can go on.
-        Err(_) if cursor.is_at_end() => cursor.expected(),
-        Err(_) => Vec::new(),
+    // The end of the text is the only place that can go on.
+    if parsed.is_ok() || cursor.is_at_end() {
+        (cursor.expected(), cursor.attribute_before().cloned())
+    } else {
+        (Vec::new(), None)
     }
 }

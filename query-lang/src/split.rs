@@ -119,8 +119,8 @@ mod tests {
         check("a (b; c", &["a (b;"], "c", Completeness::NoSemicolon);
         check("tag:85A; b", &["tag:85A;"], "b", Completeness::NoSemicolon);
         check(
-            "a \"\\x\"; b;",
-            &["a \"\\x\"; b;"],
+            "a \"\\x;\"; b;",
+            &["a \"\\x;\";", "b;"],
             "",
             Completeness::Complete,
         );

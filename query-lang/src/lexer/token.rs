@@ -95,3 +95,24 @@ symbols! {
     Dots ".."
     Percent "%"
 }
+
+impl Symbol {
+    /// Whether it may follow an attribute's name in an expression.
+    pub(crate) fn is_test(self) -> bool {
+        let tests = [
+            Self::Colon,
+            Self::Equal,
+            Self::NotEqual,
+            Self::Less,
+            Self::LessOrEqual,
+            Self::Greater,
+            Self::GreaterOrEqual,
+        ];
+        tests.contains(&self)
+    }
+
+    /// Whether it may follow a finished expression.
+    pub(crate) fn is_end(self) -> bool {
+        matches!(self, Self::CloseParen | Self::Comma | Self::Semicolon)
+    }
+}

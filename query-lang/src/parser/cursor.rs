@@ -20,6 +20,8 @@ pub(super) struct Cursor<'t> {
     at: usize,
     /// What could have stood at this place, as far as it was asked for.
     expected: Vec<Expected>,
+    /// The attribute that was named last: a value that is due is one of its values.
+    attribute: Option<Name>,
     limits: &'t Limits,
     depth: usize,
     leaves: usize,
@@ -41,6 +43,7 @@ impl<'t> Cursor<'t> {
             tokens: tokens(text),
             at: 0,
             expected: Vec::new(),
+            attribute: None,
             limits,
             depth: 0,
             leaves: 0,
@@ -91,6 +94,16 @@ impl<'t> Cursor<'t> {
     /// What could stand at this place, as far as it was asked for.
     pub(super) fn expected(&self) -> Vec<Expected> {
         self.expected.clone()
+    }
+
+    /// The attribute that was named last.
+    pub(super) fn attribute_before(&self) -> Option<&Name> {
+        self.attribute.as_ref()
+    }
+
+    /// Remembers the attribute whose values may follow.
+    pub(super) fn remember_attribute(&mut self, name: &Name) {
+        self.attribute = Some(name.clone());
     }
 
     /// Leaves behind what could stand at this place.
@@ -177,13 +190,17 @@ impl<'t> Cursor<'t> {
             return Err(self.unexpected_as_name());
         };
         if place.reserves(word) {
-            return Err(self
-                .unexpected()
-                .with_hint(format!("quote it if it is a name: \"{word}\"")));
+            return Err(self.reserved_word(word));
         }
         let name = Name::new(word).map_err(|error| ParseError::new(error.into(), span))?;
         self.advance();
         Ok(Spanned::new(name, span))
+    }
+
+    /// The error where a reserved word stands in the place of a name.
+    pub(super) fn reserved_word(&self, word: &str) -> ParseError {
+        self.unexpected()
+            .with_hint(format!("quote it if it is a name: \"{word}\""))
     }
 
     /// The error where a name should stand: a number there is probably a name without quotes.
@@ -228,22 +245,12 @@ impl<'t> Cursor<'t> {
 
     /// The expected keywords that the word at this place looks like.
     fn guess(&self) -> Option<String> {
-        let word = self.word_ahead(0)?.to_uppercase();
-        let candidates: Vec<String> = self
-            .expected
-            .iter()
-            .flat_map(Expected::keywords)
-            .map(|keyword| {
-                keyword
-                    .to_uppercase()
-                    .trim_end_matches(['(', ':'])
-                    .to_owned()
-            })
-            .collect();
-        suggest::did_you_mean(&suggest::nearest(
-            &word,
-            candidates.iter().map(String::as_str),
-        ))
+        let word = self.word_ahead(0)?;
+        let keywords = self.expected.iter().flat_map(Expected::keywords);
+        let candidates = keywords
+            .map(|keyword| keyword.trim_end_matches(['(', ':']))
+            .filter(|keyword| !keyword.eq_ignore_ascii_case(word));
+        suggest::did_you_mean(&suggest::nearest(word, candidates))
     }
 
     /// Nothing may follow but one `;`.
@@ -319,9 +326,16 @@ pub(super) fn invalid_value(message: impl Into<String>, span: Span) -> ParseErro
     ParseError::new(ParseErrorKind::InvalidValue(message.into()), span)
 }
 
+/// The beginning of a text, fit for a message of one line.
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(FOUND_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    let ellipsis = if text.chars().nth(FOUND_CHARS_MAX).is_some() {
+        "…"
+    } else {
+        ""
+    };
+    let shown = text.chars().take(FOUND_CHARS_MAX);
+    let shown: String = shown
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect();
+    shown + ellipsis
 }

@@ -163,23 +163,42 @@ impl Cursor<'_> {
 
     /// A test of an attribute.
     fn attribute(&mut self) -> Parsed<Expr> {
-        let is_quoted = matches!(self.token().kind, TokenKind::Quoted(_));
         let word = self.word_ahead(0);
-        if word.is_none() && !is_quoted {
-            return Err(self.unexpected());
-        }
-        let name = self.name(NameKind::Attribute, Place::Attribute)?;
-        let test = match self.attribute_test()? {
-            Some(test) => test,
-            None => {
-                let error = self.unexpected();
-                return Err(match word {
-                    Some(word) if error.hint.is_none() => error.with_hint(meant_by_word(word)),
-                    Some(_) | None => error,
+        match word {
+            Some(word) if Place::Attribute.reserves(word) => {
+                let next = self.ahead(1).symbol();
+                let is_tested = next.is_some_and(Symbol::is_test) || self.is_keyword_ahead(1, "IS");
+                return Err(if is_tested {
+                    self.reserved_word(word)
+                } else {
+                    self.unexpected()
                 });
             }
+            None if !matches!(self.token().kind, TokenKind::Quoted(_)) => {
+                return Err(self.unexpected());
+            }
+            Some(_) | None => {}
+        }
+        let name = self.name(NameKind::Attribute, Place::Attribute)?;
+        self.remember_attribute(&name.node);
+        match self.attribute_test()? {
+            Some(test) => Ok(Expr::Attribute { name, test }),
+            None => Err(self.untested_attribute(word)),
+        }
+    }
+
+    /// The error where an attribute's test is missing: a lone word was meant to be a keyword or
+    /// a tag.
+    fn untested_attribute(&self, word: Option<&str>) -> ParseError {
+        let error = self.unexpected();
+        let is_lone = match self.token().symbol() {
+            Some(symbol) => symbol.is_end(),
+            None => matches!(self.token().kind, TokenKind::Word | TokenKind::End),
         };
-        Ok(Expr::Attribute { name, test })
+        match word {
+            Some(word) if is_lone && error.hint.is_none() => error.with_hint(meant_by_word(word)),
+            Some(_) | None => error,
+        }
     }
 
     /// What stands after an attribute's name, if it is a test.
@@ -227,6 +246,8 @@ impl Cursor<'_> {
         self.count_leaf()?;
         let value = self.value()?;
         if self.is_symbol(Symbol::Dots) {
+            self.expect(Expected::Symbol(","));
+            self.expect(Expected::Symbol(")"));
             let hint = "a list holds values; join ranges with OR";
             return Err(self.unexpected().with_hint(hint));
         }
@@ -271,6 +292,6 @@ fn meant_by_word(word: &str) -> String {
         .iter()
         .copied()
         .filter(|keyword| !keyword.ends_with(':'));
-    let near = suggest::nearest(&word.to_uppercase(), keywords);
+    let near = suggest::nearest(word, keywords);
     suggest::did_you_mean(&near).unwrap_or_else(|| format!("a tag is written tag:{word}"))
 }

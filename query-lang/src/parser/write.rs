@@ -64,6 +64,7 @@ impl Cursor<'_> {
     /// `gender = f`, `gender = MISSING`, `interests += (golf, chess)`
     fn assignment(&mut self) -> Parsed<(Spanned<Name>, Assignment)> {
         let name = self.name(NameKind::Attribute, Place::Attribute)?;
+        self.remember_attribute(&name.node);
         let assignment = if self.take_symbol(Symbol::Equal).is_some() {
             if self.take_keyword("MISSING").is_some() {
                 Assignment::Clear
