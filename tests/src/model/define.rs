@@ -1,0 +1,218 @@
+//! Definitions: tags, groups, attributes and saved segments that come, change and go.
+
+use std::collections::BTreeSet;
+
+use tessera_protocol::message::FailureCode;
+use tessera_query_lang::ast::{
+    Alter, AttributeType, Define, DefinitionKind, Exclusivity, Expr, GroupChange, OnConflict, Statement,
+};
+
+use super::{Attribute, Model, Refused, expr::name_of};
+
+impl Model {
+    /// Runs a statement that changes definitions.
+    ///
+    /// # Errors
+    /// It is refused; nothing has changed then.
+    ///
+    /// # Panics
+    /// When the statement is another.
+    pub fn change_definitions(&mut self, statement: &Statement) -> Result<(), Refused> {
+        match statement {
+            Statement::Define(define, on_conflict) => self.define(define, *on_conflict),
+            Statement::Alter(alter) => self.alter(alter),
+            Statement::Drop(kind, name, on_conflict) => self.drop_definition(*kind, name.node.as_str(), *on_conflict),
+            Statement::SaveSegment(segment) => self.save_segment(segment.name.node.as_str(), &segment.filter),
+            other => panic!("defines nothing: {other:?}"),
+        }
+    }
+
+    fn define(&mut self, define: &Define, on_conflict: OnConflict) -> Result<(), Refused> {
+        let (name, taken) = match define {
+            Define::Tag { name, .. } => (&name.node, self.tags.contains_key(name.node.as_str())),
+            Define::Group { name, .. } => (&name.node, self.groups.contains_key(name.node.as_str())),
+            Define::Attribute { name, .. } => (&name.node, self.attributes.contains_key(name.node.as_str())),
+            Define::Segment(segment) => (&segment.name.node, self.segments.contains_key(segment.name.node.as_str())),
+        };
+        if taken {
+            return match on_conflict {
+                OnConflict::Refuse => Err(FailureCode::Conflict),
+                OnConflict::Keep => Ok(()),
+            };
+        }
+        let name = name.as_str().to_owned();
+        match define {
+            Define::Tag { group, .. } => {
+                let group = group.as_ref().map(|group| group.node.as_str().to_owned());
+                self.check_group(group.as_deref())?;
+                self.tags.insert(name, group);
+            }
+            Define::Group { exclusivity, .. } => {
+                self.groups.insert(name, *exclusivity);
+            }
+            Define::Attribute { attribute_type, mutability, .. } => {
+                let values = match attribute_type {
+                    AttributeType::Enum(Some(values)) | AttributeType::Multi(Some(values)) => {
+                        values.iter().cloned().collect()
+                    }
+                    AttributeType::Enum(None)
+                    | AttributeType::Multi(None)
+                    | AttributeType::Integer
+                    | AttributeType::Decimal(_)
+                    | AttributeType::Date
+                    | AttributeType::Timestamp
+                    | AttributeType::Boolean
+                    | AttributeType::Text
+                    | AttributeType::User => BTreeSet::new(),
+                };
+                let attribute = Attribute { kind: attribute_type.clone(), mutability: *mutability, values };
+                self.attributes.insert(name, attribute);
+            }
+            Define::Segment(segment) => return self.save_segment(&name, &segment.filter),
+        }
+        Ok(())
+    }
+
+    fn check_group(&self, group: Option<&str>) -> Result<(), Refused> {
+        match group {
+            Some(group) if !self.groups.contains_key(group) => Err(FailureCode::UnknownName),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn save_segment(&mut self, name: &str, filter: &Expr) -> Result<(), Refused> {
+        self.check(filter)?;
+        if self.reaches(filter, name) {
+            return Err(FailureCode::Conflict);
+        }
+        self.segments.insert(name.to_owned(), filter.clone());
+        Ok(())
+    }
+
+    /// Whether an expression depends on a segment, however far down.
+    fn reaches(&self, expr: &Expr, name: &str) -> bool {
+        let mut names = Vec::new();
+        segments_in(expr, &mut names);
+        names.iter().any(|used| {
+            used == name || self.segments.get(used.as_str()).is_some_and(|inner| self.reaches(inner, name))
+        })
+    }
+
+    fn alter(&mut self, alter: &Alter) -> Result<(), Refused> {
+        match alter {
+            Alter::Tag { name, group, .. } => self.alter_tag(name.node.as_str(), group.as_ref()),
+            Alter::Group { name, exclusivity, .. } => self.alter_group(name.node.as_str(), *exclusivity),
+            Alter::Attribute { name, add_values, mutability, .. } => {
+                let attribute = self.attributes.get_mut(name.node.as_str()).ok_or(FailureCode::UnknownName)?;
+                if !add_values.is_empty() && !attribute.is_closed() {
+                    return Err(FailureCode::TypeMismatch);
+                }
+                attribute.values.extend(add_values.iter().cloned());
+                attribute.mutability = mutability.unwrap_or(attribute.mutability);
+                Ok(())
+            }
+            Alter::Segment { name, filter, .. } => {
+                let name = name.node.as_str();
+                self.segments.get(name).ok_or(FailureCode::UnknownName)?;
+                filter.as_ref().map_or(Ok(()), |filter| self.save_segment(name, filter))
+            }
+        }
+    }
+
+    fn alter_tag(&mut self, name: &str, change: Option<&GroupChange>) -> Result<(), Refused> {
+        let before = self.tags.get(name).ok_or(FailureCode::UnknownName)?.clone();
+        let after = match change {
+            None => before,
+            Some(GroupChange::Out) => None,
+            Some(GroupChange::Into(group)) => Some(group.node.as_str().to_owned()),
+        };
+        self.check_group(after.as_deref())?;
+        let mut changed = self.clone();
+        changed.tags.insert(name.to_owned(), after.clone());
+        if let Some(group) = &after {
+            changed.check_exclusive(group)?;
+        }
+        *self = changed;
+        Ok(())
+    }
+
+    fn alter_group(&mut self, name: &str, exclusivity: Option<Exclusivity>) -> Result<(), Refused> {
+        let before = *self.groups.get(name).ok_or(FailureCode::UnknownName)?;
+        let mut changed = self.clone();
+        changed.groups.insert(name.to_owned(), exclusivity.unwrap_or(before));
+        changed.check_exclusive(name)?;
+        *self = changed;
+        Ok(())
+    }
+
+    /// Nobody may hold two tags of an exclusive group.
+    fn check_exclusive(&self, group: &str) -> Result<(), Refused> {
+        let members: BTreeSet<&str> = self.members(group).collect();
+        let two = |tags: &BTreeSet<String>| tags.iter().filter(|tag| members.contains(tag.as_str())).count() > 1;
+        if self.groups[group] == Exclusivity::Exclusive && self.users.values().any(|user| two(&user.tags)) {
+            return Err(FailureCode::Conflict);
+        }
+        Ok(())
+    }
+
+    fn drop_definition(&mut self, kind: DefinitionKind, name: &str, on_conflict: OnConflict) -> Result<(), Refused> {
+        let known = match kind {
+            DefinitionKind::Tag => self.tags.contains_key(name),
+            DefinitionKind::Group => self.groups.contains_key(name),
+            DefinitionKind::Attribute => self.attributes.contains_key(name),
+            DefinitionKind::Segment => self.segments.contains_key(name),
+        };
+        if !known {
+            return match on_conflict {
+                OnConflict::Refuse => Err(FailureCode::UnknownName),
+                OnConflict::Keep => Ok(()),
+            };
+        }
+        let mut after = self.clone();
+        after.remove(kind, name);
+        // What a saved segment speaks of may not go.
+        if after.segments.values().any(|filter| after.check(filter).is_err()) {
+            return Err(FailureCode::Conflict);
+        }
+        *self = after;
+        Ok(())
+    }
+
+    fn remove(&mut self, kind: DefinitionKind, name: &str) {
+        match kind {
+            DefinitionKind::Tag => {
+                self.tags.remove(name);
+                for user in self.users.values_mut() {
+                    user.tags.remove(name);
+                }
+            }
+            DefinitionKind::Group => {
+                self.groups.remove(name);
+                for group in self.tags.values_mut().filter(|group| group.as_deref() == Some(name)) {
+                    *group = None;
+                }
+            }
+            DefinitionKind::Attribute => {
+                self.attributes.remove(name);
+                for user in self.users.values_mut() {
+                    user.values.remove(name);
+                }
+            }
+            DefinitionKind::Segment => {
+                self.segments.remove(name);
+            }
+        }
+    }
+}
+
+/// The segments that an expression names itself.
+fn segments_in(expr: &Expr, names: &mut Vec<String>) {
+    match expr {
+        Expr::Segment(of) => names.extend(of.iter().map(|name| name_of(&name.node).to_owned())),
+        Expr::Not(inner) => segments_in(inner, names),
+        Expr::And(parts) | Expr::Or(parts) | Expr::AtLeast { of: parts, .. } => {
+            parts.iter().for_each(|part| segments_in(part, names));
+        }
+        Expr::All | Expr::Tag(_) | Expr::Attribute { .. } | Expr::Group { .. } | Expr::Users(_) => {}
+    }
+}

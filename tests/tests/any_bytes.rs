@@ -1,0 +1,176 @@
+//! The bodies of the fuzz targets over random and slightly wrong input, so that they hold and
+//! stay built where no fuzzer runs.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use bytes::BytesMut;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use tessera_protocol::{
+    codec::{encode_client, encode_server},
+    frame::encode_frame,
+    message::{
+        ClientMessage, Datum, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage, Summary, UnknownTags,
+    },
+};
+use tessera_tests::{
+    fuzz,
+    model::{
+        Model,
+        generate::{Generator, Step},
+    },
+};
+
+/// What is changed in good bytes: places (modulo their number) and new values.
+fn flips() -> impl Strategy<Value = Vec<(usize, u8)>> {
+    prop::collection::vec((any::<usize>(), any::<u8>()), 0..4)
+}
+
+fn flipped(mut bytes: Vec<u8>, flips: &[(usize, u8)], length: Option<usize>) -> Vec<u8> {
+    if let Some(length) = length {
+        bytes.truncate(length % (bytes.len() + 1));
+    }
+    let count = bytes.len();
+    for (at, value) in flips.iter().filter(|_| count > 0) {
+        bytes[at % count] = *value;
+    }
+    bytes
+}
+
+/// Words and signs of the language, in any order.
+fn words() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "COUNT", "SEGMENT", "DIMENSION", "TAG", "SET", "WHERE", "WITH", "AND", "OR", "NOT", "AT LEAST 2 OF", "ALL",
+        "tag:", "tag:vip", "user:", "group:g", "segment:s", "IS MISSING", "IS NOT PRESENT", "age", "age:18..34", ":",
+        "..", "(", ")", "[", "]", ",", ";", "=", "!=", ">=", "+=", "-=", "*", "$1", "$x", "now-30d", "today", "\"a b\"",
+        "\"", "\\", "42", "-7", "1.5", "2026-01-05", "2026-01-05T10:00:00Z", "true", "LIMIT 5", "ORDER BY", "DESC",
+        "RETURN KEY, TAGS", "MEASURE count, p50(age)", "HAVING count > 3", "TOP 3", "BY month", "SAMPLE 5%", "SEED 7",
+        "DEFINE", "DROP", "ALTER", "GROUP", "ATTRIBUTE", "ENUM (a, b)", "DECIMAL(2)", "IF NOT EXISTS", "EXPLAIN",
+        "SHOW TAGS LIKE", "--", "\n", "高价值", "é", "\u{0}", "did:x", "[since >= now-7d]",
+    ]);
+    prop::collection::vec(word, 0..25).prop_map(|words| words.join(" "))
+}
+
+/// A statement as the model test writes them.
+fn statement(seed: u64) -> Vec<u8> {
+    let mut model = Model::new(Timestamp::UNIX_EPOCH);
+    let mut generator = Generator::new(seed, 10);
+    for _ in 0..6 {
+        if let Step::Statement(statement) = generator.beginnings(&model) {
+            model.change_definitions(&statement).ok();
+        }
+    }
+    loop {
+        if let Step::Statement(statement) = generator.step(&model) {
+            return statement.to_string().into_bytes();
+        }
+    }
+}
+
+fn client_message(seed: u64) -> ClientMessage {
+    let mut model = Model::new(Timestamp::UNIX_EPOCH);
+    let mut generator = Generator::new(seed, 10);
+    for _ in 0..10 {
+        if let Step::Statement(statement) = generator.beginnings(&model) {
+            model.change_definitions(&statement).ok();
+        }
+    }
+    let body = match generator.step(&model) {
+        Step::Write { mutations, unknown_tags } => {
+            RequestBody::Write { idempotency_key: Some([seed as u8; 16]), unknown_tags, mutations }
+        }
+        Step::Statement(statement) => RequestBody::Execute {
+            statement: statement.to_string(),
+            parameters: vec![Parameter { name: "1".to_owned(), value: Datum::List(vec!["x".to_owned(); 3]) }],
+        },
+        Step::Wait(_) | Step::Restart => RequestBody::Write {
+            idempotency_key: None,
+            unknown_tags: UnknownTags::Define,
+            mutations: vec![Mutation::Add { user: "u".to_owned(), attribute: "a".to_owned(), values: vec![Datum::Null] }],
+        },
+    };
+    ClientMessage::Request(Request { id: RequestId(seed), deadline_ms: 9, rows_messages_credit: 1, body })
+}
+
+fn server_message(seed: u64) -> ServerMessage {
+    let id = RequestId(seed);
+    let row = vec![Datum::Text("u1".to_owned()), Datum::Real(0.5), Datum::Decimal { units: -7, scale: 2 }];
+    match seed % 3 {
+        0 => ServerMessage::Rows { id, rows: vec![row; 5] },
+        1 => ServerMessage::End { id, summary: Summary { cursor: Some("c".to_owned()), ..Summary::default() } },
+        _ => ServerMessage::Closing,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn parser_random(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fuzz::parser(&bytes);
+    }
+
+    #[test]
+    fn parser_words(text in words()) {
+        fuzz::parser(text.as_bytes());
+    }
+
+    #[test]
+    fn parser_almost_right(seed in any::<u64>(), flips in flips(), length in any::<Option<usize>>()) {
+        fuzz::parser(&flipped(statement(seed), &flips, length));
+    }
+
+    #[test]
+    fn frame_decoder_random(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fuzz::frame_decoder(&bytes);
+    }
+
+    #[test]
+    fn frame_decoder_almost_right(
+        bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..6),
+        piece in any::<u8>(),
+        flips in flips(),
+        length in any::<Option<usize>>(),
+    ) {
+        let mut stream = BytesMut::new();
+        bodies.iter().for_each(|body| encode_frame(body, 1 << 20, &mut stream).unwrap());
+        let mut bytes = vec![piece];
+        bytes.extend(flipped(stream.to_vec(), &flips, length));
+        fuzz::frame_decoder(&bytes);
+    }
+
+    #[test]
+    fn message_decoder_random(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fuzz::message_decoder(&bytes);
+    }
+
+    #[test]
+    fn message_decoder_almost_right(seed in any::<u64>(), flips in flips(), length in any::<Option<usize>>()) {
+        let mut bytes = BytesMut::new();
+        encode_client(&client_message(seed), &mut bytes).unwrap();
+        fuzz::message_decoder(&flipped(bytes.to_vec(), &flips, length));
+        let mut bytes = BytesMut::new();
+        encode_server(&server_message(seed), &mut bytes).unwrap();
+        fuzz::message_decoder(&flipped(bytes.to_vec(), &flips, length));
+    }
+
+    #[test]
+    fn fragment_decoder_random(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        fuzz::fragment_decoder(&bytes);
+    }
+
+    #[test]
+    fn fragment_decoder_almost_right(
+        scattered in prop::collection::vec(0_u32..1 << 20, 0..60),
+        run in (0_u32..1 << 20, 0_u32..70_000),
+        flips in flips(),
+        length in any::<Option<usize>>(),
+    ) {
+        let mut bitmap: roaring::RoaringBitmap = scattered.into_iter().collect();
+        bitmap.insert_range(run.0..(run.0 + run.1).min(1 << 20));
+        bitmap.optimize();
+        let mut bytes = Vec::new();
+        bitmap.serialize_into(&mut bytes).unwrap();
+        fuzz::fragment_decoder(&flipped(bytes, &flips, length));
+    }
+}
