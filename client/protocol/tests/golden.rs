@@ -396,7 +396,7 @@ fn to_hex(bytes: &[u8]) -> String {
 
 fn from_hex(text: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     let digits: String = text.split_whitespace().collect();
-    if digits.len() % 2 != 0 || !digits.is_ascii() {
+    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
         return Err(format!("odd hex: {text}").into());
     }
     let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).map_err(Into::into);

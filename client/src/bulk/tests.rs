@@ -28,21 +28,22 @@ fn set(user: &str, value: i64) -> Mutation {
 }
 
 fn parts(request: Request) -> ([u8; 16], Vec<Mutation>) {
-    match request.body {
-        RequestBody::Write {
-            idempotency_key: Some(key),
-            mutations,
-            ..
-        } => (key, mutations),
-        other => panic!("not a write with a key: {other:?}"),
-    }
+    let RequestBody::Write {
+        idempotency_key: Some(key),
+        mutations,
+        ..
+    } = request.body
+    else {
+        panic!("not a write with a key: {request:?}");
+    };
+    (key, mutations)
 }
 
 fn value_of(mutation: &Mutation) -> i64 {
-    match mutation {
-        Mutation::Set { values, .. } => values[0].1.as_integer().unwrap(),
-        other => panic!("not a set: {other:?}"),
-    }
+    let Mutation::Set { values, .. } = mutation else {
+        panic!("not a set: {mutation:?}")
+    };
+    values[0].1.as_integer().unwrap()
 }
 
 /// Applies writes as a server would: all or none, one key once; negative values are refused.

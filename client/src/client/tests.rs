@@ -448,7 +448,10 @@ async fn an_answer_out_of_order_is_an_error_of_its_own() {
         matches!(asking.await.unwrap(), Err(Error::Unexpected(_))),
         "rows without a header"
     );
-    let credit = ClientMessage::Credit { id, rows_messages: 1 };
+    let credit = ClientMessage::Credit {
+        id,
+        rows_messages: 1,
+    };
     assert_eq!(peer.receive().await.unwrap(), credit);
     assert_eq!(peer.receive().await.unwrap(), ClientMessage::Cancel { id });
     let asking = ask(&client, "COUNT ALL");

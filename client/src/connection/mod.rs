@@ -41,6 +41,9 @@ use crate::{
 /// two of credit; and as many again left behind by a request that ended while the socket was full.
 const QUEUED_MESSAGES_PER_REQUEST: usize = 8;
 
+/// Bytes asked of the socket at a time.
+const READ_BYTES: usize = 16 * 1024;
+
 /// The most requests under way on one connection, whatever both sides are configured to.
 const REQUESTS_IN_FLIGHT_LIMIT: u32 = 65_536;
 
@@ -270,7 +273,9 @@ async fn read_message(
                 codec::decode_server(&frame).map_err(|error| invalid(error.to_string()))?;
             return Ok(Some(message));
         }
-        if stream.read_buf(decoder.buffer_mut()).await? == 0 {
+        let buffer = decoder.buffer_mut();
+        buffer.reserve(READ_BYTES);
+        if stream.read_buf(buffer).await? == 0 {
             decoder
                 .finish()
                 .map_err(|error| invalid(error.to_string()))?;
