@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tessera_protocol::message::FailureCode;
 use tessera_query_lang::ast::{
-    Alter, AttributeType, Define, DefinitionKind, Exclusivity, Expr, GroupChange, OnConflict, Statement,
+    Alter, AttributeType, Define, DefinitionKind, Exclusivity, Expr, GroupChange, OnConflict, Statement, TagPattern,
 };
 
 use super::{Attribute, Model, Refused, expr::name_of};
@@ -81,20 +81,19 @@ impl Model {
     }
 
     fn save_segment(&mut self, name: &str, filter: &Expr) -> Result<(), Refused> {
-        self.check(filter)?;
         if self.reaches(filter, name) {
             return Err(FailureCode::Conflict);
         }
+        self.check(filter)?;
         self.segments.insert(name.to_owned(), filter.clone());
         Ok(())
     }
 
     /// Whether an expression depends on a segment, however far down.
     fn reaches(&self, expr: &Expr, name: &str) -> bool {
-        let mut names = Vec::new();
-        segments_in(expr, &mut names);
-        names.iter().any(|used| {
-            used == name || self.segments.get(used.as_str()).is_some_and(|inner| self.reaches(inner, name))
+        self.segments.keys().map(String::as_str).chain([name]).any(|used| {
+            names(expr, DefinitionKind::Segment, used)
+                && (used == name || self.segments.get(used).is_some_and(|inner| self.reaches(inner, name)))
         })
     }
 
@@ -104,7 +103,8 @@ impl Model {
             Alter::Group { name, exclusivity, .. } => self.alter_group(name.node.as_str(), *exclusivity),
             Alter::Attribute { name, add_values, mutability, .. } => {
                 let attribute = self.attributes.get_mut(name.node.as_str()).ok_or(FailureCode::UnknownName)?;
-                if !add_values.is_empty() && !attribute.is_closed() {
+                let has_list = matches!(attribute.kind, AttributeType::Enum(_) | AttributeType::Multi(_));
+                if !add_values.is_empty() && !has_list {
                     return Err(FailureCode::TypeMismatch);
                 }
                 attribute.values.extend(add_values.iter().cloned());
@@ -168,13 +168,12 @@ impl Model {
                 OnConflict::Keep => Ok(()),
             };
         }
-        let mut after = self.clone();
-        after.remove(kind, name);
-        // What a saved segment speaks of may not go.
-        if after.segments.values().any(|filter| after.check(filter).is_err()) {
+        // What a saved segment names may not go, nor a group that has tags.
+        let has_tags = kind == DefinitionKind::Group && self.members(name).next().is_some();
+        if has_tags || self.segments.values().any(|filter| names(filter, kind, name)) {
             return Err(FailureCode::Conflict);
         }
-        *self = after;
+        self.remove(kind, name);
         Ok(())
     }
 
@@ -188,9 +187,6 @@ impl Model {
             }
             DefinitionKind::Group => {
                 self.groups.remove(name);
-                for group in self.tags.values_mut().filter(|group| group.as_deref() == Some(name)) {
-                    *group = None;
-                }
             }
             DefinitionKind::Attribute => {
                 self.attributes.remove(name);
@@ -205,14 +201,20 @@ impl Model {
     }
 }
 
-/// The segments that an expression names itself.
-fn segments_in(expr: &Expr, names: &mut Vec<String>) {
+/// Whether an expression names a definition. A glob names none: it means whatever it matches.
+fn names(expr: &Expr, kind: DefinitionKind, wanted: &str) -> bool {
     match expr {
-        Expr::Segment(of) => names.extend(of.iter().map(|name| name_of(&name.node).to_owned())),
-        Expr::Not(inner) => segments_in(inner, names),
-        Expr::And(parts) | Expr::Or(parts) | Expr::AtLeast { of: parts, .. } => {
-            parts.iter().for_each(|part| segments_in(part, names));
+        Expr::All | Expr::Users(_) => false,
+        Expr::Tag(patterns) => {
+            let is_wanted = |pattern: &TagPattern| matches!(pattern, TagPattern::Name(name) if name.as_str() == wanted);
+            kind == DefinitionKind::Tag && patterns.iter().any(|pattern| is_wanted(&pattern.node))
         }
-        Expr::All | Expr::Tag(_) | Expr::Attribute { .. } | Expr::Group { .. } | Expr::Users(_) => {}
+        Expr::Attribute { name, .. } => kind == DefinitionKind::Attribute && name.node.as_str() == wanted,
+        Expr::Group { name, .. } => kind == DefinitionKind::Group && name_of(&name.node) == wanted,
+        Expr::Segment(of) => kind == DefinitionKind::Segment && of.iter().any(|name| name_of(&name.node) == wanted),
+        Expr::Not(inner) => names(inner, kind, wanted),
+        Expr::And(parts) | Expr::Or(parts) | Expr::AtLeast { of: parts, .. } => {
+            parts.iter().any(|part| names(part, kind, wanted))
+        }
     }
 }

@@ -8,7 +8,7 @@ use tessera_query_lang::ast::{
 };
 
 use super::{
-    Attribute, Model, Refused,
+    Attribute, Model, Refused, User,
     expr::name_of,
     value::{Held, date_of, day_of, days, moment, power, text_of},
 };
@@ -18,14 +18,21 @@ use super::{
 pub struct Changes {
     /// Users that came, went or are different.
     pub users: u64,
+    /// Tags and values that are held now and were not, or the other way round.
+    pub facts: u64,
 }
 
 impl Model {
     /// Applies a request: all of it or nothing.
     ///
     /// # Errors
-    /// One of the mutations is refused.
+    /// One of the mutations is refused; names and types are looked at before what users have.
     pub fn write(&mut self, mutations: &[Mutation], unknown_tags: UnknownTags) -> Result<Changes, Refused> {
+        let mut permissive = self.clone();
+        permissive.attributes.values_mut().for_each(|attribute| attribute.mutability = Mutability::Mutable);
+        for mutation in mutations {
+            permissive.apply(mutation, unknown_tags)?;
+        }
         let mut after = self.clone();
         for mutation in mutations {
             after.apply(mutation, unknown_tags)?;
@@ -37,8 +44,14 @@ impl Model {
 
     fn changes(&self, after: &Self) -> Changes {
         let keys: BTreeSet<&String> = self.users.keys().chain(after.users.keys()).collect();
-        let changed = keys.iter().filter(|key| self.users.get(**key) != after.users.get(**key)).count();
-        Changes { users: changed as u64 }
+        let nobody = User::default();
+        let mut changes = Changes::default();
+        for key in keys {
+            let (before, after) = (self.users.get(key), after.users.get(key));
+            changes.users += u64::from(before != after);
+            changes.facts += facts(before.unwrap_or(&nobody), after.unwrap_or(&nobody));
+        }
+        changes
     }
 
     fn apply(&mut self, mutation: &Mutation, unknown_tags: UnknownTags) -> Result<(), Refused> {
@@ -48,17 +61,17 @@ impl Model {
                 Ok(())
             }
             Mutation::Tag { user, tags } => tags.iter().try_for_each(|tag| self.tag(user, tag, unknown_tags)),
-            Mutation::Untag { user, tags } => tags.iter().try_for_each(|tag| self.untag(user, tag)),
+            Mutation::Untag { user, tags } => tags.iter().try_for_each(|tag| self.untag(user, tag, unknown_tags)),
             Mutation::Set { user, values } => {
                 self.users.entry(user.clone()).or_default();
                 values.iter().try_for_each(|(name, value)| self.set(user, name, value))
             }
             Mutation::Add { user, attribute, values } => {
                 self.users.entry(user.clone()).or_default();
-                self.change_multi(user, attribute, values, BTreeSet::insert)
+                self.change_multi(user, attribute, values, MultiChange::Add)
             }
             Mutation::Remove { user, attribute, values } => {
-                self.change_multi(user, attribute, values, |set, value| set.remove(&value))
+                self.change_multi(user, attribute, values, MultiChange::Remove)
             }
             Mutation::DeleteUser { user } => {
                 self.delete(user);
@@ -86,8 +99,8 @@ impl Model {
         Ok(())
     }
 
-    fn untag(&mut self, user: &str, tag: &str) -> Result<(), Refused> {
-        if !self.tags.contains_key(tag) {
+    fn untag(&mut self, user: &str, tag: &str, unknown_tags: UnknownTags) -> Result<(), Refused> {
+        if !self.tags.contains_key(tag) && unknown_tags == UnknownTags::Refuse {
             return Err(FailureCode::UnknownName);
         }
         if let Some(user) = self.users.get_mut(user) {
@@ -117,13 +130,13 @@ impl Model {
         user: &str,
         name: &str,
         values: &[Datum],
-        change: impl Fn(&mut BTreeSet<String>, String) -> bool,
+        change: MultiChange,
     ) -> Result<(), Refused> {
         let attribute = self.attributes.get_mut(name).ok_or(FailureCode::UnknownName)?;
         if !matches!(attribute.kind, AttributeType::Multi(_)) {
             return Err(FailureCode::TypeMismatch);
         }
-        let named = values.iter().map(|value| label(attribute, value)).collect::<Result<Vec<_>, _>>()?;
+        let named = values.iter().map(|value| change.label(attribute, value)).collect::<Result<Vec<_>, _>>()?;
         let once = attribute.mutability == Mutability::WriteOnce;
         let Some(user) = self.users.get_mut(user) else { return Ok(()) };
         let before = match user.values.get(name) {
@@ -132,7 +145,10 @@ impl Model {
         };
         let mut after = before.clone();
         for value in named {
-            change(&mut after, value);
+            match change {
+                MultiChange::Add => after.insert(value),
+                MultiChange::Remove => after.remove(&value),
+            };
         }
         if once && !before.is_empty() && before != after {
             return Err(FailureCode::Conflict);
@@ -270,6 +286,35 @@ impl Model {
             }
             Value::Parameter(_) => panic!("the model has no parameters"),
         })
+    }
+}
+
+/// How many tags and values one of two users has and the other has not.
+fn facts(before: &User, after: &User) -> u64 {
+    let tags = before.tags.symmetric_difference(&after.tags).count();
+    let names: BTreeSet<&String> = before.values.keys().chain(after.values.keys()).collect();
+    let values = names.iter().map(|name| match (before.values.get(*name), after.values.get(*name)) {
+        (Some(Held::Texts(before)), Some(Held::Texts(after))) => before.symmetric_difference(after).count(),
+        (Some(Held::Texts(texts)), None) | (None, Some(Held::Texts(texts))) => texts.len(),
+        (before, after) => usize::from(before != after),
+    });
+    (tags + values.sum::<usize>()) as u64
+}
+
+/// What happens to the values of a multi.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MultiChange {
+    Add,
+    Remove,
+}
+
+impl MultiChange {
+    /// A value to add must be allowed; an open list need not know one that is taken away.
+    fn label(self, attribute: &mut Attribute, value: &Datum) -> Result<String, Refused> {
+        match self {
+            Self::Remove if !attribute.is_closed() => text_of_datum(value),
+            Self::Add | Self::Remove => label(attribute, value),
+        }
     }
 }
 

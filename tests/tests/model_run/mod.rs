@@ -16,6 +16,7 @@ use tessera_query_lang::ast::{Segment, Statement};
 use tessera_tests::model::{
     Model, Refused,
     generate::{Generator, Step},
+    write::Changes,
 };
 
 use compare::{check_portrait, check_segment, same_rows};
@@ -85,10 +86,9 @@ impl History {
             Step::Write { mutations, unknown_tags } => {
                 let expected = self.model.write(mutations, *unknown_tags);
                 let found = self.engine.write(mutations, *unknown_tags);
-                let users = self.agree(step, expected.map(|changes| changes.users), found).map(|(users, found)| {
-                    assert_eq!(found.summary.users_changed, users, "{}", self.place(step));
-                });
-                drop(users);
+                if let Some((changes, found)) = self.agree(step, expected, found) {
+                    self.check_changes(step, changes, &found);
+                }
             }
             Step::Wait(duration) => {
                 self.model.now += *duration;
@@ -149,11 +149,16 @@ impl History {
                 let expected = self.model.write_statement(statement);
                 let found = self.engine.execute(&text);
                 if let Some((changes, found)) = self.agree(&step, expected, found) {
-                    assert_eq!(found.summary.users_changed, changes.users, "{}", self.place(&step));
+                    self.check_changes(&step, changes, &found);
                 }
             }
             Statement::Fetch { .. } | Statement::Close(_) => panic!("the driver's own"),
         }
+    }
+
+    fn check_changes(&self, step: &Step, changes: Changes, found: &Reply) {
+        let found = Changes { users: found.summary.users_changed, facts: found.summary.facts_changed };
+        assert_eq!(found, changes, "{}", self.place(step));
     }
 
     fn check_rows(&mut self, step: &Step, text: &str, expected: Result<Vec<Vec<Datum>>, Refused>) {
