@@ -336,6 +336,13 @@ impl Client {
         BulkWriter::start(self, options, Some(Box::new(on_refusal)))
     }
 
+    /// How many changes the server takes in one write, if that is known already.
+    pub(crate) fn mutations_max(&self) -> Option<usize> {
+        let slot = self.core.slot.try_lock().ok()?;
+        let connection = slot.connection.as_ref()?;
+        usize::try_from(connection.welcome().mutations_max).ok()
+    }
+
     async fn execute_built(
         &self,
         (statement, parameters): (String, Vec<Parameter>),

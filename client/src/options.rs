@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tessera_protocol::frame::FRAME_BYTES_LIMIT;
+use tessera_protocol::frame::FRAME_BYTES_MAX_DEFAULT;
 
 use crate::backoff::Backoff;
 
@@ -39,7 +39,7 @@ pub struct ClientOptions {
     pub requests_in_flight_max: u32,
     /// Messages of rows that may wait here, unread, for each request.
     pub rows_messages_credit: u32,
-    /// The longest frame taken from the server, in bytes.
+    /// The longest frame taken from the server, in bytes. Servers rely on the default, 8 MiB.
     pub frame_bytes_max: u32,
     /// The most rows collected into one [`crate::Answer`]; longer answers want a stream.
     pub answer_rows_max: usize,
@@ -57,7 +57,7 @@ impl Default for ClientOptions {
             backoff: Backoff::default(),
             requests_in_flight_max: 256,
             rows_messages_credit: 8,
-            frame_bytes_max: FRAME_BYTES_LIMIT,
+            frame_bytes_max: FRAME_BYTES_MAX_DEFAULT,
             answer_rows_max: 1_000_000,
         }
     }

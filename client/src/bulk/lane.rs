@@ -133,17 +133,26 @@ impl Lane {
                 self.ledger.failed(part.indices, Error::Stopped(error));
                 continue;
             }
+            if part.len() > self.mutations_max() {
+                let second = part.split_half();
+                parts.extend([second, part]);
+                continue;
+            }
             match self.send(&mut part).await {
                 Verdict::Applied => {}
                 Verdict::Refused(failure) if part.len() == 1 => self.refuse(part, &failure),
                 Verdict::Refused(_) => {
                     let second = part.split_half();
-                    parts.push(second);
-                    parts.push(part);
+                    parts.extend([second, part]);
                 }
                 Verdict::Failed(error) => self.ledger.failed(part.indices, error),
             }
         }
+    }
+
+    /// The server's own limit, as far as it is known; beyond it a batch need not be tried.
+    fn mutations_max(&self) -> usize {
+        self.client.mutations_max().unwrap_or(usize::MAX).max(1)
     }
 
     fn refuse(&self, part: Batch, failure: &Failure) {

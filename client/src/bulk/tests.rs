@@ -310,3 +310,19 @@ async fn a_change_that_fits_no_frame_is_refused_alone() {
     assert_eq!(report.refusals[0].index, 1);
     assert_eq!(report.refusals[0].failure.code, FailureCode::LimitExceeded);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_servers_own_limit_on_changes_holds() {
+    let (client, mut server) = pair(ClientOptions::default());
+    server.offer_mut().mutations_max = 3;
+    let model = serving(server);
+    client.server().await.unwrap();
+    let mut bulk = client.bulk(&small(1));
+    for number in 0..20 {
+        bulk.push(set("a", number)).await.unwrap();
+    }
+    assert_eq!(bulk.finish().await.totals.applied, 20);
+    let model = model.lock().unwrap();
+    assert_eq!(model.longest_batch, 3);
+    assert!(model.applied.is_sorted());
+}

@@ -91,6 +91,60 @@ async fn no_more_requests_are_under_way_than_the_server_takes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_a_turn_on_a_closing_connection_goes_to_the_next_one() {
+    let (client, mut server) = pair(options());
+    server.offer_mut().requests_in_flight_max = 1;
+    let first = ask(&client, "TAG \"u1\" WITH a");
+    let second = ask(&client, "TAG \"u1\" WITH b");
+    let mut old = server.accept().await.unwrap();
+    let a = old.request().await.unwrap();
+    old.send(ServerMessage::Closing).await.unwrap();
+    old.end(a.id).await.unwrap();
+    first.await.unwrap().unwrap();
+    let mut new = server.accept().await.unwrap();
+    let b = new.request().await.unwrap();
+    assert_eq!(statement(&b), "TAG \"u1\" WITH b");
+    new.end(b.id).await.unwrap();
+    second.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_tasks_share_one_connection() {
+    let (client, mut server) = pair(options());
+    let serving = tokio::spawn(async move {
+        let mut peer = server.accept().await.unwrap();
+        let mut waiting = Vec::new();
+        let mut answered = 0;
+        while answered < 1000 {
+            let message = peer.receive().await.unwrap();
+            // Credit may come late, and is none of this test's business.
+            let ClientMessage::Request(request) = message else {
+                continue;
+            };
+            waiting.push((request.id, statement(&request).parse::<i64>().unwrap()));
+            // Eight at a time, the last one first.
+            if waiting.len() == 8 {
+                while let Some((id, number)) = waiting.pop() {
+                    peer.number(id, number).await.unwrap();
+                    answered += 1;
+                }
+            }
+        }
+        assert!(!server.has_arrival());
+    });
+    let tasks: Vec<_> = (0..1000)
+        .map(|number| ask(&client, &number.to_string()))
+        .collect();
+    for (number, task) in (0..).zip(tasks) {
+        assert_eq!(
+            task.await.unwrap().unwrap().rows,
+            [[Datum::Integer(number)]]
+        );
+    }
+    serving.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn credit_is_given_as_rows_are_read() {
     let (client, _server, mut peer) = connected().await;
     let opening = tokio::spawn(async move {

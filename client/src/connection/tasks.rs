@@ -1,6 +1,6 @@
 //! The two tasks of a connection: one reads, one writes. Each ends when the other does.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use tessera_protocol::{
@@ -15,6 +15,9 @@ use tokio::{
 };
 
 use super::{Link, read_message, table::Routed};
+
+/// How long after a failed write the server's last words are waited for.
+const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
 
 /// Reads until the stream ends or makes no sense.
 pub(super) async fn read(
@@ -62,7 +65,11 @@ pub(super) async fn write(
     };
     match outcome {
         Ok(()) => link.close("the client was dropped".to_owned()),
-        Err(error) => link.close(error.to_string()),
+        Err(error) => {
+            // The server may have said why before it stopped reading: the reader gets a moment.
+            let _elapsed = tokio::time::timeout(LAST_WORDS_WAIT, link.broken.cancelled()).await;
+            link.close(error.to_string());
+        }
     }
 }
 

@@ -40,7 +40,7 @@ fn any_name() -> impl Strategy<Value = String> {
         3 => ".{0,12}",
         1 => prop::sample::select(vec![
             "ALL", "NOT", "tag", "user", "IS", "MISSING", "LIKE", "now", "true", "42", "$1", "2026-11-23",
-            "\"", "\\", "\\\"", "\" OR ALL", "a\" OR tag:\"b", "x) OR (y", ";", "--", "/*", "..", "é", "e\u{301}",
+            "\"", "\\", "\\\"", "\" OR ALL", "a\" OR tag:\"b", "x) OR (y", ";", "--", "/*", "\n", "a\nb", "\0", "\u{202e}x", "..", "é", "e\u{301}",
         ]).prop_map(str::to_owned),
     ]
 }
