@@ -303,7 +303,7 @@ fn duration_unit(text: &str) -> Scanned<'_> {
 }
 
 fn timestamp(text: &str) -> Result<TokenKind, Bad> {
-    // What jiff accepts beyond RFC 3339 was not let through by the shape.
+    // The shape keeps out most of what is not RFC 3339; jiff judges the rest.
     text.parse::<Timestamp>()
         .map(TokenKind::Timestamp)
         .map_err(|_| {
@@ -329,7 +329,7 @@ fn decimal(text: &str) -> Result<TokenKind, Bad> {
     match format!("{whole}{fraction}").parse() {
         Ok(units) => Ok(TokenKind::Decimal(Decimal { units, scale })),
         Err(_) => Err(Bad::value(
-            "a decimal has at most 18 digits in all",
+            "the digits of this decimal do not fit 64 bits",
             text.len(),
         )),
     }

@@ -84,7 +84,7 @@ fn bad_places_say_why() {
     );
     check(
         "99999999999999999.99",
-        "!a decimal has at most 18 digits in all",
+        "!the digits of this decimal do not fit 64 bits",
     );
     check(&"9".repeat(50), "!this number is too large");
     check("now-30x", "!a time needs a unit after its number");

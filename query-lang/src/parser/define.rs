@@ -2,7 +2,7 @@
 
 use super::Parsed;
 use super::cursor::{Cursor, invalid_value};
-use super::list::Found;
+use super::list::Clause;
 use crate::ast::{
     Alter, AttributeType, Define, DefinitionKind, Exclusivity, Expr, GroupChange, Mutability,
     Notes, OnConflict, SavedSegment, Spanned, Statement,
@@ -25,14 +25,14 @@ struct Common {
 
 impl Common {
     /// Reads one of the notes, if one stands here.
-    fn note(&mut self, cursor: &mut Cursor<'_>) -> Parsed<Found> {
+    fn note(&mut self, cursor: &mut Cursor<'_>) -> Parsed<Clause> {
         cursor
             .clause("OWNER", &mut self.owner, Cursor::text)?
             .or_try(|| cursor.clause("DESCRIPTION", &mut self.description, Cursor::text))
     }
 
     /// Reads `IF NOT EXISTS` or `IF EXISTS`, if it stands here.
-    fn condition(&mut self, cursor: &mut Cursor<'_>, keyword: &'static str) -> Parsed<Found> {
+    fn condition(&mut self, cursor: &mut Cursor<'_>, keyword: &'static str) -> Parsed<Clause> {
         cursor.clause(keyword, &mut self.if_exists, |_| Ok(()))
     }
 
@@ -104,7 +104,7 @@ impl Cursor<'_> {
             .note(self)?
             .or_try(|| self.clause("IN GROUP", &mut group, Self::group_name))?
             .or_try(|| common.condition(self, IF_NOT_EXISTS))?
-            == Found::Yes
+            == Clause::Read
         {}
         let on_conflict = common.on_conflict();
         Ok(Statement::Define(
@@ -127,7 +127,7 @@ impl Cursor<'_> {
             .note(self)?
             .or_try(|| self.exclusivity(&mut exclusivity))?
             .or_try(|| common.condition(self, IF_NOT_EXISTS))?
-            == Found::Yes
+            == Clause::Read
         {}
         let on_conflict = common.on_conflict();
         let exclusivity = exclusivity.unwrap_or_default();
@@ -141,7 +141,7 @@ impl Cursor<'_> {
         ))
     }
 
-    fn exclusivity(&mut self, slot: &mut Option<Exclusivity>) -> Parsed<Found> {
+    fn exclusivity(&mut self, slot: &mut Option<Exclusivity>) -> Parsed<Clause> {
         self.clause("EXCLUSIVE", slot, |_| Ok(Exclusivity::Exclusive))?
             .or_try(|| self.clause("SHARED", slot, |_| Ok(Exclusivity::Shared)))
     }
@@ -153,7 +153,7 @@ impl Cursor<'_> {
             .note(self)?
             .or_try(|| self.mutability(&mut mutability))?
             .or_try(|| common.condition(self, IF_NOT_EXISTS))?
-            == Found::Yes
+            == Clause::Read
         {}
         let on_conflict = common.on_conflict();
         let mutability = mutability.unwrap_or_default();
@@ -166,7 +166,7 @@ impl Cursor<'_> {
         Ok(Statement::Define(define, on_conflict))
     }
 
-    fn mutability(&mut self, slot: &mut Option<Mutability>) -> Parsed<Found> {
+    fn mutability(&mut self, slot: &mut Option<Mutability>) -> Parsed<Clause> {
         self.clause("WRITE ONCE", slot, |_| Ok(Mutability::WriteOnce))?
             .or_try(|| self.clause("MUTABLE", slot, |_| Ok(Mutability::Mutable)))
     }
@@ -223,7 +223,7 @@ impl Cursor<'_> {
             .note(self)?
             .or_try(|| self.clause("AS", &mut filter, Self::expr))?
             .or_try(|| common.condition(self, IF_NOT_EXISTS))?
-            == Found::Yes
+            == Clause::Read
         {}
         let on_conflict = common.on_conflict();
         let segment = self.saved_segment(name, common, filter)?;
@@ -239,7 +239,7 @@ impl Cursor<'_> {
         while common
             .note(self)?
             .or_try(|| self.clause("AS", &mut filter, Self::expr))?
-            == Found::Yes
+            == Clause::Read
         {}
         self.saved_segment(name, common, filter)
             .map(Statement::SaveSegment)
@@ -285,7 +285,7 @@ impl Cursor<'_> {
                 })
             })?
             .or_try(|| self.clause("NO GROUP", &mut group, |_| Ok(GroupChange::Out)))?
-            == Found::Yes
+            == Clause::Read
         {}
         if common.is_empty() && group.is_none() {
             return Err(self.unexpected());
@@ -303,7 +303,7 @@ impl Cursor<'_> {
         while common
             .note(self)?
             .or_try(|| self.exclusivity(&mut exclusivity))?
-            == Found::Yes
+            == Clause::Read
         {}
         if common.is_empty() && exclusivity.is_none() {
             return Err(self.unexpected());
@@ -326,7 +326,7 @@ impl Cursor<'_> {
                     cursor.paren_list(Self::text)
                 })
             })?
-            == Found::Yes
+            == Clause::Read
         {}
         if common.is_empty() && mutability.is_none() && add_values.is_none() {
             return Err(self.unexpected());
@@ -346,7 +346,7 @@ impl Cursor<'_> {
         while common
             .note(self)?
             .or_try(|| self.clause("AS", &mut filter, Self::expr))?
-            == Found::Yes
+            == Clause::Read
         {}
         if common.is_empty() && filter.is_none() {
             return Err(self.unexpected());

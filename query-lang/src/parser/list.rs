@@ -48,35 +48,35 @@ impl Cursor<'_> {
         keyword: &'static str,
         slot: &mut Option<T>,
         rest: impl FnOnce(&mut Self) -> Parsed<T>,
-    ) -> Parsed<Found> {
+    ) -> Parsed<Clause> {
         if slot.is_some() {
             // Not expected any more, but recognised for a better message.
             return match self.peek_keyword(keyword) {
                 Some(span) => Err(ParseError::new(ParseErrorKind::Repeated(keyword), span)),
-                None => Ok(Found::No),
+                None => Ok(Clause::Absent),
             };
         }
         if self.take_keyword(keyword).is_none() {
-            return Ok(Found::No);
+            return Ok(Clause::Absent);
         }
         *slot = Some(rest(self)?);
-        Ok(Found::Yes)
+        Ok(Clause::Read)
     }
 }
 
 /// Whether a clause stood at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
-    Yes,
-    No,
+pub(super) enum Clause {
+    Read,
+    Absent,
 }
 
-impl Found {
+impl Clause {
     /// Tries the next kind of clause if this one was not there.
-    pub(super) fn or_try(self, next: impl FnOnce() -> Parsed<Found>) -> Parsed<Found> {
+    pub(super) fn or_try(self, next: impl FnOnce() -> Parsed<Clause>) -> Parsed<Clause> {
         match self {
-            Self::Yes => Ok(Self::Yes),
-            Self::No => next(),
+            Self::Read => Ok(Self::Read),
+            Self::Absent => next(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Parsed;
 use super::cursor::{Cursor, invalid_value};
-use super::list::Found;
+use super::list::Clause;
 use crate::ast::{
     CalendarUnit, Decimal, Dim, Dimension, DimensionOrder, Direction, ExplainMode, Expr, Field,
     Sample, Segment, Spanned, Statement,
@@ -34,7 +34,7 @@ impl Cursor<'_> {
                 })?
                 .or_try(|| self.clause("SAMPLE", &mut sample, Self::sample))?
                 .or_try(|| self.clause("LIMIT", &mut limit, Self::quantity))?;
-            if found == Found::No {
+            if found == Clause::Absent {
                 break;
             }
         }
@@ -170,7 +170,7 @@ impl Cursor<'_> {
                 })?
                 .or_try(|| self.clause("TOP", &mut top, Self::quantity))?
                 .or_try(|| self.clause("WHERE", &mut filter, Self::expr))?;
-            if found == Found::No {
+            if found == Clause::Absent {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use super::Parsed;
 use super::cursor::Cursor;
-use super::list::Found;
+use super::list::Clause;
 use crate::ast::{Show, ShowList, Statement};
 use crate::error::NameKind;
 use crate::keywords::Place;
@@ -42,7 +42,7 @@ impl Cursor<'_> {
             let found = self
                 .clause("LIKE", &mut like, Self::glob)?
                 .or_try(|| self.clause("LIMIT", &mut limit, Self::quantity))?;
-            if found == Found::No {
+            if found == Clause::Absent {
                 return Ok(ShowList {
                     like,
                     limit: limit.map(|limit| limit.node),
