@@ -17,7 +17,10 @@ pub use crate::{
 use crate::{
     datum::{Datum, ResultSink, Summary},
     error::Error,
-    exec::statement::Statements,
+    exec::{
+        cursors::{Cursors, SystemRandomness},
+        limits::QueryLimits,
+    },
     storage::{Store, StoreOptions, View},
     time::{Clock, micros_of_timestamp},
     write::{Job, Writer, WriterHandle},
@@ -40,6 +43,8 @@ pub struct Options {
     pub durability: Durability,
     /// How much is taken from outside.
     pub limits: Limits,
+    /// How much one query may take.
+    pub query_limits: QueryLimits,
     /// The identity that a new database gets; a random one when not given.
     pub database_id: Option<DatabaseId>,
 }
@@ -52,6 +57,7 @@ impl Default for Options {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             durability: Durability::Fsync,
             limits: Limits::default(),
+            query_limits: QueryLimits::default(),
             database_id: None,
         }
     }
@@ -64,10 +70,11 @@ pub struct Database {
     handle: WriterHandle,
     current: Arc<ArcSwap<View>>,
     store: Arc<Store>,
-    statements: Statements,
+    cursors: Cursors,
     pool: rayon::ThreadPool,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    query_limits: QueryLimits,
     opened_at: Duration,
 }
 
@@ -101,10 +108,11 @@ impl Database {
             handle,
             current,
             store,
-            statements: Statements::new(),
+            cursors: Cursors::new(Box::new(SystemRandomness::default())),
             pool,
             clock,
             limits: options.limits,
+            query_limits: options.query_limits,
             opened_at,
         })
     }
@@ -217,9 +225,14 @@ impl Database {
         &self.limits
     }
 
-    /// What statements keep between each other: open cursors.
-    pub fn statements(&self) -> &Statements {
-        &self.statements
+    /// The limits of queries it was opened with.
+    pub fn query_limits(&self) -> &QueryLimits {
+        &self.query_limits
+    }
+
+    /// Segments with more users to come.
+    pub(crate) fn cursors(&self) -> &Cursors {
+        &self.cursors
     }
 }
 

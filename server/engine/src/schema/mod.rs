@@ -95,6 +95,11 @@ impl Schema {
         self.attributes.by_name(name)
     }
 
+    /// The attribute with this (normalised) name, to be kept beside a schema that changes.
+    pub(crate) fn shared_attribute(&self, name: &str) -> Option<Arc<AttributeDefinition>> {
+        self.attributes.shared_by_name(name)
+    }
+
     /// The attribute with this id.
     pub fn attribute_by_id(&self, id: AttributeId) -> Option<&AttributeDefinition> {
         self.attributes.by_id(id.0)

@@ -58,14 +58,26 @@ impl<D: Definition> Registry<D> {
 
     /// The one with this id.
     pub fn by_id(&self, id: u32) -> Option<&D> {
+        self.place(id).map(AsRef::as_ref)
+    }
+
+    fn place(&self, id: u32) -> Option<&Arc<D>> {
         let id = id as usize;
-        self.chunks.get(id / CHUNK_IDS)?.get(id % CHUNK_IDS)?.as_deref()
+        self.chunks.get(id / CHUNK_IDS)?.get(id % CHUNK_IDS)?.as_ref()
     }
 
     /// The one with this name.
     pub fn by_name(&self, name: &str) -> Option<&D> {
-        let id = self.names.get(piece_of(name))?.get(name)?;
-        self.by_id(*id)
+        self.by_id(self.id_of(name)?)
+    }
+
+    /// The one with this name, to be kept.
+    pub fn shared_by_name(&self, name: &str) -> Option<Arc<D>> {
+        self.place(self.id_of(name)?).cloned()
+    }
+
+    fn id_of(&self, name: &str) -> Option<u32> {
+        self.names.get(piece_of(name))?.get(name).copied()
     }
 
     /// All by id.

@@ -38,29 +38,29 @@ impl Changes {
 
     pub(crate) fn put<F: Family>(&mut self, key: &F::Key<'_>, value: &F::Value) -> Result<(), StorageError> {
         self.key.clear();
-        key.encode(&mut self.key);
+        key.write_to(&mut self.key);
         self.value.clear();
-        value.encode(&mut self.value).map_err(|error| damaged_at(F::ID, &self.key, error))?;
+        value.write_to(&mut self.value).map_err(|error| damaged_at(F::ID, &self.key, error))?;
         self.batch.put(F::ID, &self.key, &self.value)
     }
 
     pub(crate) fn delete<F: Family>(&mut self, key: &F::Key<'_>) -> Result<(), StorageError> {
         self.key.clear();
-        key.encode(&mut self.key);
+        key.write_to(&mut self.key);
         self.batch.delete(F::ID, &self.key)
     }
 
     pub(crate) fn merge_fragment(&mut self, key: FragmentKey, delta: &FragmentDelta) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Fragment(key));
         self.key.clear();
-        key.encode(&mut self.key);
+        key.write_to(&mut self.key);
         self.batch.merge(Fragments::ID, &self.key, &delta.encode())
     }
 
     pub(crate) fn merge_column(&mut self, key: ColumnKey, delta: &ColumnDelta) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Column(key));
         self.key.clear();
-        key.encode(&mut self.key);
+        key.write_to(&mut self.key);
         self.batch.merge(Columns::ID, &self.key, &delta.encode())
     }
 

@@ -24,7 +24,8 @@ pub(crate) fn load(snapshot: &Snapshot) -> Result<Schema, StorageError> {
     Ok(schema)
 }
 
-fn add(schema: &mut Schema, key: SchemaKey, stored: StoredDefinition) -> Result<(), FormatError> {
+/// Adds or replaces a definition as it is stored.
+pub(crate) fn add(schema: &mut Schema, key: SchemaKey, stored: StoredDefinition) -> Result<(), FormatError> {
     match (key, stored) {
         (SchemaKey::Tag(id), StoredDefinition::Tag { name, group, notes }) => {
             schema.put_tag(tag_from(id, &name, group, notes)?);

@@ -135,10 +135,10 @@ macro_rules! meta_key {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) struct $name;
         impl KeyFormat<'_> for $name {
-            fn encode(&self, out: &mut Vec<u8>) {
+            fn write_to(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice($text);
             }
-            fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+            fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
                 if bytes == $text { Ok(Self) } else { Err(FormatError::new("another name")) }
             }
         }
@@ -165,7 +165,7 @@ pub(crate) fn damaged_at(family: FamilyId, key: &[u8], reason: impl std::fmt::Di
 }
 
 fn decode_value<F: Family>(key: &[u8], value: &[u8]) -> Result<F::Value, StorageError> {
-    F::Value::decode(value).map_err(|error| match value.strip_prefix(DAMAGED) {
+    F::Value::read_from(value).map_err(|error| match value.strip_prefix(DAMAGED) {
         Some(reason) => damaged_at(F::ID, key, String::from_utf8_lossy(reason)),
         None => damaged_at(F::ID, key, error),
     })
@@ -198,6 +198,6 @@ pub(crate) fn scan<F: Family>(
 ) -> Result<(), StorageError> {
     snapshot.walk(F::ID, prefix, |key, value| {
         let value = decode_value::<F>(key, value)?;
-        visit(F::Key::decode(key).map_err(|error| damaged_at(F::ID, key, error))?, value)
+        visit(F::Key::read_from(key).map_err(|error| damaged_at(F::ID, key, error))?, value)
     })
 }

@@ -25,9 +25,9 @@ const STRUCTURE_BYTES_MAX: usize = 256 << 20;
 /// A value of one column family.
 pub(crate) trait ValueFormat: Sized {
     /// Appends the value's bytes.
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError>;
+    fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError>;
     /// Reads a value that takes up all of the bytes.
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError>;
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError>;
 }
 
 /// Writes a structure.
@@ -46,10 +46,10 @@ pub(crate) fn decode_structure<T: Decode<()>>(bytes: &[u8]) -> Result<T, FormatE
 macro_rules! structure {
     ($($name:ty),*) => {
         $(impl ValueFormat for $name {
-            fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+            fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
                 encode_structure(self, out)
             }
-            fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+            fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
                 decode_structure(bytes)
             }
         })*
@@ -60,66 +60,66 @@ structure!(UserRecord, PartitionState, DatabaseFacts, NextIds, StoredDefinition,
 
 /// Nothing: the key says it all.
 impl ValueFormat for () {
-    fn encode(&self, _out: &mut Vec<u8>) -> Result<(), FormatError> {
+    fn write_to(&self, _out: &mut Vec<u8>) -> Result<(), FormatError> {
         Ok(())
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         if bytes.is_empty() { Ok(()) } else { Err(FormatError::new("bytes where nothing belongs")) }
     }
 }
 
 /// The format version: four bytes, big-endian, in every version.
 impl ValueFormat for u32 {
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
         out.extend_from_slice(&self.to_be_bytes());
         Ok(())
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         bytes.try_into().map(Self::from_be_bytes).map_err(|_| FormatError::new("not four bytes"))
     }
 }
 
 impl ValueFormat for UserId {
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        ValueFormat::encode(&self.0, out)
+    fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        ValueFormat::write_to(&self.0, out)
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        <u32 as ValueFormat>::decode(bytes).map(Self)
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
+        <u32 as ValueFormat>::read_from(bytes).map(Self)
     }
 }
 
 impl ValueFormat for String {
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
         out.extend_from_slice(self.as_bytes());
         Ok(())
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         std::str::from_utf8(bytes).map(str::to_owned).map_err(FormatError::new)
     }
 }
 
 impl ValueFormat for Fragment {
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
         out.extend_from_slice(self.portable());
         Ok(())
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         Self::from_portable(bytes.to_vec()).map_err(FormatError::new)
     }
 }
 
 impl ValueFormat for ColumnBlock {
-    fn encode(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
         out.extend_from_slice(self.bytes());
         Ok(())
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         Self::from_bytes(bytes.to_vec()).map_err(FormatError::new)
     }
 }

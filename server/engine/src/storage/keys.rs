@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use bincode::{Decode, Encode};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ids::{
@@ -32,13 +33,13 @@ pub(crate) fn partition_of_key(key: &str, partition_count: u16) -> PartitionId {
 /// A key of one column family.
 pub(crate) trait KeyFormat<'a>: Sized {
     /// Appends the key's bytes.
-    fn encode(&self, out: &mut Vec<u8>);
+    fn write_to(&self, out: &mut Vec<u8>);
     /// Reads a key that takes up all of the bytes.
-    fn decode(bytes: &'a [u8]) -> Result<Self, FormatError>;
+    fn read_from(bytes: &'a [u8]) -> Result<Self, FormatError>;
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(24);
-        self.encode(&mut out);
+        self.write_to(&mut out);
         out
     }
 }
@@ -75,11 +76,11 @@ impl<'a> Reader<'a> {
 }
 
 impl KeyFormat<'_> for PartitionId {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn write_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0.to_be_bytes());
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(bytes);
         let partition = Self(reader.u16()?);
         reader.end()?;
@@ -95,12 +96,12 @@ pub(crate) struct UserIdKey<'a> {
 }
 
 impl<'a> KeyFormat<'a> for UserIdKey<'a> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.partition.encode(out);
+    fn write_to(&self, out: &mut Vec<u8>) {
+        self.partition.write_to(out);
         out.extend_from_slice(self.key.as_bytes());
     }
 
-    fn decode(bytes: &'a [u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(bytes);
         Ok(Self { partition: PartitionId(reader.u16()?), key: reader.rest_text()? })
     }
@@ -121,12 +122,12 @@ impl UserKey {
 }
 
 impl KeyFormat<'_> for UserKey {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.partition.encode(out);
+    fn write_to(&self, out: &mut Vec<u8>) {
+        self.partition.write_to(out);
         out.extend_from_slice(&self.user.0.to_be_bytes());
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(bytes);
         let key = Self { partition: PartitionId(reader.u16()?), user: UserId(reader.u32()?) };
         reader.end()?;
@@ -206,16 +207,16 @@ impl FragmentKey {
 }
 
 impl KeyFormat<'_> for FragmentKey {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn write_to(&self, out: &mut Vec<u8>) {
         let (kind, owner, member) = row_parts(self.row);
-        self.partition.encode(out);
+        self.partition.write_to(out);
         out.push(kind);
         out.extend_from_slice(&owner.to_be_bytes());
         out.extend_from_slice(&member.to_be_bytes());
         out.extend_from_slice(&self.shard.0.to_be_bytes());
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(bytes);
         let partition = PartitionId(reader.u16()?);
         let row = row_from_parts(reader.u8()?, reader.u32()?, reader.u32()?);
@@ -242,13 +243,13 @@ pub(crate) fn attribute_prefix(partition: PartitionId, attribute: AttributeId) -
 }
 
 impl KeyFormat<'_> for ColumnKey {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.partition.encode(out);
+    fn write_to(&self, out: &mut Vec<u8>) {
+        self.partition.write_to(out);
         out.extend_from_slice(&self.attribute.0.to_be_bytes());
         out.extend_from_slice(&self.block.0.to_be_bytes());
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(bytes);
         let partition = PartitionId(reader.u16()?);
         let key = Self { partition, attribute: AttributeId(reader.u32()?), block: BlockId(reader.u16()?) };
@@ -318,14 +319,14 @@ fn decode_text<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, FormatError>
 }
 
 impl<'a> KeyFormat<'a> for TextKey<'a> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.partition.encode(out);
+    fn write_to(&self, out: &mut Vec<u8>) {
+        self.partition.write_to(out);
         out.extend_from_slice(&self.attribute.0.to_be_bytes());
         encode_text(&self.text, out);
         out.extend_from_slice(&self.user.0.to_be_bytes());
     }
 
-    fn decode(bytes: &'a [u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(bytes);
         let partition = PartitionId(reader.u16()?);
         let attribute = AttributeId(reader.u32()?);
@@ -337,7 +338,7 @@ impl<'a> KeyFormat<'a> for TextKey<'a> {
 }
 
 /// A definition, or a value in a dictionary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub(crate) enum SchemaKey {
     Tag(TagId),
     Group(GroupId),
@@ -362,7 +363,7 @@ impl SchemaKey {
 }
 
 impl KeyFormat<'_> for SchemaKey {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn write_to(&self, out: &mut Vec<u8>) {
         let (kind, id, code) = match *self {
             Self::Tag(id) => (SCHEMA_TAG, id.0, None),
             Self::Group(id) => (SCHEMA_GROUP, id.0, None),
@@ -377,7 +378,7 @@ impl KeyFormat<'_> for SchemaKey {
         }
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(bytes);
         let kind = reader.u8()?;
         let id = reader.u32()?;
@@ -399,11 +400,11 @@ impl KeyFormat<'_> for SchemaKey {
 pub(crate) struct RequestKey(pub(crate) [u8; 16]);
 
 impl KeyFormat<'_> for RequestKey {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn write_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         bytes.try_into().map(Self).map_err(|_| FormatError::new("an idempotency key has 16 bytes"))
     }
 }
@@ -425,7 +426,7 @@ mod tests {
         fn text_keys_keep_their_order_and_come_back(a in "[\0a-c]{0,4}", b in "[\0a-c]{0,4}", x: u32, y: u32) {
             let (left, right) = (text_key(&a, x), text_key(&b, y));
             prop_assert_eq!(left.to_bytes().cmp(&right.to_bytes()), left.cmp(&right));
-            prop_assert_eq!(TextKey::decode(&left.to_bytes()).unwrap(), left.clone());
+            prop_assert_eq!(TextKey::read_from(&left.to_bytes()).unwrap(), left.clone());
             let prefix = TextKey::prefix(PartitionId(1), AttributeId(2), &b);
             prop_assert_eq!(left.to_bytes().starts_with(&prefix), a == b);
         }
@@ -433,7 +434,7 @@ mod tests {
         #[test]
         fn any_bytes_are_one_key_or_an_error(bytes in proptest::collection::vec(0u8..8, 0..20)) {
             fn again<'a, K: KeyFormat<'a>>(bytes: &'a [u8]) -> Vec<u8> {
-                K::decode(bytes).map_or_else(|_| bytes.to_vec(), |key| key.to_bytes())
+                K::read_from(bytes).map_or_else(|_| bytes.to_vec(), |key| key.to_bytes())
             }
             prop_assert_eq!(&again::<FragmentKey>(&bytes), &bytes);
             prop_assert_eq!(&again::<TextKey<'_>>(&bytes), &bytes);

@@ -22,8 +22,6 @@ mod upgrade;
 pub mod verify;
 mod view;
 
-#[cfg(test)]
-mod golden;
 
 pub use error::{OpenError, StorageError};
 pub use open::{DatabaseId, Durability};
@@ -32,5 +30,10 @@ pub use upgrade::FORMAT_VERSION;
 pub use view::View;
 
 pub(crate) use batch::Changes;
-pub(crate) use families::{IdempotentOutcome, PartitionState, read};
+pub(crate) use catalog::add as add_definition;
+pub(crate) use families::{
+    Definitions, NextIdsKey, Partitions, Records, Requests, Texts, UnusedIds, UserIds, UserKeys,
+};
+pub(crate) use formats::{IdempotentOutcome, NextIds, PartitionState, StoredDefinition, StoredNotes};
+pub(crate) use keys::{ColumnKey, FragmentKey, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey, partition_of_key};
 pub(crate) use open::{OpenedStore, Store, StoreOptions};

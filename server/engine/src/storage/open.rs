@@ -231,7 +231,7 @@ fn in_use(dir: &Path, error: StorageError) -> OpenError {
 }
 
 fn decode_version(key: &[u8], bytes: &[u8]) -> Result<u32, StorageError> {
-    <u32 as ValueFormat>::decode(bytes).map_err(|error| damaged_at(FamilyId::Meta, key, error))
+    <u32 as ValueFormat>::read_from(bytes).map_err(|error| damaged_at(FamilyId::Meta, key, error))
 }
 
 /// Brings an old store to this version's format, or makes a new one.

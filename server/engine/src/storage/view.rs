@@ -11,11 +11,14 @@ use crate::{
     storage::{
         StorageError, UserRecord,
         cache::{CacheKey, Cached, Caches, LiveView},
-        families::{Columns, Fragments, PartitionState, Partitions, Records, Texts, UserIds, UserKeys, read, scan},
-        keys::{ColumnKey, FragmentKey, TextKey, UserIdKey, UserKey, partition_of_key},
+        families::{Columns, Fragments, PartitionState, Partitions, Records, Texts, UserIds, UserKeys, read, read_many, scan},
+        keys::{ColumnKey, FragmentKey, KeyFormat, TextKey, UserIdKey, UserKey, partition_of_key},
         rocks::Snapshot,
     },
 };
+
+/// Keys that are read from the store in one go.
+const KEYS_AT_ONCE: usize = 64;
 
 /// A snapshot of the store with the definitions that belong to it. Cheap to share; while it
 /// lives, the store keeps what it shows.
@@ -108,9 +111,14 @@ impl Dataset for View {
     }
 
     fn keys(&self, partition: PartitionId, users: &[UserId], keys: &mut Vec<String>) -> Result<(), StorageError> {
-        for &user in users {
-            let key = read::<UserKeys>(&self.snapshot, &UserKey { partition, user })?;
-            keys.push(key.ok_or(StorageError::MissingUser { partition, user })?);
+        for users in users.chunks(KEYS_AT_ONCE) {
+            let wanted: Vec<Vec<u8>> = users.iter().map(|&user| UserKey { partition, user }.to_bytes()).collect();
+            let mut next = users.iter();
+            read_many::<UserKeys>(&self.snapshot, &wanted, |key| {
+                let user = next.next().copied().unwrap_or(UserId(u32::MAX));
+                keys.push(key.ok_or(StorageError::MissingUser { partition, user })?);
+                Ok(())
+            })?;
         }
         Ok(())
     }

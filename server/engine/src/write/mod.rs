@@ -17,14 +17,14 @@ mod error;
 mod exclusive;
 mod idempotency;
 mod mutation;
+mod queue;
 mod resolve;
 mod schema_change;
-mod schema_command;
+mod schema_names;
 mod staging;
 mod usage;
 mod writer;
 
-pub use command::{Command, SchemaChange, UserCommand};
 pub use error::{LimitError, SchemaError, SchemaErrorKind, WriteError};
 pub use mutation::{Mutation, SchemaStatement, UnknownTags, WriteRequest};
 pub(crate) use writer::{Job, Writer, WriterHandle};

@@ -1,0 +1,163 @@
+//! From what is staged to one batch, and the view after it.
+
+use std::sync::Arc;
+
+use crate::{
+    error::Error,
+    ids::PartitionId,
+    schema::Schema,
+    storage::{
+        Changes, Definitions, IdempotentOutcome, NextIds, NextIdsKey, PartitionState, Partitions, Records, RequestKey,
+        Requests, SchemaKey, Store, UnusedIds, UserIdKey, UserIds, UserKey, UserKeys, View,
+    },
+    write::{
+        command::SchemaChange,
+        derive::Derived,
+        idempotency::IdempotencyKey,
+        staging::{LiveUser, Slot, Staging},
+    },
+};
+
+/// Remembered answers that come and go with a commit.
+#[derive(Debug, Default)]
+pub(super) struct OutcomeChanges {
+    pub(super) added: Vec<(IdempotencyKey, IdempotentOutcome)>,
+    pub(super) removed: Vec<IdempotencyKey>,
+}
+
+/// Writes everything staged in one batch; gives the view after it, or `None` when there was
+/// nothing to write.
+pub(super) fn commit(
+    store: &Store,
+    staging: &Staging,
+    partitions_before: &[PartitionState],
+    outcomes: &OutcomeChanges,
+    version: u64,
+) -> Result<Option<Arc<View>>, Error> {
+    let mut changed: Vec<&Slot> = staging.slots().iter().filter(|slot| is_changed(slot)).collect();
+    let has_outcomes = !outcomes.added.is_empty() || !outcomes.removed.is_empty();
+    if changed.is_empty() && staging.schema_changes.is_empty() && !has_outcomes {
+        return Ok(None);
+    }
+    let mut changes = store.changes();
+    put_schema(&mut changes, &staging.schema, &staging.schema_changes, store.partition_count())?;
+    let place = |slot: &&Slot| (slot.partition, slot.after.as_ref().or(slot.before.as_ref()).map(|user| user.id));
+    changed.sort_unstable_by_key(place);
+    put_users(&mut changes, &staging.schema, &changed)?;
+    for (partition, (state, before)) in staging.partitions.iter().zip(partitions_before).enumerate() {
+        if state != before {
+            // As many as partitions, which an u16 counts.
+            changes.put::<Partitions>(&PartitionId(partition as u16), state)?;
+        }
+    }
+    for key in &outcomes.removed {
+        changes.delete::<Requests>(&RequestKey(*key))?;
+    }
+    for (key, outcome) in &outcomes.added {
+        changes.put::<Requests>(&RequestKey(*key), outcome)?;
+    }
+    Ok(Some(store.commit(changes, staging.schema.clone(), version)?))
+}
+
+fn is_changed(slot: &Slot) -> bool {
+    match (&slot.before, &slot.after) {
+        (None, None) => false,
+        (Some(before), Some(after)) => {
+            let is_shared = Arc::ptr_eq(&before.record, &after.record);
+            before.id != after.id || !(is_shared || before.record == after.record)
+        }
+        (Some(_), None) | (None, Some(_)) => true,
+    }
+}
+
+fn put_users(changes: &mut Changes, schema: &Schema, changed: &[&Slot]) -> Result<(), Error> {
+    let mut derived = Derived::default();
+    let internal = |error: crate::bitmap::FragmentError| Error::Internal(error.to_string());
+    for slot in changed {
+        match (&slot.before, &slot.after) {
+            (Some(before), Some(after)) if before.id == after.id => {
+                put_record(changes, slot, after)?;
+                derived
+                    .change(schema, slot.partition, after.id, Some(&before.record), Some(&after.record))
+                    .map_err(internal)?;
+            }
+            (before, after) => {
+                if let Some(before) = before {
+                    delete_user(changes, slot, before)?;
+                    derived
+                        .change(schema, slot.partition, before.id, Some(&before.record), None)
+                        .map_err(internal)?;
+                }
+                if let Some(after) = after {
+                    put_new_user(changes, slot, after)?;
+                    derived.change(schema, slot.partition, after.id, None, Some(&after.record)).map_err(internal)?;
+                }
+            }
+        }
+    }
+    Ok(derived.write(changes)?)
+}
+
+fn put_record(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
+    let key = UserKey { partition: slot.partition, user: user.id };
+    Ok(changes.put::<Records>(&key, &user.record)?)
+}
+
+fn put_new_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
+    changes.put::<UserIds>(&UserIdKey { partition: slot.partition, key: &slot.key }, &user.id)?;
+    changes.put::<UserKeys>(&UserKey { partition: slot.partition, user: user.id }, &slot.key.to_string())?;
+    put_record(changes, slot, user)
+}
+
+fn delete_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
+    let key = UserKey { partition: slot.partition, user: user.id };
+    changes.delete::<UserIds>(&UserIdKey { partition: slot.partition, key: &slot.key })?;
+    changes.delete::<UserKeys>(&key)?;
+    Ok(changes.delete::<Records>(&key)?)
+}
+
+fn put_schema(
+    changes: &mut Changes,
+    schema: &Schema,
+    schema_changes: &[SchemaChange],
+    partition_count: u16,
+) -> Result<(), Error> {
+    for change in schema_changes {
+        match change {
+            SchemaChange::Put { key, definition } => changes.put::<Definitions>(key, definition)?,
+            SchemaChange::Drop { key } => {
+                changes.delete::<Definitions>(key)?;
+                drop_rows(changes, *key, partition_count)?;
+            }
+        }
+    }
+    if !schema_changes.is_empty() {
+        let next = NextIds {
+            tag: schema.next_tag_id(),
+            group: schema.next_group_id(),
+            attribute: schema.next_attribute_id(),
+            segment: schema.next_segment_id(),
+        };
+        changes.put::<UnusedIds>(&NextIdsKey, &next)?;
+    }
+    Ok(())
+}
+
+fn drop_rows(changes: &mut Changes, key: SchemaKey, partition_count: u16) -> Result<(), Error> {
+    let partitions = (0..partition_count).map(PartitionId);
+    match key {
+        SchemaKey::Tag(tag) => {
+            for partition in partitions {
+                changes.delete_tag_rows(partition, tag)?;
+            }
+        }
+        SchemaKey::Attribute(attribute) => {
+            changes.delete_values(attribute)?;
+            for partition in partitions {
+                changes.delete_attribute_rows(partition, attribute)?;
+            }
+        }
+        SchemaKey::Group(_) | SchemaKey::Segment(_) | SchemaKey::Value(..) => {}
+    }
+    Ok(())
+}

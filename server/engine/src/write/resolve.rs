@@ -1,0 +1,375 @@
+//! From mutations, by name, to commands, by id, one list a partition.
+//!
+//! Names of tags and values that may be defined on the way are defined here: the definitions
+//! become part of the staged schema before the commands that use them.
+
+use std::sync::Arc;
+
+use tessera_query_lang::{name::Name, suggest::nearest};
+
+use crate::{
+    datum::Datum,
+    error::Error,
+    exec::dataset::Dataset,
+    ids::{AttributeId, PartitionId, TagId, ValueCode},
+    limits::Limits,
+    schema::{AttributeDefinition, AttributeKind, Vocabulary},
+    storage::{SchemaKey, StoredDefinition, StoredNotes, StoredValue, partition_of_key},
+    write::{
+        LimitError, Mutation, UnknownTags, WriteError, coerce,
+        command::{SchemaChange, UserCommand},
+        staging::Staging,
+    },
+};
+
+/// The commands of one request, by partition.
+pub(super) type Commands = Vec<(PartitionId, Vec<UserCommand>)>;
+
+/// Resolves the mutations of one request.
+pub(super) fn resolve(
+    staging: &mut Staging,
+    limits: &Limits,
+    unknown_tags: UnknownTags,
+    mutations: Vec<Mutation>,
+) -> Result<Commands, Error> {
+    let partition_count = staging.base.partition_count();
+    let by_partition = (0..partition_count).map(|partition| (PartitionId(partition), Vec::new())).collect();
+    let mut resolver = Resolver { staging, limits, unknown_tags, partition_count, by_partition };
+    mutations.into_iter().try_for_each(|mutation| resolver.mutation(mutation))?;
+    let mut commands = resolver.by_partition;
+    commands.retain(|(_, commands)| !commands.is_empty());
+    Ok(commands)
+}
+
+/// Refuses a request that is too long, before anything is done about it.
+pub(super) fn check_size(mutations: &[Mutation], mutations_max: u32, bytes_max: u64) -> Result<u64, LimitError> {
+    if mutations.len() > mutations_max as usize {
+        return Err(LimitError::Mutations { found: mutations.len(), max: mutations_max });
+    }
+    let bytes = mutations.iter().map(bytes_of).sum();
+    if bytes > bytes_max {
+        return Err(LimitError::RequestBytes { max: bytes_max });
+    }
+    Ok(bytes)
+}
+
+fn bytes_of(mutation: &Mutation) -> u64 {
+    let texts = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
+    let bytes = match mutation {
+        Mutation::Ensure { user } | Mutation::DeleteUser { user } => user.len(),
+        Mutation::Tag { user, tags } | Mutation::Untag { user, tags } => user.len() + texts(tags),
+        Mutation::Set { user, values } => {
+            user.len() + values.iter().map(|(name, value)| name.len() + bytes_of_datum(value)).sum::<usize>()
+        }
+        Mutation::Add { user, attribute, values } | Mutation::Remove { user, attribute, values } => {
+            user.len() + attribute.len() + values.iter().map(bytes_of_datum).sum::<usize>()
+        }
+    };
+    bytes as u64
+}
+
+fn bytes_of_datum(datum: &Datum) -> usize {
+    match datum {
+        Datum::Text(text) => text.len(),
+        Datum::List(texts) => texts.iter().map(String::len).sum(),
+        Datum::Null
+        | Datum::Boolean(_)
+        | Datum::Integer(_)
+        | Datum::Decimal { .. }
+        | Datum::Real(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_) => size_of::<i64>(),
+    }
+}
+
+struct Resolver<'a> {
+    staging: &'a mut Staging,
+    limits: &'a Limits,
+    unknown_tags: UnknownTags,
+    partition_count: u16,
+    by_partition: Commands,
+}
+
+/// Whether a name that is not there may come to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnUnknown {
+    Refuse,
+    Define,
+    Ignore,
+}
+
+impl Resolver<'_> {
+    fn mutation(&mut self, mutation: Mutation) -> Result<(), Error> {
+        match mutation {
+            Mutation::Ensure { user } => {
+                let partition = self.partition(&user)?;
+                self.push(partition, UserCommand::Ensure { key: user });
+            }
+            Mutation::Tag { user, tags } => {
+                let on_unknown = match self.unknown_tags {
+                    UnknownTags::Refuse => OnUnknown::Refuse,
+                    UnknownTags::Define => OnUnknown::Define,
+                };
+                let tags = self.tags(&tags, on_unknown)?;
+                let partition = self.partition(&user)?;
+                self.push(partition, UserCommand::Tag { key: user, tags });
+            }
+            Mutation::Untag { user, tags } => {
+                let on_unknown = match self.unknown_tags {
+                    UnknownTags::Refuse => OnUnknown::Refuse,
+                    UnknownTags::Define => OnUnknown::Ignore,
+                };
+                let tags = self.tags(&tags, on_unknown)?;
+                let partition = self.partition(&user)?;
+                self.push(partition, UserCommand::Untag { key: user, tags });
+            }
+            Mutation::Set { user, values } => self.set(user, values)?,
+            Mutation::Add { user, attribute, values } => {
+                let (attribute, codes) = self.multi(&user, &attribute, &values, OnUnknown::Define)?;
+                let partition = self.partition(&user)?;
+                self.push(partition, UserCommand::Add { key: user, attribute, codes });
+            }
+            Mutation::Remove { user, attribute, values } => {
+                let (attribute, codes) = self.multi(&user, &attribute, &values, OnUnknown::Ignore)?;
+                let partition = self.partition(&user)?;
+                self.push(partition, UserCommand::Remove { key: user, attribute, codes });
+            }
+            Mutation::DeleteUser { user } => self.delete(&user)?,
+        }
+        Ok(())
+    }
+
+    /// Where a user is or will be.
+    fn partition(&self, key: &str) -> Result<PartitionId, WriteError> {
+        let invalid = |reason| WriteError::InvalidKey { key: coerce::excerpt(key), reason };
+        coerce::check_key(key).map_err(invalid)?;
+        Ok(partition_of_key(key, self.partition_count))
+    }
+
+    fn push(&mut self, partition: PartitionId, command: UserCommand) {
+        if let Some((_, commands)) = self.by_partition.get_mut(usize::from(partition.0)) {
+            commands.push(command);
+        }
+    }
+
+    fn delete(&mut self, key: &str) -> Result<(), Error> {
+        let partition = self.partition(key)?;
+        self.push(partition, UserCommand::Delete { key: key.to_owned() });
+        let has_references =
+            self.staging.schema.attributes_by_id().any(|attribute| attribute.kind == AttributeKind::User);
+        if has_references {
+            for (_, commands) in &mut self.by_partition {
+                commands.push(UserCommand::Forget { key: key.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, user: String, values: Vec<(String, Datum)>) -> Result<(), Error> {
+        let mut resolved = Vec::with_capacity(values.len());
+        for (name, datum) in values {
+            let definition = self.attribute(&name)?;
+            let value = self.value(&user, &definition, &datum)?;
+            resolved.push((definition.id, value));
+        }
+        let partition = self.partition(&user)?;
+        self.push(partition, UserCommand::Set { key: user, values: resolved });
+        Ok(())
+    }
+
+    fn tags(&mut self, names: &[String], on_unknown: OnUnknown) -> Result<Vec<TagId>, Error> {
+        let mut tags = Vec::with_capacity(names.len());
+        for name in names {
+            tags.extend(self.tag(name, on_unknown)?);
+        }
+        Ok(tags)
+    }
+
+    fn tag(&mut self, name: &str, on_unknown: OnUnknown) -> Result<Option<TagId>, Error> {
+        // A name that is found as it stands needs no normalising.
+        if let Some(tag) = self.staging.schema.tag(name) {
+            return Ok(Some(tag.id));
+        }
+        let normalised = valid_name(name)?;
+        if let Some(tag) = self.staging.schema.tag(normalised.as_str()) {
+            return Ok(Some(tag.id));
+        }
+        match on_unknown {
+            OnUnknown::Define => self.define_tag(&normalised).map(Some),
+            OnUnknown::Ignore => Ok(None),
+            OnUnknown::Refuse => {
+                let known = self.staging.schema.tags_by_id().map(|tag| tag.name.as_str());
+                let nearest = nearest(normalised.as_str(), known);
+                Err(WriteError::UnknownTag { name: normalised.to_string(), nearest }.into())
+            }
+        }
+    }
+
+    fn define_tag(&mut self, name: &Name) -> Result<TagId, Error> {
+        if self.staging.schema.tag_count() >= self.limits.tags_max {
+            return Err(LimitError::Definitions { kind: "tags", max: self.limits.tags_max }.into());
+        }
+        let id = self.staging.schema.next_tag_id();
+        let notes = StoredNotes { description: None, owner: None };
+        let definition = StoredDefinition::Tag { name: name.as_str().to_owned(), group: None, notes };
+        self.staging.change_definition(SchemaChange::Put { key: SchemaKey::Tag(id), definition })?;
+        Ok(id)
+    }
+
+    fn attribute(&self, name: &str) -> Result<Arc<AttributeDefinition>, Error> {
+        let schema = &self.staging.schema;
+        if let Some(definition) = schema.shared_attribute(name) {
+            return Ok(definition);
+        }
+        let normalised = valid_name(name)?;
+        if let Some(definition) = schema.shared_attribute(normalised.as_str()) {
+            return Ok(definition);
+        }
+        let known = schema.attributes_by_id().map(|attribute| attribute.name.as_str());
+        let nearest = nearest(normalised.as_str(), known);
+        Err(WriteError::UnknownAttribute { name: normalised.to_string(), nearest }.into())
+    }
+
+    fn value(
+        &mut self,
+        user: &str,
+        definition: &AttributeDefinition,
+        datum: &Datum,
+    ) -> Result<Option<StoredValue>, Error> {
+        if *datum == Datum::Null {
+            return Ok(None);
+        }
+        let misfit = |reason: String| Error::from(wrong_type(user, definition, datum, reason));
+        let number = |number: Result<i64, coerce::Misfit>| number.map(StoredValue::Number).map_err(misfit);
+        Ok(Some(match definition.kind {
+            AttributeKind::Integer => number(coerce::number(datum, 0))?,
+            AttributeKind::Decimal { scale } => number(coerce::number(datum, scale))?,
+            AttributeKind::Date => number(coerce::date(datum))?,
+            AttributeKind::Timestamp => number(coerce::timestamp(datum))?,
+            AttributeKind::Boolean => {
+                StoredValue::Code(ValueCode(u32::from(coerce::boolean(datum).map_err(misfit)?)))
+            }
+            AttributeKind::Text => StoredValue::Text(coerce::text(datum).map_err(misfit)?),
+            AttributeKind::User => StoredValue::Text(coerce::user_key(datum).map_err(misfit)?),
+            AttributeKind::Enum(_) => match self.code(user, definition, datum, OnUnknown::Define)? {
+                Some(code) => StoredValue::Code(code),
+                None => return Ok(None),
+            },
+            AttributeKind::Multi(_) => {
+                let codes = match datum {
+                    Datum::List(texts) => self.codes_of_texts(user, definition, texts)?,
+                    Datum::Null
+                    | Datum::Boolean(_)
+                    | Datum::Integer(_)
+                    | Datum::Decimal { .. }
+                    | Datum::Real(_)
+                    | Datum::Text(_)
+                    | Datum::Date(_)
+                    | Datum::Timestamp(_) => {
+                        self.code(user, definition, datum, OnUnknown::Define)?.into_iter().collect()
+                    }
+                };
+                return Ok((!codes.is_empty()).then_some(StoredValue::Codes(codes)));
+            }
+        }))
+    }
+
+    fn codes_of_texts(
+        &mut self,
+        user: &str,
+        definition: &AttributeDefinition,
+        texts: &[String],
+    ) -> Result<Vec<ValueCode>, Error> {
+        let mut codes = Vec::with_capacity(texts.len());
+        for text in texts {
+            let found = match self.staging.schema.value_code(definition.id, text) {
+                Some(code) => Some(code),
+                None => self.code(user, definition, &Datum::Text(text.clone()), OnUnknown::Define)?,
+            };
+            codes.extend(found);
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        Ok(codes)
+    }
+
+    fn multi(
+        &mut self,
+        user: &str,
+        attribute: &str,
+        values: &[Datum],
+        on_unknown: OnUnknown,
+    ) -> Result<(AttributeId, Vec<ValueCode>), Error> {
+        let definition = self.attribute(attribute)?;
+        if !matches!(definition.kind, AttributeKind::Multi(_)) {
+            let (attribute, kind) = (definition.name.to_string(), definition.kind.to_string());
+            return Err(WriteError::NotMulti { attribute, kind }.into());
+        }
+        let mut codes = Vec::with_capacity(values.len());
+        for value in values {
+            codes.extend(self.code(user, &definition, value, on_unknown)?);
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        Ok((definition.id, codes))
+    }
+
+    /// The code of one value of an enum or multi.
+    fn code(
+        &mut self,
+        user: &str,
+        definition: &AttributeDefinition,
+        datum: &Datum,
+        on_unknown: OnUnknown,
+    ) -> Result<Option<ValueCode>, Error> {
+        if let Datum::Text(text) = datum
+            && let Some(code) = self.staging.schema.value_code(definition.id, text)
+        {
+            return Ok(Some(code));
+        }
+        let text =
+            coerce::vocabulary_text(datum).map_err(|reason| Error::from(wrong_type(user, definition, datum, reason)))?;
+        if let Some(code) = self.staging.schema.value_code(definition.id, &text) {
+            return Ok(Some(code));
+        }
+        match (definition.kind, on_unknown) {
+            (AttributeKind::Enum(Vocabulary::Open) | AttributeKind::Multi(Vocabulary::Open), OnUnknown::Define) => {
+                self.define_value(definition, text).map(Some)
+            }
+            (AttributeKind::Enum(Vocabulary::Open) | AttributeKind::Multi(Vocabulary::Open), OnUnknown::Ignore) => {
+                Ok(None)
+            }
+            (_, OnUnknown::Define | OnUnknown::Ignore | OnUnknown::Refuse) => {
+                let known = self.staging.schema.values(definition.id).map(|(_, text)| text);
+                let nearest = nearest(&text, known);
+                Err(WriteError::UnknownValue { attribute: definition.name.to_string(), value: text, nearest }.into())
+            }
+        }
+    }
+
+    fn define_value(&mut self, definition: &AttributeDefinition, text: String) -> Result<ValueCode, Error> {
+        let code = self.staging.schema.value_count(definition.id);
+        if code >= self.limits.attribute_values_max {
+            let (attribute, max) = (definition.name.to_string(), self.limits.attribute_values_max);
+            return Err(LimitError::AttributeValues { attribute, max }.into());
+        }
+        let code = ValueCode(code);
+        let key = SchemaKey::Value(definition.id, code);
+        self.staging.change_definition(SchemaChange::Put { key, definition: StoredDefinition::Value(text) })?;
+        Ok(code)
+    }
+}
+
+fn valid_name(name: &str) -> Result<Name, WriteError> {
+    Name::new(name).map_err(|error| WriteError::InvalidName { name: coerce::excerpt(name), error })
+}
+
+fn wrong_type(user: &str, definition: &AttributeDefinition, datum: &Datum, reason: String) -> WriteError {
+    WriteError::WrongType {
+        user: coerce::excerpt(user),
+        attribute: definition.name.to_string(),
+        kind: definition.kind.to_string(),
+        value: coerce::show(datum),
+        reason,
+    }
+}

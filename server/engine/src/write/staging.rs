@@ -1,0 +1,275 @@
+//! What a commit will change: records and definitions as they will be, and how they were.
+//!
+//! Several requests are staged one after the other and share the commit. Each sees what those
+//! before it staged; a refused one is rolled back and leaves nothing.
+
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::fast::RandomState;
+
+use crate::{
+    error::Error,
+    exec::dataset::Dataset,
+    ids::{AttributeId, Location, PartitionId, UserId},
+    schema::Schema,
+    storage::{PartitionState, SchemaKey, StorageError, StoredValue, UserRecord, View, add_definition, partition_of_key},
+    write::{LimitError, command::SchemaChange},
+};
+
+/// A living user.
+#[derive(Debug, Clone)]
+pub(super) struct LiveUser {
+    pub(super) id: UserId,
+    pub(super) record: Arc<UserRecord>,
+}
+
+/// A key that a request has asked for.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) key: Arc<str>,
+    pub(super) partition: PartitionId,
+    /// As it is in the store.
+    pub(super) before: Option<LiveUser>,
+    /// As it will be.
+    pub(super) after: Option<LiveUser>,
+    /// The request that last saved `after` in the journal.
+    saved_in: u64,
+}
+
+/// Where a [`Slot`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SlotId(usize);
+
+/// What a request has done to a slot, for undoing and for counting.
+#[derive(Debug)]
+pub(super) struct Saved {
+    pub(super) slot: SlotId,
+    pub(super) after: Option<LiveUser>,
+}
+
+/// What there is to go back to.
+struct Start {
+    schema: Arc<Schema>,
+    schema_changes: usize,
+    partitions: Vec<PartitionState>,
+}
+
+/// The state that a commit leads from and to.
+pub(super) struct Staging {
+    pub(super) base: Arc<View>,
+    pub(super) schema: Arc<Schema>,
+    pub(super) schema_changes: Vec<SchemaChange>,
+    pub(super) partitions: Vec<PartitionState>,
+    slots: Vec<Slot>,
+    by_key: HashMap<Arc<str>, SlotId, RandomState>,
+    /// Who was made to refer to a key; whether they still do must be looked up.
+    references: HashMap<String, Vec<(AttributeId, SlotId)>, RandomState>,
+    request: u64,
+    journal: Vec<Saved>,
+    start: Option<Start>,
+}
+
+impl Staging {
+    /// Nothing staged on top of `base`.
+    pub(super) fn new(base: Arc<View>, partitions: Vec<PartitionState>) -> Self {
+        Self {
+            schema: base.schema().clone(),
+            base,
+            schema_changes: Vec::new(),
+            partitions,
+            slots: Vec::new(),
+            by_key: HashMap::default(),
+            references: HashMap::default(),
+            request: 0,
+            journal: Vec::new(),
+            start: None,
+        }
+    }
+
+    /// Begins a request, which ends with [`Self::keep`] or [`Self::roll_back`].
+    pub(super) fn begin(&mut self) {
+        self.request += 1;
+        self.journal.clear();
+        self.start = Some(Start {
+            schema: self.schema.clone(),
+            schema_changes: self.schema_changes.len(),
+            partitions: self.partitions.clone(),
+        });
+    }
+
+    /// Keeps what the request did, and tells which slots it saved.
+    pub(super) fn keep(&mut self) -> Vec<Saved> {
+        self.start = None;
+        std::mem::take(&mut self.journal)
+    }
+
+    /// Undoes what the request did.
+    pub(super) fn roll_back(&mut self) {
+        for saved in std::mem::take(&mut self.journal) {
+            self.slots[saved.slot.0].after = saved.after;
+        }
+        if let Some(start) = self.start.take() {
+            self.schema = start.schema;
+            self.schema_changes.truncate(start.schema_changes);
+            self.partitions = start.partitions;
+        }
+    }
+
+    /// Adds, replaces or drops a definition.
+    pub(super) fn change_definition(&mut self, change: SchemaChange) -> Result<(), Error> {
+        let schema = Arc::make_mut(&mut self.schema);
+        match &change {
+            SchemaChange::Put { key, definition } => add_definition(schema, *key, definition.clone())
+                .map_err(|error| Error::Internal(error.to_string()))?,
+            SchemaChange::Drop { key } => match *key {
+                SchemaKey::Tag(id) => schema.remove_tag(id),
+                SchemaKey::Group(id) => schema.remove_group(id),
+                SchemaKey::Attribute(id) => schema.remove_attribute(id),
+                SchemaKey::Segment(id) => schema.remove_segment(id),
+                SchemaKey::Value(..) => return Err(Error::Internal("a value cannot be dropped".to_owned())),
+            },
+        }
+        self.schema_changes.push(change);
+        Ok(())
+    }
+
+    pub(super) fn slot(&self, slot: SlotId) -> &Slot {
+        &self.slots[slot.0]
+    }
+
+    /// All slots, with and without changes.
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Finds the slot of a key, reading the user from the store at first sight.
+    pub(super) fn find(&mut self, key: &str) -> Result<SlotId, StorageError> {
+        if let Some(slot) = self.by_key.get(key) {
+            return Ok(*slot);
+        }
+        let partition = partition_of_key(key, self.base.partition_count());
+        let before = match self.base.locate(key)? {
+            Some(location) => Some(self.read(location)?),
+            None => None,
+        };
+        Ok(self.add_slot(key.into(), partition, before))
+    }
+
+    fn add_slot(&mut self, key: Arc<str>, partition: PartitionId, before: Option<LiveUser>) -> SlotId {
+        let slot = SlotId(self.slots.len());
+        self.by_key.insert(key.clone(), slot);
+        self.slots.push(Slot { key, partition, after: before.clone(), before, saved_in: 0 });
+        slot
+    }
+
+    /// Finds the slots of living users by id. Ids of the store only, not of staged users.
+    pub(super) fn find_stored(
+        &mut self,
+        partition: PartitionId,
+        users: &[UserId],
+    ) -> Result<Vec<SlotId>, StorageError> {
+        let mut keys = Vec::new();
+        self.base.keys(partition, users, &mut keys)?;
+        keys.iter().map(|key| self.find(key)).collect()
+    }
+
+    fn read(&self, location: Location) -> Result<LiveUser, StorageError> {
+        let missing = StorageError::MissingUser { partition: location.partition, user: location.user };
+        let mut record = self.base.record(location)?.ok_or(missing)?;
+        self.strip(&mut record);
+        Ok(LiveUser { id: location.user, record: Arc::new(record) })
+    }
+
+    /// Forgets what a record holds of dropped definitions.
+    fn strip(&self, record: &mut UserRecord) {
+        record.tags.retain(|tag| self.schema.tag_by_id(*tag).is_some());
+        record.values.retain(|(attribute, _)| self.schema.attribute_by_id(*attribute).is_some());
+    }
+
+    /// Notes how a slot is before the request first changes it.
+    fn save(&mut self, slot: SlotId) {
+        let place = &mut self.slots[slot.0];
+        if place.saved_in != self.request {
+            place.saved_in = self.request;
+            self.journal.push(Saved { slot, after: place.after.clone() });
+        }
+    }
+
+    /// Makes sure that a slot's user exists.
+    pub(super) fn create(&mut self, slot: SlotId) -> Result<(), Error> {
+        if self.slots[slot.0].after.is_some() {
+            return Ok(());
+        }
+        self.save(slot);
+        let place = &mut self.slots[slot.0];
+        let state = &mut self.partitions[usize::from(place.partition.0)];
+        let id = UserId(state.users_next);
+        // The greatest id is never given, so that the number of ids fits too.
+        state.users_next =
+            state.users_next.checked_add(1).ok_or(LimitError::UserIds { partition: place.partition.0 })?;
+        state.users_live += 1;
+        place.after = Some(LiveUser { id, record: Arc::default() });
+        Ok(())
+    }
+
+    /// Deletes a slot's user, if there is one.
+    pub(super) fn delete(&mut self, slot: SlotId) {
+        if self.slots[slot.0].after.is_none() {
+            return;
+        }
+        self.save(slot);
+        let place = &mut self.slots[slot.0];
+        place.after = None;
+        self.partitions[usize::from(place.partition.0)].users_live -= 1;
+    }
+
+    /// A living user's record.
+    pub(super) fn record(&self, slot: SlotId) -> Option<&UserRecord> {
+        self.slots[slot.0].after.as_ref().map(|user| user.record.as_ref())
+    }
+
+    /// A living user's record, to be changed.
+    pub(super) fn record_mut(&mut self, slot: SlotId) -> Option<&mut UserRecord> {
+        self.save(slot);
+        self.slots[slot.0].after.as_mut().map(|user| Arc::make_mut(&mut user.record))
+    }
+
+    /// Notes that a user was made to refer to a key.
+    pub(super) fn note_reference(&mut self, target: &str, attribute: AttributeId, slot: SlotId) {
+        match self.references.get_mut(target) {
+            Some(holders) => holders.push((attribute, slot)),
+            None => {
+                self.references.insert(target.to_owned(), vec![(attribute, slot)]);
+            }
+        }
+    }
+
+    /// Who in a partition may refer to a key.
+    pub(super) fn referrers(
+        &mut self,
+        partition: PartitionId,
+        attributes: &[AttributeId],
+        target: &str,
+    ) -> Result<Vec<(AttributeId, SlotId)>, StorageError> {
+        let mut found: Vec<(AttributeId, SlotId)> = Vec::new();
+        for &attribute in attributes {
+            let users = self.base.text_matches(partition, attribute, target)?;
+            let slots = self.find_stored(partition, &users)?;
+            found.extend(slots.into_iter().map(|slot| (attribute, slot)));
+        }
+        if let Some(noted) = self.references.get(target) {
+            found.extend(noted.iter().copied().filter(|(_, slot)| self.slots[slot.0].partition == partition));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Whether a user's attribute is this text.
+    pub(super) fn refers(&self, slot: SlotId, attribute: AttributeId, target: &str) -> bool {
+        match self.record(slot).and_then(|record| record.value(attribute)) {
+            Some(StoredValue::Text(text)) => text == target,
+            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => false,
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The one thread that writes.
+//!
+//! It takes what waits, stages it request by request, and commits all of it at once: many small
+//! requests share one wait for the disk. Changes of the definitions, and requests that first
+//! ask who is meant, stand alone: what was staged before them is committed first.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    datum::Summary,
+    error::Error,
+    ids::PartitionId,
+    limits::Limits,
+    storage::{IdempotentOutcome, OpenError, OpenedStore, PartitionState, StorageError, Store, View},
+    time::{Clock, micros_of_timestamp},
+    write::{
+        LimitError, Mutation, SchemaStatement, UnknownTags, WriteRequest,
+        apply::{apply, facts_between},
+        command::Command,
+        commit::{OutcomeChanges, commit},
+        idempotency::Outcomes,
+        queue::Queue,
+        resolve::{check_size, resolve},
+        schema_change,
+        staging::{LiveUser, Saved, Staging},
+    },
+};
+
+/// Finds the mutations of a request on the newest state.
+pub(crate) type Select = Box<dyn FnOnce(&Arc<View>) -> Result<Vec<Mutation>, Error> + Send>;
+
+/// What the writer can be asked to do.
+pub(crate) enum Job {
+    Write(WriteRequest),
+    Schema(Box<SchemaStatement>),
+    Where(Select),
+}
+
+struct Submitted {
+    job: Job,
+    reply: SyncSender<Result<Summary, Error>>,
+}
+
+/// Submits jobs; any number of threads may.
+#[derive(Clone)]
+pub(crate) struct WriterHandle {
+    queue: Arc<Queue<Submitted>>,
+    limits: Limits,
+}
+
+impl WriterHandle {
+    /// Submits a job and waits until what it did is durable.
+    pub(crate) fn submit(&self, job: Job) -> Result<Summary, Error> {
+        if let Job::Write(request) = &job {
+            check_size(&request.mutations, self.limits.mutations_max, self.limits.request_bytes_max)?;
+        }
+        let (reply, answer): (_, Receiver<_>) = sync_channel(1);
+        self.queue.push(Submitted { job, reply }).map_err(|_| Error::Closing)?;
+        answer.recv().unwrap_or_else(|_| Err(Error::Internal("the writer ended before it answered".to_owned())))
+    }
+}
+
+/// The writer's thread.
+pub(crate) struct Writer {
+    queue: Arc<Queue<Submitted>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread. It publishes the views it makes in `current`.
+    pub(crate) fn start(
+        opened: OpenedStore,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        current: Arc<ArcSwap<View>>,
+    ) -> Result<(Self, WriterHandle), OpenError> {
+        let queue = Arc::new(Queue::new(limits.queue_requests_max as usize));
+        let handle = WriterHandle { queue: queue.clone(), limits: limits.clone() };
+        let mut state = State {
+            store: opened.store,
+            current,
+            partitions: opened.partitions,
+            outcomes: Outcomes::new(opened.outcomes),
+            limits,
+            clock,
+            version: 0,
+            stopped_by: None,
+        };
+        let jobs = queue.clone();
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || {
+                let _closing = CloseOnExit(&jobs);
+                state.run(&jobs);
+            })
+            .map_err(|error| OpenError::InvalidOption(format!("cannot start the writer's thread: {error}")))?;
+        Ok((Self { queue, thread: Some(thread) }, handle))
+    }
+
+    /// Lets the writer finish what was submitted, and ends it.
+    pub(crate) fn stop(&mut self) {
+        self.queue.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer's thread had ended with a panic");
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Leaves nobody waiting for a thread that is gone.
+struct CloseOnExit<'a>(&'a Queue<Submitted>);
+
+impl Drop for CloseOnExit<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.clear();
+    }
+}
+
+/// What the thread owns.
+struct State {
+    store: Arc<Store>,
+    current: Arc<ArcSwap<View>>,
+    partitions: Vec<PartitionState>,
+    outcomes: Outcomes,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    version: u64,
+    /// Set when a commit failed: what is on disk is unknown from then on.
+    stopped_by: Option<String>,
+}
+
+/// Requests that share a commit.
+struct Group {
+    staging: Staging,
+    outcomes: OutcomeChanges,
+    answers: Vec<(SyncSender<Result<Summary, Error>>, Result<Summary, Error>)>,
+    bytes: u64,
+}
+
+impl State {
+    fn run(&mut self, queue: &Queue<Submitted>) {
+        while let Some(submitted) = queue.pop() {
+            let mut group = self.group();
+            let is_shared = matches!(submitted.job, Job::Write(_));
+            self.stage(&mut group, submitted);
+            while is_shared && group.bytes < self.limits.commit_bytes_max {
+                let Some(next) = queue.pop_if(|next| matches!(next.job, Job::Write(_))) else { break };
+                self.stage(&mut group, next);
+            }
+            self.finish(group);
+        }
+    }
+
+    fn group(&self) -> Group {
+        Group {
+            staging: Staging::new(self.current.load_full(), self.partitions.clone()),
+            outcomes: OutcomeChanges::default(),
+            answers: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Does a job on top of what the group has staged. A refused job leaves no trace.
+    fn stage(&mut self, group: &mut Group, submitted: Submitted) {
+        let Submitted { job, reply } = submitted;
+        if let Some(reason) = &self.stopped_by {
+            let stopped = StorageError::WritesStopped(reason.clone());
+            group.answers.push((reply, Err(stopped.into())));
+            return;
+        }
+        group.staging.begin();
+        let result = match job {
+            Job::Write(request) => self.stage_request(group, request),
+            Job::Where(select) => self.stage_where(group, select),
+            Job::Schema(statement) => self.stage_schema(group, &statement),
+        };
+        if result.is_err() {
+            group.staging.roll_back();
+        }
+        group.answers.push((reply, result));
+    }
+
+    fn stage_request(&self, group: &mut Group, request: WriteRequest) -> Result<Summary, Error> {
+        if let Some(key) = &request.idempotency_key {
+            let staged = group.outcomes.added.iter().find(|(staged, _)| staged == key).map(|(_, outcome)| outcome);
+            if let Some(outcome) = staged.or_else(|| self.outcomes.find(key)) {
+                let summary = summary_of(outcome);
+                group.staging.keep();
+                return Ok(summary);
+            }
+        }
+        group.bytes += check_size(&request.mutations, self.limits.mutations_max, self.limits.request_bytes_max)?;
+        let at_us = micros_of_timestamp(self.clock.now());
+        let summary = self.stage_mutations(group, at_us, request.unknown_tags, request.mutations)?;
+        if let Some(key) = request.idempotency_key {
+            let outcome = IdempotentOutcome {
+                at_us,
+                users_changed: summary.users_changed,
+                facts_changed: summary.facts_changed,
+            };
+            group.outcomes.added.push((key, outcome));
+        }
+        Ok(summary)
+    }
+
+    fn stage_where(&self, group: &mut Group, select: Select) -> Result<Summary, Error> {
+        let view = group.staging.base.clone();
+        let selected = catch_unwind(AssertUnwindSafe(|| select(&view)));
+        let mutations = selected.unwrap_or_else(|_| Err(Error::Internal("finding the users panicked".to_owned())))?;
+        let max = self.limits.where_users_max;
+        if mutations.len() > max as usize {
+            return Err(LimitError::WhereUsers { found: mutations.len() as u64, max }.into());
+        }
+        let at_us = micros_of_timestamp(self.clock.now());
+        self.stage_mutations(group, at_us, UnknownTags::Refuse, mutations)
+    }
+
+    fn stage_mutations(
+        &self,
+        group: &mut Group,
+        at_us: i64,
+        unknown_tags: UnknownTags,
+        mutations: Vec<Mutation>,
+    ) -> Result<Summary, Error> {
+        let staging = &mut group.staging;
+        let commands = resolve(staging, &self.limits, unknown_tags, mutations)?;
+        for (partition, commands) in commands {
+            apply(staging, &self.limits, partition, Command::Users { at_us, commands })?;
+        }
+        let saved = staging.keep();
+        Ok(summarise(staging, &saved))
+    }
+
+    fn stage_schema(&self, group: &mut Group, statement: &SchemaStatement) -> Result<Summary, Error> {
+        let now = self.clock.now();
+        let planned = schema_change::plan(&group.staging.base, &self.limits, now, statement)?;
+        let at_us = micros_of_timestamp(now);
+        // Definitions belong to all partitions: any may be named.
+        let command = Command::Schema { at_us, changes: planned.changes };
+        apply(&mut group.staging, &self.limits, PartitionId(0), command)?;
+        group.staging.keep();
+        Ok(Summary { warnings: planned.warnings, ..Summary::default() })
+    }
+
+    /// Commits a group and answers its requests.
+    fn finish(&mut self, group: Group) {
+        let result = self.commit(group.staging, group.outcomes);
+        for (reply, answer) in group.answers {
+            let answer = match (&result, answer) {
+                (Err(error), Ok(_)) => Err(error.clone().into()),
+                (Ok(()) | Err(_), answer) => answer,
+            };
+            // Who asked may have gone.
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn commit(&mut self, staging: Staging, mut outcomes: OutcomeChanges) -> Result<(), StorageError> {
+        if self.stopped_by.is_some() {
+            return Ok(());
+        }
+        if !outcomes.added.is_empty() {
+            let now_us = micros_of_timestamp(self.clock.now());
+            outcomes.removed = self.outcomes.expired(&self.limits, now_us, outcomes.added.len());
+        }
+        let version = self.version + 1;
+        match commit(&self.store, &staging, &self.partitions, &outcomes, version) {
+            Ok(Some(view)) => {
+                self.version = version;
+                self.partitions = staging.partitions;
+                outcomes.removed.iter().for_each(|key| self.outcomes.remove(key));
+                outcomes.added.into_iter().for_each(|(key, outcome)| self.outcomes.insert(key, outcome));
+                self.current.store(view);
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::error!(%error, "a commit failed, writing stops");
+                let reason = error.to_string();
+                self.stopped_by = Some(reason.clone());
+                Err(StorageError::WritesStopped(reason))
+            }
+        }
+    }
+}
+
+fn summary_of(outcome: &IdempotentOutcome) -> Summary {
+    Summary {
+        users_changed: outcome.users_changed,
+        facts_changed: outcome.facts_changed,
+        ..Summary::default()
+    }
+}
+
+/// Counts what a request changed, from its beginning to its end: what it did and undid itself
+/// does not count.
+fn summarise(staging: &Staging, saved: &[Saved]) -> Summary {
+    let mut summary = Summary::default();
+    for Saved { slot, after: before } in saved {
+        let after = staging.slot(*slot).after.as_ref();
+        let (is_changed, facts) = match (before, after) {
+            (Some(before), Some(after)) if before.id == after.id => {
+                let facts = facts_between(Some(&before.record), Some(&after.record));
+                (facts > 0, facts)
+            }
+            (before, after) => {
+                let record = |user: &LiveUser| user.record.clone();
+                let gone = facts_between(before.as_ref().map(record).as_deref(), None);
+                let come = facts_between(None, after.map(record).as_deref());
+                (before.is_some() || after.is_some(), gone + come)
+            }
+        };
+        summary.users_changed += u64::from(is_changed);
+        summary.facts_changed += facts;
+    }
+    summary
+}
