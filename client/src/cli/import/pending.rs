@@ -1,0 +1,130 @@
+//! Rows that were sent and may still be refused.
+//!
+//! Knows which changes belong to which row. Does not know files or the server.
+
+use std::collections::VecDeque;
+
+use super::read::Row;
+
+/// What rows that are kept may take, in bytes. The bulk writer has far less under way, so a row
+/// that has left here was answered.
+const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What keeping a row costs beside its text.
+const ROW_OVERHEAD_BYTES: usize = 64;
+
+/// The rows.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    rows: VecDeque<SentRow>,
+    bytes: usize,
+}
+
+/// A row that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SentRow {
+    /// The place of its first change among all changes.
+    first_change: u64,
+    /// Which file it stands in.
+    pub(crate) file: usize,
+    /// The number of its first line.
+    pub(crate) line: u64,
+    /// As it stands in the file.
+    pub(crate) record: Vec<u8>,
+    is_refused: bool,
+}
+
+impl Pending {
+    /// Keeps a row whose first change has this place. Places only rise.
+    pub(crate) fn keep(&mut self, first_change: u64, row: Row) {
+        let Row {
+            file,
+            line,
+            record,
+            changes: _,
+        } = row;
+        self.bytes += record.len() + ROW_OVERHEAD_BYTES;
+        self.rows.push_back(SentRow {
+            first_change,
+            file,
+            line,
+            record,
+            is_refused: false,
+        });
+        while self.bytes > KEPT_BYTES_MAX {
+            let Some(oldest) = self.rows.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.record.len() + ROW_OVERHEAD_BYTES;
+        }
+    }
+
+    /// The row that a refused change belongs to, the first time one of its changes is.
+    pub(crate) fn refuse(&mut self, change: u64) -> Refused {
+        let after = self.rows.partition_point(|row| row.first_change <= change);
+        match after
+            .checked_sub(1)
+            .and_then(|index| self.rows.get_mut(index))
+        {
+            None => Refused::Forgotten,
+            Some(row) if row.is_refused => Refused::Again,
+            Some(row) => {
+                row.is_refused = true;
+                Refused::Row(row.clone())
+            }
+        }
+    }
+}
+
+/// Whose change was refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// This row's.
+    Row(SentRow),
+    /// A row's of which another change was refused before.
+    Again,
+    /// A row's that is not kept any more.
+    Forgotten,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::import::plan::Changes;
+
+    fn row(line: u64, bytes: usize) -> Row {
+        Row {
+            changes: Changes::default(),
+            file: 0,
+            line,
+            record: vec![b'x'; bytes],
+        }
+    }
+
+    #[test]
+    fn a_change_is_traced_to_its_row_once() {
+        let mut pending = Pending::default();
+        pending.keep(0, row(2, 1));
+        pending.keep(3, row(3, 1));
+        pending.keep(4, row(5, 1));
+        let mut line = |change| match pending.refuse(change) {
+            Refused::Row(row) => Some(row.line),
+            Refused::Again => None,
+            Refused::Forgotten => Some(0),
+        };
+        assert_eq!(line(2), Some(2));
+        assert_eq!(line(0), None);
+        assert_eq!(line(3), Some(3));
+        assert_eq!(line(99), Some(5));
+    }
+
+    #[test]
+    fn memory_is_limited() {
+        let mut pending = Pending::default();
+        for number in 0..100 {
+            pending.keep(number, row(number, 1024 * 1024));
+        }
+        assert!(pending.bytes <= KEPT_BYTES_MAX && pending.rows.len() < 64);
+        assert_eq!(pending.refuse(0), Refused::Forgotten);
+        assert!(matches!(pending.refuse(99), Refused::Row(_)));
+    }
+}

@@ -1,0 +1,389 @@
+//! A mapping made ready: rows → changes of users.
+//!
+//! Knows rules and limits on names and keys. Does not know the file's form, nor the server.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+
+use tessera_query_lang::name::Name;
+
+use super::mapping::{
+    AttributeKind, AttributeMapping, Mapping, MultiMode, OnMissing, TagBy, TagMapping,
+};
+use super::records::{BadRow, Records};
+use super::value::{Cell, Reading, shown, truth};
+use crate::cli::session::{Datum, Mutation};
+
+/// The longest key of a user, in bytes.
+const KEY_BYTES_MAX: usize = 256;
+/// The longest name of a tag, in bytes.
+const NAME_BYTES_MAX: usize = tessera_query_lang::name::NAME_BYTES_MAX;
+/// What "no value" looks like where the mapping does not say.
+const MISSING: &str = "";
+
+/// A mapping made ready.
+pub(crate) struct Plan {
+    columns: Vec<String>,
+    key: usize,
+    attributes: Vec<AttributeRule>,
+    tags: Vec<TagRule>,
+}
+
+struct AttributeRule {
+    column: usize,
+    mapping: AttributeMapping,
+    name: String,
+    missing: Vec<String>,
+}
+
+struct TagRule {
+    column: Option<usize>,
+    mapping: TagMapping,
+    missing: Vec<String>,
+    /// Names that were defined with the group and the notes already.
+    defined: HashSet<String>,
+}
+
+/// What a row becomes.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Changes {
+    /// Changes of the row's user.
+    pub(crate) mutations: Vec<Mutation>,
+    /// Tags to define before, with the number of their rule in the mapping.
+    pub(crate) definitions: Vec<(usize, String)>,
+}
+
+/// The sets that a row gathers before they become mutations.
+#[derive(Default)]
+struct Gathered {
+    values: Vec<(String, Datum)>,
+    additions: Vec<(String, Vec<Datum>)>,
+    set: Vec<String>,
+    cleared: Vec<String>,
+}
+
+impl Plan {
+    /// Makes a mapping ready.
+    pub(crate) fn new(mapping: &Mapping) -> Self {
+        let mut columns = Vec::new();
+        let key = slot(&mut columns, &mapping.key);
+        let missing = |own: &Option<Vec<String>>| {
+            own.as_ref()
+                .or(mapping.missing.as_ref())
+                .cloned()
+                .unwrap_or_else(|| vec![MISSING.to_owned()])
+        };
+        let attributes = mapping
+            .attributes
+            .iter()
+            .map(|rule| AttributeRule {
+                column: slot(&mut columns, &rule.column),
+                name: rule.target().to_owned(),
+                missing: missing(&rule.missing),
+                mapping: rule.clone(),
+            })
+            .collect();
+        let tags = mapping
+            .tags
+            .iter()
+            .map(|rule| TagRule {
+                column: rule
+                    .column
+                    .as_ref()
+                    .map(|column| slot(&mut columns, column)),
+                missing: missing(&rule.missing),
+                mapping: rule.clone(),
+                defined: HashSet::new(),
+            })
+            .collect();
+        Self {
+            columns,
+            key,
+            attributes,
+            tags,
+        }
+    }
+
+    /// The columns it needs; [`Records`] are asked for them by their position here.
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Turns a row into changes. A row with one bad field is bad as a whole.
+    pub(crate) fn convert(&mut self, row: &Records) -> Result<Changes, BadRow> {
+        let user = self.key_of(row)?;
+        let mut gathered = Gathered::default();
+        for rule in &self.attributes {
+            rule.gather(row, &mut gathered)
+                .map_err(|reason| bad(row, rule.column, reason))?;
+        }
+        let mut definitions = Vec::new();
+        for (number, rule) in self.tags.iter_mut().enumerate() {
+            let names_from = gathered.set.len();
+            rule.gather(row, &mut gathered)
+                .map_err(|reason| bad(row, rule.column.unwrap_or(self.key), reason))?;
+            rule.define(&gathered.set[names_from..], number, &mut definitions);
+        }
+        Ok(Changes {
+            mutations: gathered.into_mutations(user),
+            definitions,
+        })
+    }
+
+    fn key_of(&self, row: &Records) -> Result<String, BadRow> {
+        let refuse = |reason: &str| Err(bad(row, self.key, reason.to_owned()));
+        match row.cell(self.key) {
+            Ok(Cell::Text(key)) if key.is_empty() => refuse("the key is empty"),
+            Ok(Cell::Text(key)) if key.len() > KEY_BYTES_MAX => {
+                refuse("the key is longer than 256 bytes")
+            }
+            Ok(Cell::Text(key)) => Ok(key.into_owned()),
+            Ok(Cell::Missing) => refuse("the key is missing"),
+            Ok(Cell::List(_)) => refuse("the key is a list"),
+            Err(reason) => refuse(reason),
+        }
+    }
+}
+
+/// The position of a column among those that are needed.
+fn slot(columns: &mut Vec<String>, column: &str) -> usize {
+    columns
+        .iter()
+        .position(|known| known == column)
+        .unwrap_or_else(|| {
+            columns.push(column.to_owned());
+            columns.len() - 1
+        })
+}
+
+fn bad(row: &Records, column: usize, reason: String) -> BadRow {
+    BadRow {
+        column: Some(row.place(column)),
+        reason,
+    }
+}
+
+fn is_missing(text: &str, missing: &[String]) -> bool {
+    missing.iter().any(|marker| marker == text)
+}
+
+fn mapped<'a>(text: &'a str, map: &'a BTreeMap<String, String>) -> &'a str {
+    map.get(text).map_or(text, String::as_str)
+}
+
+impl AttributeRule {
+    fn gather(&self, row: &Records, gathered: &mut Gathered) -> Result<(), String> {
+        if self.mapping.kind == AttributeKind::Multi {
+            return self.gather_multi(row, gathered);
+        }
+        match row.cell(self.column)? {
+            Cell::Missing => self.gather_nothing(gathered),
+            Cell::Text(text) if is_missing(&text, &self.missing) => self.gather_nothing(gathered),
+            Cell::Text(text) => {
+                let value = self.reading().read(mapped(&text, &self.mapping.map))?;
+                self.check_value(&value)?;
+                gathered.values.push((self.name.clone(), value));
+            }
+            Cell::List(_) => return Err("is a list, and the attribute takes one value".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn gather_nothing(&self, gathered: &mut Gathered) {
+        match self.mapping.on_missing {
+            OnMissing::Keep => {}
+            OnMissing::Clear => gathered.values.push((self.name.clone(), Datum::Null)),
+        }
+    }
+
+    fn gather_multi(&self, row: &Records, gathered: &mut Gathered) -> Result<(), String> {
+        let cell = row.cell(self.column)?;
+        let items: Vec<String> = items_of(&cell, self.mapping.separator(), &self.missing)
+            .map(|item| mapped(item, &self.mapping.map).to_owned())
+            .collect();
+        if items.is_empty() {
+            self.gather_nothing(gathered);
+            return Ok(());
+        }
+        for item in &items {
+            self.check_listed(item)?;
+        }
+        match self.mapping.mode.unwrap_or_default() {
+            MultiMode::Replace => gathered
+                .values
+                .push((self.name.clone(), Datum::List(items))),
+            MultiMode::Add => {
+                let items = items.into_iter().map(Datum::Text).collect();
+                gathered.additions.push((self.name.clone(), items));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_value(&self, value: &Datum) -> Result<(), String> {
+        match (self.mapping.kind, value) {
+            (AttributeKind::Enum, Datum::Text(text)) => self.check_listed(text),
+            (AttributeKind::User, Datum::Text(key))
+                if key.is_empty() || key.len() > KEY_BYTES_MAX =>
+            {
+                Err("a user's key has 1 to 256 bytes".to_owned())
+            }
+            (_, _) => Ok(()),
+        }
+    }
+
+    /// A closed list is checked here too, so that one bad row does not hold up its batch.
+    fn check_listed(&self, text: &str) -> Result<(), String> {
+        match &self.mapping.values {
+            Some(values) if !values.iter().any(|value| value == text) => Err(format!(
+                "{} is not among the values of the mapping",
+                shown(text)
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading {
+            kind: self.mapping.kind,
+            scale: self.mapping.scale.unwrap_or(0),
+            format: self.mapping.format.as_deref(),
+        }
+    }
+}
+
+/// The values of a cell that may hold several, without blanks around them and without nothings.
+fn items_of<'a>(
+    cell: &'a Cell<'_>,
+    separator: &'a str,
+    missing: &'a [String],
+) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+    let there = move |item: &&str| !item.is_empty() && !is_missing(item, missing);
+    match cell {
+        Cell::Missing => Box::new(std::iter::empty()),
+        Cell::Text(text) if is_missing(text, missing) => Box::new(std::iter::empty()),
+        Cell::Text(text) => Box::new(text.split(separator).map(str::trim).filter(there)),
+        Cell::List(items) => Box::new(items.iter().map(|item| item.trim()).filter(there)),
+    }
+}
+
+impl TagRule {
+    fn gather(&self, row: &Records, gathered: &mut Gathered) -> Result<(), String> {
+        let Some(column) = self.column else {
+            gathered.set.extend(self.mapping.name.clone());
+            return Ok(());
+        };
+        let cell = row.cell(column)?;
+        match self.mapping.by {
+            TagBy::Always => {}
+            TagBy::NonZero => self.gather_truth(&cell, gathered)?,
+            TagBy::Value => match &cell {
+                Cell::Missing => {}
+                Cell::Text(text) if is_missing(text, &self.missing) => {}
+                Cell::Text(text) => gathered.set.push(self.tag_named(text)?),
+                Cell::List(_) => return Err("is a list: use by = \"list\"".to_owned()),
+            },
+            TagBy::List => {
+                for item in items_of(&cell, self.mapping.separator(), &self.missing) {
+                    gathered.set.push(self.tag_named(item)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn gather_truth(&self, cell: &Cell<'_>, gathered: &mut Gathered) -> Result<(), String> {
+        let text = match cell {
+            Cell::Missing => return Ok(()),
+            Cell::Text(text) if is_missing(text, &self.missing) => return Ok(()),
+            Cell::Text(text) => mapped(text, &self.mapping.map),
+            Cell::List(_) => return Err("is a list, neither zero nor non-zero".to_owned()),
+        };
+        match truth(text) {
+            Some(true) => gathered.set.extend(self.mapping.name.clone()),
+            Some(false) if self.mapping.clear => gathered.cleared.extend(self.mapping.name.clone()),
+            Some(false) => {}
+            None => return Err(format!("{} is neither a number nor yes or no", shown(text))),
+        }
+        Ok(())
+    }
+
+    fn tag_named(&self, text: &str) -> Result<String, String> {
+        let text = mapped(text, &self.mapping.map);
+        let name = match self.mapping.prefix.as_deref() {
+            None | Some("") => Cow::Borrowed(text),
+            Some(prefix) => Cow::Owned(format!("{prefix}{text}")),
+        };
+        checked_name(name)
+    }
+
+    /// Names that carry a group or notes are defined before they are first used.
+    fn define(&mut self, names: &[String], number: usize, definitions: &mut Vec<(usize, String)>) {
+        let TagMapping {
+            group,
+            description,
+            owner,
+            ..
+        } = &self.mapping;
+        if group.is_none() && description.is_none() && owner.is_none() {
+            return;
+        }
+        for name in names {
+            if !self.defined.contains(name) {
+                self.defined.insert(name.clone());
+                definitions.push((number, name.clone()));
+            }
+        }
+    }
+}
+
+/// A tag's name in normal form. Most are ASCII, which is its own normal form.
+fn checked_name(text: Cow<'_, str>) -> Result<String, String> {
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_control());
+    if plain && !text.is_empty() && text.len() <= NAME_BYTES_MAX {
+        return Ok(text.into_owned());
+    }
+    match Name::new(&text) {
+        Ok(name) => Ok(name.as_str().to_owned()),
+        Err(error) => Err(format!("{} cannot name a tag: {error}", shown(&text))),
+    }
+}
+
+impl Gathered {
+    fn into_mutations(self, user: String) -> Vec<Mutation> {
+        let mut mutations = Vec::with_capacity(2);
+        if !self.values.is_empty() {
+            mutations.push(Mutation::Set {
+                user: user.clone(),
+                values: self.values,
+            });
+        }
+        for (attribute, values) in self.additions {
+            mutations.push(Mutation::Add {
+                user: user.clone(),
+                attribute,
+                values,
+            });
+        }
+        if !self.cleared.is_empty() {
+            mutations.push(Mutation::Untag {
+                user: user.clone(),
+                tags: self.cleared,
+            });
+        }
+        if !self.set.is_empty() {
+            mutations.push(Mutation::Tag {
+                user: user.clone(),
+                tags: self.set,
+            });
+        }
+        // An untag alone does not make a user, and the row says that there is one.
+        let makes_user = |mutation: &Mutation| !matches!(mutation, Mutation::Untag { .. });
+        if !mutations.iter().any(makes_user) {
+            mutations.insert(0, Mutation::Ensure { user });
+        }
+        mutations
+    }
+}

@@ -1,0 +1,133 @@
+//! Files → rows ready to send, in a thread of its own.
+//!
+//! Knows the order of files and rows. Does not know the server.
+
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::mpsc;
+
+use super::plan::{Changes, Plan};
+use super::records::{BadRow, Next, Records};
+use super::rejects::Reject;
+
+/// Rows that travel together.
+const CHUNK_ROWS: usize = 1_000;
+/// Chunks that may wait.
+const CHUNKS_WAITING_MAX: usize = 8;
+
+/// A file whose header fits the mapping.
+pub(crate) struct Input {
+    /// Its name for messages.
+    pub(crate) name: String,
+    /// Its rows.
+    pub(crate) records: Records,
+}
+
+/// A row ready to send.
+pub(crate) struct Row {
+    /// What it becomes.
+    pub(crate) changes: Changes,
+    /// Which file it stands in.
+    pub(crate) file: usize,
+    /// The number of its first line.
+    pub(crate) line: u64,
+    /// As it stands in the file, for the reject file.
+    pub(crate) record: Vec<u8>,
+}
+
+/// What comes from the files.
+pub(crate) enum Item {
+    /// A row.
+    Row(Row),
+    /// A row that is none.
+    Bad(Reject),
+    /// A file cannot be read on; nothing follows.
+    Failed(String),
+}
+
+/// Starts the thread. It ends when everything is read or when nobody takes the rows any more.
+pub(crate) fn start(
+    inputs: Vec<Input>,
+    plan: Plan,
+) -> std::io::Result<(mpsc::Receiver<Vec<Item>>, JoinHandle<()>)> {
+    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let reader = Reader {
+        plan,
+        chunk: Vec::with_capacity(CHUNK_ROWS),
+        sender,
+    };
+    let thread = thread::Builder::new()
+        .name("import-reader".to_owned())
+        .spawn(move || {
+            // Nobody takes the rows any more: there is nothing left to do.
+            let _ = reader.read_all(inputs);
+        })?;
+    Ok((receiver, thread))
+}
+
+struct Reader {
+    plan: Plan,
+    chunk: Vec<Item>,
+    sender: mpsc::Sender<Vec<Item>>,
+}
+
+/// Nobody takes the rows any more.
+struct Abandoned;
+
+impl Reader {
+    fn read_all(mut self, inputs: Vec<Input>) -> Result<(), Abandoned> {
+        for (file, input) in inputs.into_iter().enumerate() {
+            self.read_file(file, input)?;
+        }
+        self.hand_over()
+    }
+
+    fn read_file(&mut self, file: usize, input: Input) -> Result<(), Abandoned> {
+        let Input { name, mut records } = input;
+        loop {
+            let item = match records.next() {
+                Ok(Next::End) => return Ok(()),
+                Ok(Next::Row) => self.row(file, &name, &records),
+                Ok(Next::Bad(bad)) => Item::Bad(reject(&name, &records, bad)),
+                Err(error) => {
+                    Item::Failed(format!("{name}, after line {}: {error}", records.line()))
+                }
+            };
+            let is_last = matches!(item, Item::Failed(_));
+            self.chunk.push(item);
+            if is_last || self.chunk.len() >= CHUNK_ROWS {
+                self.hand_over()?;
+            }
+            if is_last {
+                return Err(Abandoned);
+            }
+        }
+    }
+
+    fn row(&mut self, file: usize, name: &str, records: &Records) -> Item {
+        match self.plan.convert(records) {
+            Ok(changes) => Item::Row(Row {
+                changes,
+                file,
+                line: records.line(),
+                record: records.raw().to_vec(),
+            }),
+            Err(bad) => Item::Bad(reject(name, records, bad)),
+        }
+    }
+
+    fn hand_over(&mut self) -> Result<(), Abandoned> {
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_ROWS));
+        self.sender.blocking_send(chunk).map_err(|_| Abandoned)
+    }
+}
+
+fn reject(file: &str, records: &Records, bad: BadRow) -> Reject {
+    Reject {
+        file: file.to_owned(),
+        line: records.line(),
+        column: bad.column,
+        reason: bad.reason,
+        record: records.raw().to_vec(),
+    }
+}

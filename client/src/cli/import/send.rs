@@ -1,0 +1,402 @@
+//! Rows on their way to the server, and what becomes of them.
+//!
+//! Knows the bulk writer and the reject file. Does not know the files' form.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use tokio::sync::mpsc;
+
+use super::define::tag_statement;
+use super::mapping::Mapping;
+use super::pending::{Pending, Refused};
+use super::read::{Item, Row};
+use super::rejects::{Reject, Rejects};
+use super::source::BytesRead;
+use crate::bulk::{BulkReport, BulkTotals, Refusal};
+use crate::cli::error::{CliError, with_hint};
+use crate::cli::progress::Progress;
+use crate::cli::session::{BulkOptions, BulkWriter, Mutation, Session, UnknownTags};
+
+/// What to do about a bad row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// Goes on.
+    Lenient,
+    /// Stops.
+    Strict,
+}
+
+/// What became of the rows.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    /// Rows read, the bad ones included.
+    pub(crate) rows: u64,
+    /// Rows that could not be read, or of which the server refused a change.
+    pub(crate) rejected: u64,
+    /// What the server did; none of it in a dry run.
+    pub(crate) changes: BulkTotals,
+}
+
+/// Sends rows.
+pub(crate) struct Sending<'a> {
+    mapping: &'a Mapping,
+    /// Names of the files.
+    files: Vec<String>,
+    strictness: Strictness,
+    rejects: Rejects,
+    progress: Progress,
+    bytes_read: BytesRead,
+    stderr: &'a mut (dyn Write + Send),
+    server: Option<Server>,
+    pending: Pending,
+    totals: Totals,
+}
+
+/// The way to the server; a dry run has none.
+struct Server {
+    session: Session,
+    writer: BulkWriter,
+    refusals: Receiver<Refusal>,
+}
+
+/// Why sending stops.
+enum Stop {
+    /// A bad row, and bad rows are not to be: what came before it is still sent.
+    BadRow(String),
+    /// The server refused a row, and bad rows are not to be: nothing more is sent.
+    RefusedRow(String),
+    /// The bulk writer has stopped: its report says why.
+    Writer,
+    /// Anything else: what came before it is still sent.
+    Other(CliError),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Other(CliError::Stopped(format!(
+            "cannot write the reject file: {error}"
+        )))
+    }
+}
+
+/// What [`Sending`] is made of.
+pub(crate) struct SendingParts<'a> {
+    /// The mapping.
+    pub(crate) mapping: &'a Mapping,
+    /// Names of the files.
+    pub(crate) files: Vec<String>,
+    /// What to do about a bad row.
+    pub(crate) strictness: Strictness,
+    /// Where bad rows go.
+    pub(crate) rejects: Rejects,
+    /// Shows how far it is.
+    pub(crate) progress: Progress,
+    /// How far the files are read.
+    pub(crate) bytes_read: BytesRead,
+    /// Where bad rows are told.
+    pub(crate) stderr: &'a mut (dyn Write + Send),
+}
+
+impl<'a> Sending<'a> {
+    /// Checks rows without a server.
+    pub(crate) fn dry(parts: SendingParts<'a>) -> Self {
+        let SendingParts {
+            mapping,
+            files,
+            strictness,
+            rejects,
+            progress,
+            bytes_read,
+            stderr,
+        } = parts;
+        Self {
+            mapping,
+            files,
+            strictness,
+            rejects,
+            progress,
+            bytes_read,
+            stderr,
+            server: None,
+            pending: Pending::default(),
+            totals: Totals::default(),
+        }
+    }
+
+    /// Sends rows in batches of so many changes. Must be called within the runtime.
+    pub(crate) fn to_server(parts: SendingParts<'a>, session: &Session, batch: usize) -> Self {
+        let (sender, refusals): (Sender<Refusal>, _) = channel();
+        let options = BulkOptions {
+            batch_mutations_max: batch,
+            unknown_tags: UnknownTags::Define,
+            ..BulkOptions::default()
+        };
+        // The receiver is gone only when the import has stopped.
+        let tell = move |refusal| drop(sender.send(refusal));
+        let writer = session.client().bulk_with(&options, tell);
+        Self {
+            server: Some(Server {
+                session: session.clone(),
+                writer,
+                refusals,
+            }),
+            ..Self::dry(parts)
+        }
+    }
+
+    /// Takes everything that comes from the files, and says what became of it.
+    pub(crate) async fn run(
+        mut self,
+        mut chunks: mpsc::Receiver<Vec<Item>>,
+    ) -> Result<Totals, CliError> {
+        let mut outcome = Ok(());
+        while let (Ok(()), Some(chunk)) = (&outcome, chunks.recv().await) {
+            outcome = self.take(chunk).await;
+            self.progress.set_rows(self.totals.rows);
+            self.progress.set_bytes(self.bytes_read.count());
+        }
+        drop(chunks);
+        self.finish(outcome).await
+    }
+
+    async fn take(&mut self, chunk: Vec<Item>) -> Result<(), Stop> {
+        for item in chunk {
+            match item {
+                Item::Failed(reason) => return Err(Stop::Other(CliError::Stopped(reason))),
+                Item::Row(row) => {
+                    self.totals.rows += 1;
+                    self.send(row).await?;
+                }
+                Item::Bad(reject) => {
+                    self.totals.rows += 1;
+                    self.reject(&reject)?;
+                    if self.strictness == Strictness::Strict {
+                        return Err(Stop::BadRow(reject.told()));
+                    }
+                }
+            }
+        }
+        self.take_refusals()
+    }
+
+    async fn send(&mut self, mut row: Row) -> Result<(), Stop> {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        for (rule, tag) in std::mem::take(&mut row.changes.definitions) {
+            let Some(rule) = self.mapping.tags.get(rule) else {
+                continue;
+            };
+            let statement = tag_statement(rule, &tag).map_err(Stop::Other)?.to_string();
+            server
+                .session
+                .collect(&statement)
+                .await
+                .map_err(Stop::Other)?;
+        }
+        let mut first = None;
+        for mutation in std::mem::take(&mut row.changes.mutations) {
+            let index = server
+                .writer
+                .push(mutation)
+                .await
+                .map_err(|_| Stop::Writer)?;
+            first.get_or_insert(index);
+        }
+        if let Some(first) = first {
+            self.pending.keep(first, row);
+        }
+        Ok(())
+    }
+
+    fn take_refusals(&mut self) -> Result<(), Stop> {
+        loop {
+            let Some(server) = &self.server else {
+                return Ok(());
+            };
+            let Ok(refusal) = server.refusals.try_recv() else {
+                return Ok(());
+            };
+            let Some(reject) = self.reject_of(&refusal) else {
+                continue;
+            };
+            self.reject(&reject)?;
+            if self.strictness == Strictness::Strict {
+                return Err(Stop::RefusedRow(reject.told()));
+            }
+        }
+    }
+
+    /// A row is rejected once, however many of its changes are refused.
+    fn reject_of(&mut self, refusal: &Refusal) -> Option<Reject> {
+        let (file, line, record) = match self.pending.refuse(refusal.index) {
+            Refused::Again => return None,
+            Refused::Row(row) => (row.file, row.line, row.record),
+            Refused::Forgotten => (0, 0, Vec::new()),
+        };
+        Some(Reject {
+            file: self.files.get(file).cloned().unwrap_or_default(),
+            line,
+            column: column_of(self.mapping, refusal),
+            reason: with_hint(&refusal.failure),
+            record,
+        })
+    }
+
+    fn reject(&mut self, reject: &Reject) -> Result<(), Stop> {
+        self.totals.rejected += 1;
+        if let Some(line) = self.rejects.add(reject)? {
+            self.progress.aside(|| writeln!(self.stderr, "{line}"))?;
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self, outcome: Result<(), Stop>) -> Result<Totals, CliError> {
+        let stop = match outcome {
+            Ok(()) => None,
+            // Dropped without `finish`, the writer abandons what it has.
+            Err(Stop::RefusedRow(reason)) => {
+                self.server = None;
+                Some(CliError::Stopped(format!(
+                    "stopped at the first bad row: {reason}"
+                )))
+            }
+            Err(Stop::BadRow(reason)) => Some(CliError::Stopped(format!(
+                "stopped at the first bad row: {reason}"
+            ))),
+            Err(Stop::Other(error)) => Some(error),
+            Err(Stop::Writer) => None,
+        };
+        let failed = self.finish_writer().await;
+        self.progress.clear();
+        if let Some(path) = self
+            .rejects
+            .finish()
+            .map_err(|error| CliError::Stopped(error.to_string()))?
+        {
+            writeln!(self.stderr, "bad rows are in {}", path.display())?;
+        }
+        match failed.or(stop) {
+            Some(error) => Err(error),
+            None => Ok(self.totals),
+        }
+    }
+
+    /// Waits for everything that was given to the writer.
+    async fn finish_writer(&mut self) -> Option<CliError> {
+        let Server {
+            writer,
+            refusals,
+            session: _,
+        } = self.server.take()?;
+        let BulkReport {
+            totals, failures, ..
+        } = writer.finish().await;
+        self.totals.changes = totals;
+        for refusal in refusals.try_iter() {
+            if let Some(reject) = self.reject_of(&refusal)
+                && let Err(Stop::Other(error)) = self.reject(&reject)
+            {
+                return Some(error);
+            }
+        }
+        let first = failures.first()?;
+        let cause = CliError::of_request(&first.error);
+        let told = format!(
+            "the import stopped: {cause}; {} changes were applied, and importing again does no harm",
+            totals.applied
+        );
+        Some(match cause {
+            CliError::Connection(_) => CliError::Connection(told),
+            CliError::Refused { .. }
+            | CliError::Stopped(_)
+            | CliError::Usage(_)
+            | CliError::Output(_) => CliError::Stopped(told),
+        })
+    }
+}
+
+/// The column whose attribute a refusal speaks of.
+fn column_of(mapping: &Mapping, refusal: &Refusal) -> Option<String> {
+    let names: Vec<&str> = match &refusal.mutation {
+        Mutation::Set { values, .. } => values.iter().map(|(name, _)| name.as_str()).collect(),
+        Mutation::Add { attribute, .. } | Mutation::Remove { attribute, .. } => vec![attribute],
+        Mutation::Ensure { .. }
+        | Mutation::Tag { .. }
+        | Mutation::Untag { .. }
+        | Mutation::DeleteUser { .. } => Vec::new(),
+    };
+    let name = match names.as_slice() {
+        [only] => Some(*only),
+        several => several
+            .iter()
+            .copied()
+            .find(|name| speaks_of(&refusal.failure.message, name)),
+    }?;
+    let rule = mapping
+        .attributes
+        .iter()
+        .find(|rule| rule.target() == name)?;
+    Some(rule.column.clone())
+}
+
+/// Whether a message has the name as a word of its own.
+fn speaks_of(message: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    message.match_indices(name).any(|(start, _)| {
+        let before = message[..start].chars().next_back();
+        let after = message[start + name.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+    use crate::FailureCode;
+    use crate::cli::session::{Datum, Failure};
+
+    #[test]
+    fn a_refusal_is_traced_to_its_column() {
+        let mapping = Mapping::parse(
+            "key = \"id\"\n[[attribute]]\ncolumn = \"sex\"\nname = \"gender\"\ntype = \"enum\"\n\
+             [[attribute]]\ncolumn = \"age\"\ntype = \"integer\"\n",
+        )
+        .unwrap();
+        let check = |names: &[&str], message: &str, expected: Option<&str>| {
+            let values = names
+                .iter()
+                .map(|name| ((*name).to_owned(), Datum::Null))
+                .collect();
+            let refusal = Refusal {
+                index: 0,
+                mutation: Mutation::Set {
+                    user: "u".to_owned(),
+                    values,
+                },
+                failure: Failure {
+                    code: FailureCode::Conflict,
+                    message: message.to_owned(),
+                    span: None,
+                    hint: None,
+                },
+            };
+            assert_eq!(
+                column_of(&mapping, &refusal).as_deref(),
+                expected,
+                "{message}"
+            );
+        };
+        check(&["gender"], "no", Some("sex"));
+        check(
+            &["gender", "age"],
+            "attribute `gender` is write-once",
+            Some("sex"),
+        );
+        check(&["gender", "age"], "the language is wrong", None);
+        check(&["gender", "age"], "value for age", Some("age"));
+    }
+}

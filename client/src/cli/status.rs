@@ -1,0 +1,35 @@
+//! `tessera status`: what the server says of itself.
+//!
+//! Knows one statement. Does not know what a server may say.
+
+use super::error::CliError;
+use super::execute::Execution;
+use super::output::{Format, SinkOptions};
+use super::session::Session;
+use super::streams::Streams;
+
+const STATEMENT: &str = "SHOW STATUS";
+
+/// Shows it.
+pub(crate) async fn run(session: &Session, streams: &mut Streams) -> Result<(), CliError> {
+    let agent = session.connect().await?;
+    writeln!(streams.stdout, "{agent} at {}", session.address())?;
+    let terminal = streams.terminal;
+    let sink = SinkOptions {
+        format: Format::Table,
+        width: terminal.width(),
+        colour: terminal.colour(),
+    };
+    let execution = Execution {
+        parameters: &[],
+        sink,
+        rows_max: None,
+    };
+    let done = execution
+        .run(session, STATEMENT, &mut streams.stdout)
+        .await?;
+    for note in done.notes() {
+        writeln!(streams.stderr, "{note}")?;
+    }
+    Ok(())
+}
