@@ -1,0 +1,81 @@
+//! The real engine behind the door.
+//!
+//! Knows how the configuration becomes the engine's options. Does not know when it is called.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tessera_engine::{
+    database::{
+        Budget, Database, Durability as EngineDurability, Limits, OpenError, Options, Parameters,
+        WriteRequest,
+    },
+    datum::{ResultSink, Summary},
+    error::Error,
+    time::Clock,
+};
+
+use crate::{
+    config::{Config, Durability},
+    door::{CloseError, Engine},
+};
+
+/// Opens the database in the configured directory; creates it when there is none.
+pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Engine>, OpenError> {
+    let database = Database::open(&config.data_dir, options(config), clock)?;
+    Ok(Arc::new(OpenDatabase(Mutex::new(Some(Arc::new(database))))))
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        partition_count: config.partitions,
+        cache_bytes: config.memory_bytes.0,
+        threads: config.threads,
+        durability: match config.durability {
+            Durability::Fsync => EngineDurability::Fsync,
+            Durability::OsBuffered => EngineDurability::OsBuffered,
+        },
+        limits: Limits {
+            mutations_max: config.limits.mutations_max,
+            ..Limits::default()
+        },
+        ..Options::default()
+    }
+}
+
+/// A database until it is closed.
+struct OpenDatabase(Mutex<Option<Arc<Database>>>);
+
+impl OpenDatabase {
+    fn database(&self) -> Result<Arc<Database>, Error> {
+        self.lock().clone().ok_or(Error::Closing)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Database>>> {
+        // The lock only guards an assignment: whoever panicked left nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine for OpenDatabase {
+    fn execute(
+        &self,
+        statement: &str,
+        parameters: &Parameters,
+        budget: &Budget,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error> {
+        self.database()?
+            .execute(statement, parameters, budget, sink)
+    }
+
+    fn write(&self, request: WriteRequest) -> Result<Summary, Error> {
+        self.database()?.write(request)
+    }
+
+    fn close(&self) -> Result<(), CloseError> {
+        let taken = self.lock().take();
+        let Some(database) = taken else { return Ok(()) };
+        let database = Arc::into_inner(database).ok_or(CloseError::InUse)?;
+        Ok(database.close()?)
+    }
+}

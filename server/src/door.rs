@@ -1,0 +1,273 @@
+//! The one door from async code to the engine's blocking calls.
+//!
+//! Knows how many calls may run at once and waits for them when the server stops. Nothing else
+//! in this crate calls the engine. Does not know sockets or messages.
+//!
+//! There are three kinds of places:
+//! - A statement takes a *statement place* while it runs.
+//! - A write takes a *write place* while it waits for the disk. The engine commits all writes that
+//!   wait in one batch, so places are cheap and many: 256 clients that write at once share
+//!   fsyncs, they do not queue for them.
+//! - A statement whose client does not keep up gives its place to another and takes a *waiting
+//!   place* until the client goes on. So clients that stall keep nobody from being answered,
+//!   and when even the waiting places are taken it is the next to stall that fails.
+//!
+//! Each place is one thread of the runtime's blocking pool:
+//! [`crate::config::Config::blocking_threads_max`] is their sum.
+
+use std::sync::Arc;
+
+use tessera_engine::{
+    budget::Budget,
+    datum::{ResultSink, Summary},
+    error::Error,
+    parameters::Parameters,
+    storage::StorageError,
+    write::WriteRequest,
+};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{JoinError, JoinHandle, spawn_blocking},
+};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
+
+use crate::config::LimitsConfig;
+
+/// What the server needs of a database. All calls block.
+pub trait Engine: Send + Sync + 'static {
+    /// Answers a statement, into the sink.
+    ///
+    /// # Errors
+    /// Says why there is no whole answer.
+    fn execute(
+        &self,
+        statement: &str,
+        parameters: &Parameters,
+        budget: &Budget,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error>;
+
+    /// Applies mutations, all or none, and waits until they are durable.
+    ///
+    /// # Errors
+    /// Says why none was applied.
+    fn write(&self, request: WriteRequest) -> Result<Summary, Error>;
+
+    /// Closes the store. Called after every other call has returned.
+    ///
+    /// # Errors
+    /// The store could not be closed in order. What was acknowledged is in its log all the same.
+    fn close(&self) -> Result<(), CloseError>;
+}
+
+/// Why the store was not closed in order.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseError {
+    /// A call into the engine has not returned.
+    #[error("the store is still in use")]
+    InUse,
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A defect.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+}
+
+/// A sink that knows what is left to send once the engine has returned.
+pub(crate) trait AnswerSink: ResultSink + Send + 'static {
+    /// What is left.
+    type Left: Send + 'static;
+
+    /// Called on the blocking side, after the engine has returned; must not block.
+    fn finish(self) -> Self::Left;
+}
+
+/// A statement and all that belongs to it.
+pub(crate) struct Statement {
+    /// Its text.
+    pub(crate) text: String,
+    /// Values for its `$` parameters.
+    pub(crate) parameters: Parameters,
+    /// How long it may go on.
+    pub(crate) budget: Budget,
+}
+
+/// The call did not come back: the engine panicked, which is a defect.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine panicked")]
+pub struct Panicked;
+
+/// See the module.
+pub(crate) struct Door {
+    engine: Arc<dyn Engine>,
+    statements: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    calls: TaskTracker,
+}
+
+impl Door {
+    /// A door to this engine.
+    pub(crate) fn new(engine: Arc<dyn Engine>, limits: &LimitsConfig) -> Self {
+        let places = |count: u32| Arc::new(Semaphore::new(count as usize));
+        Self {
+            engine,
+            statements: places(limits.statements_running_max),
+            writes: places(limits.writes_running_max),
+            waiting: places(limits.streams_waiting_max),
+            calls: TaskTracker::new(),
+        }
+    }
+
+    /// Waits for a statement place.
+    pub(crate) async fn statement_place(&self) -> StatementPlace {
+        StatementPlace {
+            running: acquire(&self.statements).await,
+            statements: Arc::clone(&self.statements),
+            waiting: Arc::clone(&self.waiting),
+            runtime: Handle::current(),
+            _call: self.calls.token(),
+        }
+    }
+
+    /// Waits for a write place.
+    pub(crate) async fn write_place(&self) -> WritePlace {
+        WritePlace {
+            _running: acquire(&self.writes).await,
+            _call: self.calls.token(),
+        }
+    }
+
+    /// Answers a statement. The sink holds the statement's place.
+    pub(crate) fn execute<S: AnswerSink>(
+        &self,
+        statement: Statement,
+        mut sink: S,
+    ) -> Call<(Result<Summary, Error>, S::Left)> {
+        let engine = Arc::clone(&self.engine);
+        Call(spawn_blocking(move || {
+            let Statement {
+                text,
+                parameters,
+                budget,
+            } = statement;
+            let outcome = engine.execute(&text, &parameters, &budget, &mut sink);
+            (outcome, sink.finish())
+        }))
+    }
+
+    /// Applies mutations. Once begun, the write is seen through, whoever stops waiting for it.
+    pub(crate) fn write(
+        &self,
+        place: WritePlace,
+        request: WriteRequest,
+    ) -> Call<Result<Summary, Error>> {
+        let engine = Arc::clone(&self.engine);
+        Call(spawn_blocking(move || {
+            let outcome = engine.write(request);
+            drop(place);
+            outcome
+        }))
+    }
+
+    /// Waits until every call has come back. No further one may be begun.
+    pub(crate) async fn calls_ended(&self) {
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
+    /// Closes the store, after [`Self::calls_ended`].
+    ///
+    /// # Errors
+    /// The store could not be closed in order.
+    pub(crate) async fn close(&self) -> Result<(), CloseError> {
+        let engine = Arc::clone(&self.engine);
+        Call(spawn_blocking(move || engine.close()))
+            .outcome()
+            .await?
+    }
+}
+
+/// Runs a blocking call that stands before all others: opening the store.
+///
+/// # Errors
+/// When it panics.
+pub(crate) async fn apart<T: Send + 'static>(
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Panicked> {
+    Call(spawn_blocking(call)).outcome().await
+}
+
+async fn acquire(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    // `None` only if the semaphore were closed, which none of ours ever is.
+    Arc::clone(places).acquire_owned().await.ok()
+}
+
+/// A call under way.
+pub(crate) struct Call<T>(JoinHandle<T>);
+
+impl<T> Call<T> {
+    /// Waits for the call to come back.
+    ///
+    /// # Errors
+    /// When it panicked.
+    pub(crate) async fn outcome(self) -> Result<T, Panicked> {
+        self.0.await.map_err(|error: JoinError| {
+            tracing::error!(%error, "a call into the engine panicked");
+            Panicked
+        })
+    }
+}
+
+/// The right to wait for the disk.
+pub(crate) struct WritePlace {
+    _running: Option<OwnedSemaphorePermit>,
+    _call: TaskTrackerToken,
+}
+
+/// The right to run, which can be lent to another statement.
+pub(crate) struct StatementPlace {
+    running: Option<OwnedSemaphorePermit>,
+    statements: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    runtime: Handle,
+    _call: TaskTrackerToken,
+}
+
+/// As many streams wait for their clients as may.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooManyWaiting;
+
+impl StatementPlace {
+    /// Lends the place while `wait` blocks for the client, and waits to have it back unless
+    /// `stopped`. To be called on a thread that may block.
+    ///
+    /// # Errors
+    /// There is no waiting place; `wait` was not called.
+    pub(crate) fn lend_while<T>(
+        &mut self,
+        stopped: &CancellationToken,
+        wait: impl FnOnce() -> T,
+    ) -> Result<T, TooManyWaiting> {
+        let waiting = Arc::clone(&self.waiting)
+            .try_acquire_owned()
+            .map_err(|_| TooManyWaiting)?;
+        self.running = None;
+        let outcome = wait();
+        let statements = &self.statements;
+        self.running = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = stopped.cancelled() => None,
+                place = acquire(statements) => place,
+            }
+        });
+        drop(waiting);
+        Ok(outcome)
+    }
+}

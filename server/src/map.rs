@@ -1,0 +1,255 @@
+//! The edge between the engine's types and the wire's. Errors become failures here and nowhere
+//! else.
+//!
+//! Knows both sides' enums, variant by variant. Decides nothing.
+
+use std::time::Duration;
+
+use tessera_engine::{
+    datum,
+    error::{Error, ErrorCode},
+    parameters::Parameters,
+    write,
+};
+use tessera_protocol::message as wire;
+
+/// A failure without a place in a statement.
+pub(crate) fn failure(code: wire::FailureCode, message: impl Into<String>) -> wire::Failure {
+    wire::Failure {
+        code,
+        message: message.into(),
+        span: None,
+        hint: None,
+    }
+}
+
+/// What the engine refused, as the client is told.
+pub(crate) fn engine_failure(error: &Error) -> wire::Failure {
+    wire::Failure {
+        code: failure_code(error.code()),
+        message: error.to_string(),
+        span: error.span().map(|span| (span.start, span.end)),
+        hint: error.hint(),
+    }
+}
+
+fn failure_code(code: ErrorCode) -> wire::FailureCode {
+    match code {
+        ErrorCode::Syntax => wire::FailureCode::Syntax,
+        ErrorCode::UnknownName => wire::FailureCode::UnknownName,
+        ErrorCode::TypeMismatch => wire::FailureCode::TypeMismatch,
+        ErrorCode::LimitExceeded => wire::FailureCode::LimitExceeded,
+        ErrorCode::Conflict => wire::FailureCode::Conflict,
+        ErrorCode::NotAvailableYet => wire::FailureCode::NotAvailableYet,
+        ErrorCode::Cancelled => wire::FailureCode::Cancelled,
+        ErrorCode::DeadlineExceeded => wire::FailureCode::DeadlineExceeded,
+        ErrorCode::UnknownCursor => wire::FailureCode::UnknownCursor,
+        ErrorCode::Closing => wire::FailureCode::Closing,
+        ErrorCode::Storage => wire::FailureCode::Storage,
+        ErrorCode::Internal => wire::FailureCode::Internal,
+    }
+}
+
+/// What there is to say about a finished request, which took so long.
+pub(crate) fn summary(summary: datum::Summary, elapsed: Duration) -> wire::Summary {
+    wire::Summary {
+        elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+        rows: summary.rows,
+        users_changed: summary.users_changed,
+        facts_changed: summary.facts_changed,
+        cursor: summary.cursor,
+        warnings: summary.warnings,
+    }
+}
+
+/// The message that begins the rows of an answer.
+pub(crate) fn header(id: wire::RequestId, header: datum::Header) -> wire::ServerMessage {
+    wire::ServerMessage::Header {
+        id,
+        kind: result_kind(header.kind),
+        columns: header.columns.into_iter().map(column).collect(),
+    }
+}
+
+fn result_kind(kind: datum::ResultKind) -> wire::ResultKind {
+    match kind {
+        datum::ResultKind::Count => wire::ResultKind::Count,
+        datum::ResultKind::Segment => wire::ResultKind::Segment,
+        datum::ResultKind::Dimension => wire::ResultKind::Dimension,
+        datum::ResultKind::Portrait => wire::ResultKind::Portrait,
+        datum::ResultKind::Plan => wire::ResultKind::Plan,
+        datum::ResultKind::Definitions => wire::ResultKind::Definitions,
+    }
+}
+
+fn column(column: datum::Column) -> wire::Column {
+    wire::Column {
+        name: column.name,
+        role: match column.role {
+            datum::ColumnRole::Value => wire::ColumnRole::Value,
+            datum::ColumnRole::Dim => wire::ColumnRole::Dim,
+            datum::ColumnRole::Measure => wire::ColumnRole::Measure,
+            datum::ColumnRole::Share => wire::ColumnRole::Share,
+        },
+    }
+}
+
+/// A row for the wire.
+pub(crate) fn row(row: datum::Row) -> Vec<wire::Datum> {
+    row.into_iter().map(to_wire).collect()
+}
+
+fn to_wire(value: datum::Datum) -> wire::Datum {
+    match value {
+        datum::Datum::Null => wire::Datum::Null,
+        datum::Datum::Boolean(value) => wire::Datum::Boolean(value),
+        datum::Datum::Integer(value) => wire::Datum::Integer(value),
+        datum::Datum::Decimal { units, scale } => wire::Datum::Decimal { units, scale },
+        datum::Datum::Real(value) => wire::Datum::Real(value),
+        datum::Datum::Text(value) => wire::Datum::Text(value),
+        datum::Datum::Date(days) => wire::Datum::Date(days),
+        datum::Datum::Timestamp(microseconds) => wire::Datum::Timestamp(microseconds),
+        datum::Datum::List(values) => wire::Datum::List(values),
+    }
+}
+
+fn from_wire(value: wire::Datum) -> datum::Datum {
+    match value {
+        wire::Datum::Null => datum::Datum::Null,
+        wire::Datum::Boolean(value) => datum::Datum::Boolean(value),
+        wire::Datum::Integer(value) => datum::Datum::Integer(value),
+        wire::Datum::Decimal { units, scale } => datum::Datum::Decimal { units, scale },
+        wire::Datum::Real(value) => datum::Datum::Real(value),
+        wire::Datum::Text(value) => datum::Datum::Text(value),
+        wire::Datum::Date(days) => datum::Datum::Date(days),
+        wire::Datum::Timestamp(microseconds) => datum::Datum::Timestamp(microseconds),
+        wire::Datum::List(values) => datum::Datum::List(values),
+    }
+}
+
+/// The values of a statement's parameters.
+pub(crate) fn parameters(parameters: Vec<wire::Parameter>) -> Parameters {
+    let pairs = parameters
+        .into_iter()
+        .map(|parameter| (parameter.name, from_wire(parameter.value)));
+    Parameters::new(pairs.collect())
+}
+
+/// A write for the engine.
+pub(crate) fn write_request(
+    idempotency_key: Option<[u8; 16]>,
+    unknown_tags: wire::UnknownTags,
+    mutations: Vec<wire::Mutation>,
+) -> write::WriteRequest {
+    write::WriteRequest {
+        mutations: mutations.into_iter().map(mutation).collect(),
+        unknown_tags: match unknown_tags {
+            wire::UnknownTags::Refuse => write::UnknownTags::Refuse,
+            wire::UnknownTags::Define => write::UnknownTags::Define,
+        },
+        idempotency_key,
+    }
+}
+
+fn mutation(mutation: wire::Mutation) -> write::Mutation {
+    match mutation {
+        wire::Mutation::Ensure { user } => write::Mutation::Ensure { user },
+        wire::Mutation::Tag { user, tags } => write::Mutation::Tag { user, tags },
+        wire::Mutation::Untag { user, tags } => write::Mutation::Untag { user, tags },
+        wire::Mutation::Set { user, values } => write::Mutation::Set {
+            user,
+            values: values
+                .into_iter()
+                .map(|(name, value)| (name, from_wire(value)))
+                .collect(),
+        },
+        wire::Mutation::Add {
+            user,
+            attribute,
+            values,
+        } => write::Mutation::Add {
+            user,
+            attribute,
+            values: values.into_iter().map(from_wire).collect(),
+        },
+        wire::Mutation::Remove {
+            user,
+            attribute,
+            values,
+        } => write::Mutation::Remove {
+            user,
+            attribute,
+            values: values.into_iter().map(from_wire).collect(),
+        },
+        wire::Mutation::DeleteUser { user } => write::Mutation::DeleteUser { user },
+    }
+}
+
+/// At most so many bytes a row takes on the wire: every number at its longest.
+pub(crate) fn wire_bytes_max(row: &[wire::Datum]) -> usize {
+    const LENGTH: usize = 9;
+    row.iter().fold(LENGTH, |sum, value| {
+        let value_bytes = match value {
+            wire::Datum::Null => 0,
+            wire::Datum::Boolean(_) => 1,
+            wire::Datum::Integer(_) | wire::Datum::Timestamp(_) => LENGTH,
+            wire::Datum::Decimal { .. } => 18,
+            wire::Datum::Real(_) => 8,
+            wire::Datum::Text(text) => LENGTH + text.len(),
+            wire::Datum::Date(_) => 5,
+            wire::Datum::List(texts) => texts
+                .iter()
+                .fold(LENGTH, |sum, text| sum.saturating_add(LENGTH + text.len())),
+        };
+        sum.saturating_add(1 + value_bytes)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use bytes::BytesMut;
+    use tessera_protocol::codec::encode_server;
+
+    use super::*;
+
+    fn one_of_each() -> Vec<wire::Datum> {
+        vec![
+            wire::Datum::Null,
+            wire::Datum::Boolean(true),
+            wire::Datum::Integer(i64::MIN),
+            wire::Datum::Decimal {
+                units: i128::MIN,
+                scale: u8::MAX,
+            },
+            wire::Datum::Real(f64::MAX),
+            wire::Datum::Text("tessera".repeat(100)),
+            wire::Datum::Date(i32::MIN),
+            wire::Datum::Timestamp(i64::MAX),
+            wire::Datum::List(vec![String::new(), "mosaic".repeat(100)]),
+        ]
+    }
+
+    #[test]
+    fn every_value_survives_the_edge_in_both_directions() {
+        let values = one_of_each();
+        let inside: Vec<_> = values.iter().cloned().map(from_wire).collect();
+        assert_eq!(row(inside), values);
+    }
+
+    #[test]
+    fn no_row_is_longer_than_estimated() {
+        for value in one_of_each() {
+            let row = vec![value];
+            let estimate = wire_bytes_max(&row);
+            let mut bytes = BytesMut::new();
+            let message = wire::ServerMessage::Rows {
+                id: wire::RequestId(0),
+                rows: vec![row],
+            };
+            encode_server(&message, &mut bytes).unwrap();
+            // The variant, the id and the count of rows take one byte each.
+            assert!(bytes.len() - 3 <= estimate, "{message:?}");
+        }
+    }
+}
