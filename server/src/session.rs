@@ -1,0 +1,395 @@
+//! One connection: the handshake, then requests and answers until either side ends it.
+//!
+//! Knows which message is allowed when. Does not know how a statement is answered: each request
+//! is a task of its own ([`answer`]), so that answers may overtake and a stream whose client
+//! does not keep up holds up nobody else. What is sent goes through one queue bounded by bytes
+//! ([`outgoing`]): while it is full nothing is read either, so a client that does not read cannot
+//! make the server remember anything.
+
+mod answer;
+mod context;
+mod outgoing;
+mod reader;
+mod requests;
+mod sink;
+mod stop;
+
+use std::{sync::Arc, time::Duration};
+
+use tessera_engine::datum::Summary;
+use tessera_protocol::{
+    frame::FIRST_FRAME_BYTES_MAX,
+    handshake::accept,
+    message::{
+        ClientMessage, Failure, FailureCode, Request, RequestBody, RequestId, ServerMessage,
+    },
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    answer::Answer,
+    outgoing::{Gone, Outgoing},
+    reader::{MessageReader, ReadError, Received},
+    requests::{Entry, NotTaken, Requests},
+    stop::StopReason,
+};
+use crate::map::{self, failure};
+
+pub(crate) use self::context::Context;
+
+/// How long a closed connection waits for the client to close its side.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Why a session ends.
+#[derive(Debug)]
+enum Ended {
+    /// The client said goodbye and has its answers.
+    Goodbye,
+    /// The client has gone without a word.
+    Disconnected,
+    /// The client broke the protocol, or cannot be served.
+    Refused(Failure),
+    /// Nothing was asked for a long time.
+    Idle,
+    /// The server is closing, and what was under way is answered.
+    Closed,
+    /// The server is closing and waits no longer.
+    Aborted,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn run<R, W>(read: R, write: W, context: Arc<Context>)
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let (outgoing, queue) = outgoing::queue(context.outgoing_bytes_max);
+    let gone = CancellationToken::new();
+    let writer = outgoing::write_all(write, queue, context.stall_timeout, gone.clone());
+    let writer = context.tasks.spawn(writer);
+    let give_up = writer.abort_handle();
+    let closer = outgoing.closer();
+    let mut session = Session {
+        reader: MessageReader::new(read, FIRST_FRAME_BYTES_MAX),
+        requests: Arc::new(Requests::new(context.offer.requests_in_flight_max)),
+        outgoing,
+        gone,
+        leaving: Leaving::No,
+        heard: Instant::now(),
+        context: Arc::clone(&context),
+    };
+    let ended = match session.shake_hands().await {
+        Ok(()) => session.serve().await,
+        Err(ended) => ended,
+    };
+    tracing::debug!(?ended, "session ends");
+    let close = async {
+        let mut reader = session.say_last(&ended).await;
+        // A writer that panicked has closed the connection too.
+        let _written = writer.await;
+        reader.linger(LINGER).await;
+    };
+    tokio::select! {
+        () = close => {}
+        () = after_abort(&context) => {
+            closer.close();
+            give_up.abort();
+        }
+    }
+}
+
+/// Ends some time after the server has decided to wait no longer.
+async fn after_abort(context: &Context) {
+    context.aborting.cancelled().await;
+    tokio::time::sleep(LINGER).await;
+}
+
+/// Tells a client why it is not served, and closes.
+pub(crate) async fn refuse<R, W>(read: R, write: W, failure: Failure, context: &Context)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let (outgoing, queue) = outgoing::queue(context.outgoing_bytes_max);
+    let frame = context.encode(RequestId(0), &ServerMessage::Refused(failure));
+    let _unsent = outgoing.send(frame).await;
+    drop(outgoing);
+    outgoing::write_all(write, queue, LINGER, CancellationToken::new()).await;
+    MessageReader::new(read, FIRST_FRAME_BYTES_MAX)
+        .linger(LINGER)
+        .await;
+}
+
+/// Whether the connection will end once nothing is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    /// It goes on.
+    No,
+    /// The client has said goodbye.
+    Client,
+    /// The client has said goodbye and closed its side.
+    ClientSilent,
+    /// The server has said that it is closing.
+    Server,
+}
+
+struct Session<R> {
+    reader: MessageReader<R>,
+    requests: Arc<Requests>,
+    outgoing: Outgoing,
+    /// Cancelled when the client cannot be told anything any more.
+    gone: CancellationToken,
+    leaving: Leaving,
+    /// When the last message came.
+    heard: Instant,
+    context: Arc<Context>,
+}
+
+impl<R: AsyncRead + Send + Unpin> Session<R> {
+    async fn shake_hands(&mut self) -> Result<(), Ended> {
+        let context = Arc::clone(&self.context);
+        let first = tokio::select! {
+            first = timeout(context.handshake_timeout, self.reader.next()) => first,
+            () = context.closing.cancelled() => {
+                return Err(Ended::Refused(failure(FailureCode::Closing, "the server is closing")));
+            }
+        };
+        let first = first.map_err(|_| {
+            Ended::Refused(failure(
+                FailureCode::DeadlineExceeded,
+                "no hello came in time",
+            ))
+        })?;
+        let Received { message, .. } = first.map_err(broken)?.ok_or(Ended::Disconnected)?;
+        let welcome = accept(&message, &context.offer).map_err(Ended::Refused)?;
+        if let ClientMessage::Hello(hello) = &message {
+            tracing::info!(agent = ?hello.agent, version = welcome.version, "connected");
+        }
+        self.reader.set_frame_bytes_max(welcome.frame_bytes_max);
+        self.say(&ServerMessage::Welcome(welcome)).await?;
+        self.heard = Instant::now();
+        Ok(())
+    }
+
+    async fn serve(&mut self) -> Ended {
+        let context = Arc::clone(&self.context);
+        loop {
+            let requests = Arc::clone(&self.requests);
+            let idle_at = self.idle_at();
+            let outcome = tokio::select! {
+                biased;
+                () = self.gone.cancelled() => Err(Ended::Disconnected),
+                () = context.aborting.cancelled() => Err(Ended::Aborted),
+                () = context.closing.cancelled(), if self.leaving == Leaving::No => {
+                    self.leaving = Leaving::Server;
+                    self.say(&ServerMessage::Closing).await
+                }
+                received = self.reader.next(), if self.leaving != Leaving::ClientSilent => {
+                    self.received(received).await
+                }
+                () = requests.ended(), if self.leaving != Leaving::No => Err(self.left()),
+                () = sleep_until(idle_at), if self.leaving == Leaving::No => self.idle(),
+            };
+            if let Err(ended) = outcome {
+                return ended;
+            }
+        }
+    }
+
+    /// How a session ends that was only waiting for its answers.
+    fn left(&self) -> Ended {
+        match self.leaving {
+            Leaving::No | Leaving::Server => Ended::Closed,
+            Leaving::Client | Leaving::ClientSilent => Ended::Goodbye,
+        }
+    }
+
+    /// When it is time to see whether the connection is idle.
+    fn idle_at(&self) -> Instant {
+        let quiet = self.requests.idle_since().unwrap_or_else(Instant::now);
+        quiet.max(self.heard) + self.context.idle_timeout
+    }
+
+    fn idle(&self) -> Result<(), Ended> {
+        if self.requests.idle_since().is_some() && self.idle_at() <= Instant::now() {
+            return Err(Ended::Idle);
+        }
+        Ok(())
+    }
+
+    async fn received(
+        &mut self,
+        received: Result<Option<Received>, ReadError>,
+    ) -> Result<(), Ended> {
+        let arrived = Instant::now();
+        self.heard = arrived;
+        let Some(Received {
+            message,
+            frame_bytes,
+        }) = received.map_err(broken)?
+        else {
+            return self.closed_by_client();
+        };
+        match message {
+            ClientMessage::Hello(_) => Err(violation("a second hello")),
+            ClientMessage::Request(request) => self.request(request, frame_bytes, arrived).await,
+            ClientMessage::Credit { id, rows_messages } => {
+                self.requests.add_credit(id, rows_messages);
+                Ok(())
+            }
+            ClientMessage::Cancel { id } => {
+                self.requests.stop(id, StopReason::Cancelled);
+                Ok(())
+            }
+            ClientMessage::Goodbye => {
+                if self.leaving == Leaving::No {
+                    self.leaving = Leaving::Client;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn closed_by_client(&mut self) -> Result<(), Ended> {
+        match self.leaving {
+            Leaving::Client | Leaving::ClientSilent => {
+                self.leaving = Leaving::ClientSilent;
+                Ok(())
+            }
+            Leaving::No | Leaving::Server => Err(Ended::Disconnected),
+        }
+    }
+
+    async fn request(
+        &mut self,
+        request: Request,
+        frame_bytes: usize,
+        arrived: Instant,
+    ) -> Result<(), Ended> {
+        let id = request.id;
+        if self.leaving == Leaving::Client {
+            return Err(violation("a request after goodbye"));
+        }
+        match self.admit(&request, frame_bytes)? {
+            Err(refused) => {
+                self.say(&ServerMessage::Failed {
+                    id,
+                    failure: refused,
+                })
+                .await
+            }
+            Ok((entry, _)) if request.body == RequestBody::Ping => {
+                drop(entry);
+                let summary = map::summary(Summary::default(), arrived.elapsed());
+                self.say(&ServerMessage::End { id, summary }).await
+            }
+            Ok((entry, memory)) => {
+                let answer = Answer {
+                    context: Arc::clone(&self.context),
+                    outgoing: self.outgoing.clone(),
+                    entry,
+                    arrived,
+                    memory,
+                };
+                self.context.tasks.spawn(answer.run(request));
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether there is a place for a request, and memory.
+    fn admit(
+        &self,
+        request: &Request,
+        frame_bytes: usize,
+    ) -> Result<Result<(Entry, OwnedSemaphorePermit), Failure>, Ended> {
+        let entry = match self.requests.take(request.id, request.rows_messages_credit) {
+            Ok(entry) => entry,
+            Err(NotTaken::Duplicate) => {
+                return Err(violation("the id of a request is in use by another"));
+            }
+            Err(NotTaken::TooMany) => return Ok(Err(too_many_requests())),
+        };
+        if self.leaving == Leaving::Server || self.context.closing.is_cancelled() {
+            return Ok(Err(failure(FailureCode::Closing, "the server is closing")));
+        }
+        let bytes = u32::try_from(frame_bytes).unwrap_or(u32::MAX);
+        let memory = Arc::clone(&self.context.memory).try_acquire_many_owned(bytes);
+        Ok(memory
+            .map(|memory| (entry, memory))
+            .map_err(|_| out_of_memory()))
+    }
+
+    async fn say(&self, message: &ServerMessage) -> Result<(), Ended> {
+        let frame = self.context.encode(RequestId(0), message);
+        let sent = tokio::select! {
+            biased;
+            () = self.context.aborting.cancelled() => return Err(Ended::Aborted),
+            sent = self.outgoing.send(frame) => sent,
+        };
+        sent.map_err(|Gone| Ended::Disconnected)
+    }
+
+    /// Ends what is under way, and tells the client why the connection closes.
+    async fn say_last(self, ended: &Ended) -> MessageReader<R> {
+        match ended {
+            Ended::Goodbye | Ended::Closed => {}
+            Ended::Idle => self.say_and_close(&ServerMessage::Closing).await,
+            Ended::Disconnected => {
+                self.requests.stop_all(StopReason::Disconnected);
+                self.outgoing.close();
+            }
+            Ended::Refused(failure) => {
+                self.requests.stop_all(StopReason::Disconnected);
+                self.say_and_close(&ServerMessage::Refused(failure.clone()))
+                    .await;
+            }
+            Ended::Aborted => self.requests.stop_all(StopReason::Closing),
+        }
+        self.requests.ended().await;
+        self.reader
+    }
+
+    /// Says a last word, which nothing may follow.
+    async fn say_and_close(&self, message: &ServerMessage) {
+        // Whoever cannot be told any more has gone.
+        let _said = self.say(message).await;
+        self.outgoing.close();
+    }
+}
+
+fn broken(error: ReadError) -> Ended {
+    match error {
+        ReadError::Io(error) => {
+            tracing::debug!(%error, "the connection broke");
+            Ended::Disconnected
+        }
+        ReadError::Frame(error) => violation(&error.to_string()),
+        ReadError::Decode(error) => violation(&error.to_string()),
+    }
+}
+
+fn violation(message: &str) -> Ended {
+    Ended::Refused(failure(FailureCode::Protocol, message))
+}
+
+fn too_many_requests() -> Failure {
+    let mut failure = failure(
+        FailureCode::Overloaded,
+        "as many requests as allowed are under way on this connection",
+    );
+    failure.hint = Some("wait for an answer before the next request".to_owned());
+    failure
+}
+
+fn out_of_memory() -> Failure {
+    failure(
+        FailureCode::Overloaded,
+        "the requests under way take all the memory there is for them",
+    )
+}

@@ -1,0 +1,325 @@
+//! Answers one request: through the door, and what comes back onto the wire.
+//!
+//! Knows deadlines, credit and how an answer ends. Does not know sockets.
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tessera_engine::{
+    budget::Budget,
+    datum::Summary,
+    error::{Error, ErrorCode},
+};
+use tessera_protocol::message::{
+    Failure, FailureCode, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage,
+    UnknownTags,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc::Receiver},
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    context::Context,
+    outgoing::{Gone, Outgoing},
+    requests::Entry,
+    sink::{FrameSink, Left, Part},
+    stop::StopReason,
+};
+use crate::{
+    door::{Call, Panicked, Statement},
+    log::statement_kind,
+    map::{self, engine_failure, failure},
+};
+
+/// A request under way, with everything that its answer needs.
+pub(super) struct Answer {
+    pub(super) context: Arc<Context>,
+    pub(super) outgoing: Outgoing,
+    pub(super) entry: Entry,
+    /// When the request had arrived.
+    pub(super) arrived: Instant,
+    /// Its share of the memory for requests.
+    pub(super) memory: OwnedSemaphorePermit,
+}
+
+/// Parts of the answer were not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct CutShort;
+
+impl Answer {
+    /// Answers, and frees the request's id just before the client can know that it is free.
+    pub(super) async fn run(self, request: Request) {
+        let kind = kind(&request.body);
+        let outcome = self.within_deadline(request).await;
+        self.note(kind, &outcome);
+        let id = self.entry.id;
+        let frame = last_frame(id, outcome, self.arrived.elapsed(), &self.context);
+        let Self {
+            outgoing,
+            entry,
+            memory,
+            ..
+        } = self;
+        if let Ok(room) = outgoing.room(frame.len()).await {
+            drop((entry, memory));
+            outgoing.put(room, frame);
+        }
+    }
+
+    /// Goes on until the work has ended, which a passed deadline asks it to do soon.
+    async fn within_deadline(&self, request: Request) -> Result<Summary, Failure> {
+        let time = self.context.time_for(request.deadline_ms);
+        let mut work = pin!(self.work(request.body, time));
+        tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            () = sleep_until(self.arrived + time) => {}
+        }
+        self.entry.stop().ask(StopReason::DeadlineExceeded);
+        work.await
+    }
+
+    async fn work(&self, body: RequestBody, time: Duration) -> Result<Summary, Failure> {
+        match body {
+            RequestBody::Ping => Ok(Summary::default()),
+            RequestBody::Execute {
+                statement,
+                parameters,
+            } => self.execute(statement, parameters, time).await,
+            RequestBody::Write {
+                idempotency_key,
+                unknown_tags,
+                mutations,
+            } => self.write(idempotency_key, unknown_tags, mutations).await,
+        }
+    }
+
+    async fn write(
+        &self,
+        idempotency_key: Option<[u8; 16]>,
+        unknown_tags: UnknownTags,
+        mutations: Vec<Mutation>,
+    ) -> Result<Summary, Failure> {
+        self.context.check_mutations(mutations.len())?;
+        let request = map::write_request(idempotency_key, unknown_tags, mutations);
+        let place = self.unless_stopped(self.context.door.write_place()).await?;
+        let outcome = self.context.door.write(place, request).outcome().await;
+        outcome
+            .map_err(defect)?
+            .map_err(|error| engine_failure(&error))
+    }
+
+    async fn execute(
+        &self,
+        text: String,
+        parameters: Vec<Parameter>,
+        time: Duration,
+    ) -> Result<Summary, Failure> {
+        self.context.check_statement(text.len())?;
+        let stop = self.entry.stop();
+        let place = self
+            .unless_stopped(self.context.door.statement_place())
+            .await?;
+        let cut = self.context.cut;
+        let (sink, parts) = FrameSink::new(self.entry.id, cut, place, stop.token());
+        let clock = Arc::clone(&self.context.clock);
+        let deadline = clock.monotonic() + time.saturating_sub(self.arrived.elapsed());
+        let statement = Statement {
+            text,
+            parameters: map::parameters(parameters),
+            budget: Budget::with_deadline(stop.flag(), clock, deadline),
+        };
+        let call = self.context.door.execute(statement, sink);
+        self.stream(call, parts).await
+    }
+
+    /// Sends what a call answers while it runs. A failure does not wait for credit.
+    async fn stream(
+        &self,
+        call: Call<(Result<Summary, Error>, Left)>,
+        parts: Receiver<Part>,
+    ) -> Result<Summary, Failure> {
+        let mut credit_used = 0;
+        let mut call = pin!(call.outcome());
+        let (forwarded, summary, left) = {
+            let mut forwarding = pin!(self.forward(parts, &mut credit_used));
+            tokio::select! {
+                biased;
+                forwarded = &mut forwarding => {
+                    let (summary, left) = self.succeeded(call.await)?;
+                    (forwarded, summary, left)
+                }
+                outcome = &mut call => {
+                    let (summary, left) = self.succeeded(outcome)?;
+                    (forwarding.await, summary, left)
+                }
+            }
+        };
+        let whole = match (forwarded, left) {
+            (Ok(()), Some(part)) => self.send(part, &mut credit_used).await,
+            (forwarded, _) => forwarded,
+        };
+        whole
+            .map(|()| summary)
+            .map_err(|CutShort| self.stop_failure())
+    }
+
+    /// What is left of an answer that the engine has given in full.
+    fn succeeded(
+        &self,
+        outcome: Result<(Result<Summary, Error>, Left), Panicked>,
+    ) -> Result<(Summary, Option<Part>), Failure> {
+        match outcome.map_err(defect)? {
+            (_, Left::Failed(failure)) => Err(failure),
+            (Err(error), Left::Whole(_) | Left::Unwanted) => Err(self.explain(&error)),
+            (Ok(_), Left::Unwanted) => Err(self.stop_failure()),
+            (Ok(summary), Left::Whole(part)) => Ok((summary, part)),
+        }
+    }
+
+    /// Sends the parts of an answer as they come, until there are no more or it is stopped.
+    async fn forward(
+        &self,
+        mut parts: Receiver<Part>,
+        credit_used: &mut u64,
+    ) -> Result<(), CutShort> {
+        let stop = self.entry.stop();
+        loop {
+            let part = tokio::select! {
+                biased;
+                () = stop.asked() => break,
+                part = parts.recv() => part,
+            };
+            match part {
+                None => return Ok(()),
+                Some(part) => {
+                    if self.send(part, credit_used).await.is_err() {
+                        parts.close();
+                        return Err(CutShort);
+                    }
+                }
+            }
+        }
+        // Stopped. If the engine had nothing more to say, the answer is whole nevertheless.
+        parts.close();
+        match parts.recv().await {
+            Some(_) => Err(CutShort),
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&self, part: Part, credit_used: &mut u64) -> Result<(), CutShort> {
+        let stop = self.entry.stop();
+        let frame = match part {
+            Part::Header(frame) => frame,
+            Part::Rows(frame) => {
+                *credit_used += 1;
+                let credit = timeout(
+                    self.context.stall_timeout,
+                    self.entry.credit_of(*credit_used),
+                );
+                let credited = tokio::select! {
+                    biased;
+                    credited = credit => credited,
+                    () = stop.asked() => return Err(CutShort),
+                };
+                if credited.is_err() {
+                    stop.ask(StopReason::Stalled);
+                    return Err(CutShort);
+                }
+                frame
+            }
+        };
+        let sent = tokio::select! {
+            biased;
+            () = stop.asked() => return Err(CutShort),
+            sent = self.outgoing.send(frame) => sent,
+        };
+        sent.map_err(|Gone| {
+            stop.ask(StopReason::Disconnected);
+            CutShort
+        })
+    }
+
+    /// What the engine refused; where it was stopped, why.
+    fn explain(&self, error: &Error) -> Failure {
+        match (error.code(), self.entry.stop().reason()) {
+            (ErrorCode::Cancelled, Some(reason)) => reason.failure(),
+            _ => engine_failure(error),
+        }
+    }
+
+    fn stop_failure(&self) -> Failure {
+        self.entry.stop().reason().map_or_else(
+            || failure(FailureCode::Internal, "the answer ended before its end"),
+            StopReason::failure,
+        )
+    }
+
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.entry.stop().asked() => Err(self.stop_failure()),
+            done = work => Ok(done),
+        }
+    }
+
+    /// Logs how the request ended.
+    fn note(&self, kind: &'static str, outcome: &Result<Summary, Failure>) {
+        let id = self.entry.id.0;
+        let elapsed_us = u64::try_from(self.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let slow = self.context.is_slow(elapsed_us);
+        match outcome {
+            Ok(summary) if slow => {
+                let rows = summary.rows;
+                tracing::warn!(id, kind, elapsed_us, rows, "slow request");
+            }
+            Ok(summary) => tracing::debug!(id, kind, elapsed_us, rows = summary.rows, "answered"),
+            Err(Failure { code, message, .. }) if is_ours(*code) => {
+                tracing::error!(id, kind, elapsed_us, ?code, error = message, "failed");
+            }
+            Err(Failure { code, .. }) => tracing::info!(id, kind, elapsed_us, ?code, "refused"),
+        }
+    }
+}
+
+/// Whether a failure is the server's fault, so that its message is for the log too.
+fn is_ours(code: FailureCode) -> bool {
+    matches!(code, FailureCode::Storage | FailureCode::Internal)
+}
+
+/// What a request is, for the log.
+fn kind(body: &RequestBody) -> &'static str {
+    match body {
+        RequestBody::Ping => "ping",
+        RequestBody::Execute { statement, .. } => statement_kind(statement),
+        RequestBody::Write { .. } => "write",
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "used as an argument of map_err"
+)]
+fn defect(panicked: Panicked) -> Failure {
+    let mut failure = failure(FailureCode::Internal, panicked.to_string());
+    failure.hint = Some("this is a defect of the server: its log says more".to_owned());
+    failure
+}
+
+fn last_frame(
+    id: RequestId,
+    outcome: Result<Summary, Failure>,
+    elapsed: Duration,
+    context: &Context,
+) -> Bytes {
+    let message = match outcome {
+        Ok(summary) => ServerMessage::End {
+            id,
+            summary: map::summary(summary, elapsed),
+        },
+        Err(failure) => ServerMessage::Failed { id, failure },
+    };
+    context.encode(id, &message)
+}
