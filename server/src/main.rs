@@ -1,0 +1,7 @@
+//! The `tessera-server` program: see [`tessera_server::program`].
+
+use std::{env, process::ExitCode};
+
+fn main() -> ExitCode {
+    tessera_server::program::run(env::args_os(), env::vars_os())
+}
