@@ -1,0 +1,100 @@
+//! Stopping in order.
+
+use tessera_protocol::message::{FailureCode, ServerMessage};
+use tokio::net::TcpStream;
+
+use crate::{
+    client::{Client, PLENTY, execute},
+    fake::{Event, Fixture, start},
+};
+
+#[tokio::test]
+async fn what_is_under_way_ends_and_nothing_new_begins() {
+    let mut fixture = start(|_| {}).await;
+    let address = fixture.server.addr();
+    let mut client = Client::connect(address).await;
+    client.request(1, PLENTY, execute("hold a")).await;
+    fixture.started("hold a").await;
+    let Fixture {
+        server,
+        engine,
+        mut events,
+    } = fixture;
+    let stopping = tokio::spawn(server.shutdown());
+    assert_eq!(client.receive().await, Some(ServerMessage::Closing));
+    client.request(2, PLENTY, execute("number 1")).await;
+    assert_eq!(client.failure(2).await, FailureCode::Closing);
+    assert!(TcpStream::connect(address).await.is_err());
+    assert!(!stopping.is_finished());
+    engine.release("a");
+    assert!(client.answer(1).await.is_ok());
+    assert_eq!(client.receive().await, None);
+    drop(client);
+    stopping.await.unwrap().unwrap();
+    assert_eq!(
+        events.recv().await,
+        Some(Event::Ended("hold a".to_owned(), Ok(())))
+    );
+    assert_eq!(events.recv().await, Some(Event::Closed));
+}
+
+#[tokio::test]
+async fn idle_connections_are_told_and_closed() {
+    let fixture = start(|_| {}).await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    let stopping = tokio::spawn(fixture.server.shutdown());
+    assert_eq!(client.receive_all().await, [ServerMessage::Closing]);
+    drop(client);
+    stopping.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_has_said_nothing_is_refused() {
+    let fixture = start(|_| {}).await;
+    let address = fixture.server.addr();
+    // Answered, so the one before it is accepted too.
+    let mut silent = Client::silent(address).await;
+    let _welcome = Client::connect(address).await;
+    let stopping = tokio::spawn(fixture.server.shutdown());
+    assert_eq!(silent.refused().await, FailureCode::Closing);
+    drop((silent, _welcome));
+    stopping.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn after_the_grace_period_requests_are_stopped() {
+    let mut fixture = start(|config| config.shutdown_grace_ms = 20).await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    client.request(1, PLENTY, execute("hold a")).await;
+    fixture.started("hold a").await;
+    let Fixture {
+        server, mut events, ..
+    } = fixture;
+    let stopping = tokio::spawn(server.shutdown());
+    assert_eq!(client.receive().await, Some(ServerMessage::Closing));
+    assert_eq!(client.failure(1).await, FailureCode::Closing);
+    drop(client);
+    stopping.await.unwrap().unwrap();
+    let cancelled = Err("cancelled".to_owned());
+    assert_eq!(
+        events.recv().await,
+        Some(Event::Ended("hold a".to_owned(), cancelled))
+    );
+    assert_eq!(events.recv().await, Some(Event::Closed));
+}
+
+#[tokio::test]
+async fn a_client_that_neither_reads_nor_goes_does_not_keep_the_server() {
+    let mut fixture = start(|config| config.shutdown_grace_ms = 20).await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    client
+        .request(1, PLENTY, execute("texts 1000000 100000"))
+        .await;
+    fixture.started("texts 1000000 100000").await;
+    fixture.server.shutdown().await.unwrap();
+    let Some(Event::Ended(_, outcome)) = fixture.events.recv().await else {
+        panic!("the statement did not end first");
+    };
+    assert!(outcome.is_err());
+    assert_eq!(fixture.events.recv().await, Some(Event::Closed));
+}
