@@ -4,14 +4,24 @@
 
 mod block_pool;
 mod bound;
+mod change;
 mod count;
 pub mod cursors;
 pub mod dataset;
+mod describe;
+mod dimension;
+mod explain;
 pub mod limits;
 pub mod naive;
+mod planner;
+mod portrait;
+mod query;
+mod rows;
 mod scan;
 mod segment;
+mod show;
 mod sizes;
+pub mod statement;
 #[cfg(test)]
 #[expect(clippy::expect_used, reason = "test support stops at the first surprise")]
 pub(crate) mod testing;

@@ -38,8 +38,8 @@ pub(crate) fn units(dataset: &dyn Dataset) -> Result<Vec<Unit>, Error> {
 pub(crate) struct Context<'a> {
     /// The state that is queried.
     pub(crate) dataset: &'a dyn Dataset,
-    /// The threads.
-    pub(crate) pool: &'a rayon::ThreadPool,
+    /// The threads; without any, everything is done by the caller's.
+    pub(crate) pool: Option<&'a rayon::ThreadPool>,
     /// When to stop.
     pub(crate) budget: &'a Budget,
     /// How much it may take.
@@ -54,7 +54,11 @@ impl Context<'_> {
         work: impl Fn(ShardScan<'_>) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error> {
         let units = units(self.dataset)?;
-        self.pool.install(|| units.par_iter().map(|unit| work(ShardScan::open(*self, plan, *unit)?)).collect())
+        let one = |unit: &Unit| work(ShardScan::open(*self, plan, *unit)?);
+        match self.pool {
+            Some(pool) => pool.install(|| units.par_iter().map(one).collect()),
+            None => units.iter().map(one).collect(),
+        }
     }
 
     /// Works on all shards in parallel and merges what comes out. `merge` must not depend on
@@ -67,12 +71,11 @@ impl Context<'_> {
         merge: impl Fn(T, T) -> Result<T, Error> + Sync + Send,
     ) -> Result<T, Error> {
         let units = units(self.dataset)?;
-        self.pool.install(|| {
-            units
-                .par_iter()
-                .try_fold(&start, |state, unit| work(state, ShardScan::open(*self, plan, *unit)?))
-                .try_reduce(&start, &merge)
-        })
+        let one = |state: T, unit: &Unit| work(state, ShardScan::open(*self, plan, *unit)?);
+        match self.pool {
+            Some(pool) => pool.install(|| units.par_iter().try_fold(&start, &one).try_reduce(&start, &merge)),
+            None => units.iter().try_fold(start(), one),
+        }
     }
 }
 

@@ -6,12 +6,11 @@
 
 mod fields;
 mod order;
-mod rows;
 mod stream;
 
 use tessera_query_lang::ast::Direction;
 
-use super::scan::Context;
+use super::{rows::RowWriter, scan::Context};
 use crate::{
     datum::{Column, ColumnRole, Header, ResultKind, ResultSink},
     error::Error,
@@ -21,8 +20,9 @@ use crate::{
         query::{Field, OrderField, Sample},
     },
 };
+pub(crate) use fields::tag_names;
 pub(crate) use order::Candidate;
-use rows::RowWriter;
+
 
 /// A segment that can be run, and run on after a page.
 #[derive(Debug)]

@@ -7,13 +7,13 @@ use tessera_query_lang::ast::Direction;
 use super::{
     Place, PreparedSegment,
     fields::FieldReader,
-    rows::{BATCH_ROWS, RowWriter},
 };
 use crate::{
     error::Error,
     exec::{
         dataset::Dataset,
         limits::QueryLimitError,
+        rows::{BATCH_ROWS, RowWriter},
         scan::{Context, FoundBlock, ShardScan, Unit},
     },
     ids::{AttributeId, BLOCK_BITS, Location, UserId},

@@ -3,10 +3,10 @@
 use super::{
     Place, PreparedSegment,
     fields::FieldReader,
-    rows::{BATCH_ROWS, RowWriter},
 };
 use crate::{
     error::Error,
+    exec::rows::{BATCH_ROWS, RowWriter},
     exec::scan::{Context, FoundBlock, ShardScan, Unit, units},
     ids::{BLOCK_BITS, Location, SHARD_BLOCKS, UserId},
 };

@@ -3,7 +3,7 @@
 pub(crate) mod memory;
 pub(crate) mod random;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use memory::MemoryDataset;
 
@@ -16,10 +16,15 @@ use crate::{
     datum::{Header, ResultSink, Row, Stopped},
 };
 
+/// The threads of all tests.
+static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
+    rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads can be started")
+});
+
 /// Everything a query works with, over a data set in memory.
 pub(crate) struct Bench {
     pub(crate) dataset: Arc<MemoryDataset>,
-    pub(crate) pool: rayon::ThreadPool,
+    pub(crate) pool: &'static rayon::ThreadPool,
     pub(crate) budget: Budget,
     pub(crate) limits: QueryLimits,
 }
@@ -28,14 +33,14 @@ impl Bench {
     pub(crate) fn new(dataset: MemoryDataset) -> Self {
         Self {
             dataset: Arc::new(dataset),
-            pool: rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads can be started"),
+            pool: &POOL,
             budget: Budget::unlimited(),
             limits: QueryLimits::default(),
         }
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
-        Context { dataset: &*self.dataset, pool: &self.pool, budget: &self.budget, limits: &self.limits }
+        Context { dataset: &*self.dataset, pool: Some(self.pool), budget: &self.budget, limits: &self.limits }
     }
 }
 

@@ -1,18 +1,33 @@
 //! The fast paths against the oracle, on random data and random questions.
-#![expect(clippy::expect_used, reason = "tests stop at the first surprise")]
+#![expect(clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 
 mod counts;
+mod dimensions;
+mod segments;
 
+use tessera_query_lang::{Limits, ast, parse_statement};
+
+use super::{sizes::Sizes, testing::{Bench, memory::MemoryDataset}};
 use crate::{
-    exec::{dataset::Dataset, testing::memory::MemoryDataset},
-    plan::{Resolver, logical, resolve::ResolveLimits},
+    exec::dataset::Dataset,
+    plan::{Resolver, logical, lower::lower, passes, physical::Plan, resolve::ResolveLimits},
 };
-use tessera_query_lang::ast;
+
+fn resolver(dataset: &MemoryDataset) -> Resolver<'_> {
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    Resolver::new(dataset.schema(), &[], now, ResolveLimits::default()).expect("no parameters")
+}
 
 /// What an expression means over a data set; it must resolve.
 fn resolved(dataset: &MemoryDataset, expr: &ast::Expr) -> logical::Expr {
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    let mut resolver =
-        Resolver::new(dataset.schema(), &[], now, ResolveLimits::default()).expect("no parameters");
-    resolver.expr(expr).expect("the expression resolves")
+    resolver(dataset).expr(expr).expect("the expression resolves")
+}
+
+fn statement(text: &str) -> ast::Statement {
+    parse_statement(text, &Limits::default()).unwrap_or_else(|error| panic!("{}", error.render(text)))
+}
+
+fn planned(bench: &Bench, expr: logical::Expr) -> Plan {
+    let sizes = Sizes::measure(&*bench.dataset, &expr).expect("memory does not fail");
+    lower(&passes::simplify(expr, &sizes), &*bench.dataset, &sizes).expect("memory does not fail")
 }

@@ -16,17 +16,18 @@ mod write;
 
 pub use error::{NamedKind, ResolveError, ResolveErrorKind};
 pub use literal::Literal;
+pub(crate) use literal::decimal_text;
 pub use write::ResolvedAssignment;
 
 use bindings::Bindings;
 use jiff::Timestamp;
-use tessera_query_lang::ast;
+use tessera_query_lang::{ast, name::Name};
 
 use super::{
     logical::Expr,
     query::{DimensionQuery, SegmentQuery},
 };
-use crate::{datum::Datum, ids::SegmentId, schema::Schema};
+use crate::{datum::Datum, ids::SegmentId, schema::{AttributeDefinition, Schema}};
 
 /// How much one statement may expand to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,14 @@ impl<'a> Resolver<'a> {
     /// [`ResolveError`], with the place.
     pub fn dimension(&mut self, dimension: &ast::Dimension) -> Result<DimensionQuery, ResolveError> {
         self.resolve_dimension(dimension)
+    }
+
+    /// The attribute with a name.
+    ///
+    /// # Errors
+    /// [`ResolveError::UnknownName`], with the nearest names.
+    pub fn attribute(&self, name: &ast::Spanned<Name>) -> Result<&'a AttributeDefinition, ResolveError> {
+        self.attribute_named(name)
     }
 
     /// Refuses parameters that nothing used; the last call of a statement.

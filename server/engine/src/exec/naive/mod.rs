@@ -3,6 +3,8 @@
 //! Tests hold the fast paths against it; a portrait uses it for its one user. Knows nothing of
 //! rows, columns, plans or passes.
 
+pub mod dimension;
+
 use super::dataset::Dataset;
 use crate::{
     ids::{Location, PartitionId, ValueCode},

@@ -1,0 +1,56 @@
+//! `PORTRAIT`: everything known of one user, as rows `section`, `name`, `value`.
+//!
+//! Sections in this order, each sorted by name: `user` (the key), `attribute` (with its value),
+//! `tag` (with its group, or nothing), `segment` (every saved segment in which the user is).
+
+use super::{dataset::Dataset, naive, segment::tag_names};
+use crate::{
+    datum::{Column, ColumnRole, Datum, Header, ResultKind, Row},
+    error::Error,
+    plan::logical::Expr,
+    schema::Schema,
+    storage::UserRecord,
+};
+
+/// What stands before the rows.
+pub(crate) fn header() -> Header {
+    let columns = ["section", "name", "value"];
+    let column = |name: &str| Column { name: name.to_owned(), role: ColumnRole::Value };
+    Header { kind: ResultKind::Portrait, columns: columns.into_iter().map(column).collect() }
+}
+
+/// The rows about a user; `None` when there is no such user. `segments` are the meanings of the
+/// saved segments, by name.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn rows(
+    dataset: &dyn Dataset,
+    key: &str,
+    segments: &[(String, Expr)],
+) -> Result<Option<Vec<Row>>, Error> {
+    let Some(location) = dataset.locate(key)? else { return Ok(None) };
+    let Some(record) = dataset.record(location)? else { return Ok(None) };
+    let schema: &Schema = dataset.schema();
+    let mut rows = vec![row("user", "key", Datum::Text(key.to_owned()))];
+    rows.extend(attributes(schema, &record));
+    rows.extend(tag_names(schema, &record).into_iter().map(|name| {
+        let group = schema.tag(&name).and_then(|tag| tag.group).and_then(|group| schema.group_by_id(group));
+        let group = group.map_or(Datum::Null, |group| Datum::Text(group.name.as_str().to_owned()));
+        row("tag", &name, group)
+    }));
+    let held = segments.iter().filter(|(_, expr)| naive::matches(expr, key, &record));
+    rows.extend(held.map(|(name, _)| row("segment", name, Datum::Null)));
+    Ok(Some(rows))
+}
+
+fn attributes<'a>(schema: &'a Schema, record: &'a UserRecord) -> impl Iterator<Item = Row> + 'a {
+    schema.attributes().filter_map(|attribute| {
+        let value = schema.datum(attribute, record.value(attribute.id)?);
+        Some(row("attribute", attribute.name.as_str(), value))
+    })
+}
+
+fn row(section: &str, name: &str, value: Datum) -> Row {
+    vec![Datum::Text(section.to_owned()), Datum::Text(name.to_owned()), value]
+}

@@ -1,0 +1,312 @@
+//! Statements that read: each resolved, planned and run over one state.
+//!
+//! Knows a state, the parameters and the moment. Does not know where states come from, nor how
+//! to write.
+
+use std::sync::Arc;
+
+use tessera_query_lang::ast::{self, ExplainMode, Span, Spanned, Statement, Value};
+
+use super::{
+    count::count,
+    cursors::{CursorRules, Cursors, OpenSegment},
+    dataset::Dataset,
+    dimension, explain,
+    limits::QueryLimits,
+    planner,
+    portrait,
+    rows::RowWriter,
+    scan::Context,
+    segment::{Page, Place, PreparedSegment},
+    show::Show,
+};
+use crate::{
+    budget::Budget,
+    datum::{Column, ColumnRole, Datum, Header, ResultKind, ResultSink, Row, Stopped, Summary},
+    error::Error,
+    plan::{
+        ResolveError, Resolver,
+        logical::Expr,
+        query::SegmentQuery,
+        resolve::ResolveLimits,
+    },
+    time::Clock,
+};
+
+/// Everything a reading statement works with.
+pub(crate) struct Query<'a> {
+    /// The state.
+    pub(crate) dataset: Arc<dyn Dataset>,
+    /// The threads.
+    pub(crate) pool: Option<&'a rayon::ThreadPool>,
+    /// When to stop.
+    pub(crate) budget: &'a Budget,
+    /// How much it may take.
+    pub(crate) limits: &'a QueryLimits,
+    /// The parameters' values.
+    pub(crate) parameters: &'a [(String, Datum)],
+    /// The time of day that the statement sees, and the clock for durations.
+    pub(crate) now: jiff::Timestamp,
+    /// For durations.
+    pub(crate) clock: &'a dyn Clock,
+    /// Open cursors.
+    pub(crate) cursors: &'a Cursors,
+}
+
+impl Query<'_> {
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { dataset: &*self.dataset, pool: self.pool, budget: self.budget, limits: self.limits }
+    }
+
+    fn resolver(&self) -> Result<Resolver<'_>, ResolveError> {
+        resolver(&*self.dataset, self.parameters, self.now, self.limits)
+    }
+
+    fn rules(&self) -> CursorRules {
+        CursorRules::new(self.clock.monotonic(), self.limits)
+    }
+
+    /// Resolves with a function and refuses parameters that it did not use.
+    fn resolve<T>(
+        &self,
+        resolve: impl FnOnce(&mut Resolver<'_>) -> Result<T, ResolveError>,
+    ) -> Result<T, Error> {
+        let mut resolver = self.resolver()?;
+        let resolved = resolve(&mut resolver)?;
+        resolver.finish()?;
+        Ok(resolved)
+    }
+
+    /// `COUNT`
+    pub(crate) fn count(&self, expr: &ast::Expr, sink: &mut dyn ResultSink) -> Result<Summary, Error> {
+        let expr = self.resolve(|resolver| resolver.expr(expr))?;
+        let plan = planner::plan(&*self.dataset, expr)?;
+        let users = count(self.context(), &plan)?;
+        let columns = vec![Column { name: "count".to_owned(), role: ColumnRole::Measure }];
+        give(sink, Header { kind: ResultKind::Count, columns }, vec![vec![number(users)]])
+    }
+
+    /// `SEGMENT`
+    pub(crate) fn segment(&self, segment: &ast::Segment, sink: &mut dyn ResultSink) -> Result<Summary, Error> {
+        let query = self.resolve(|resolver| resolver.segment(segment))?;
+        let limit = query.limit;
+        let segment = self.prepare(query)?;
+        let page = segment.run(self.context(), None, limit, sink)?;
+        let Page { rows, next } = page;
+        let cursor = next.map(|after| self.open_cursor(segment, limit, after));
+        Ok(Summary { rows, cursor, ..Summary::default() })
+    }
+
+    fn prepare(&self, query: SegmentQuery) -> Result<PreparedSegment, Error> {
+        let SegmentQuery { filter, returns, order, sample, limit: _ } = query;
+        Ok(PreparedSegment { plan: planner::plan(&*self.dataset, filter)?, returns, order, sample })
+    }
+
+    fn open_cursor(&self, segment: PreparedSegment, limit: Option<u64>, after: Place) -> String {
+        let open = OpenSegment { dataset: Arc::clone(&self.dataset), segment, limit };
+        self.cursors.open(self.rules(), open, after)
+    }
+
+    /// `FETCH`
+    pub(crate) fn fetch(
+        &self,
+        cursor: &Spanned<Value>,
+        limit: Option<&Spanned<u64>>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error> {
+        let token = self.resolve(|resolver| resolver.text(cursor))?;
+        let page = self.cursors.page(self.rules(), &token).ok_or(Error::UnknownCursor)?;
+        let limit = limit.map(|limit| limit.node).or(page.open.limit);
+        let context = Context { dataset: &*page.open.dataset, ..self.context() };
+        let Page { rows, next } = page.open.segment.run(context, Some(&page.after), limit, sink)?;
+        let cursor = self.cursors.advance(self.rules(), &page, next);
+        Ok(Summary { rows, cursor, ..Summary::default() })
+    }
+
+    /// `CLOSE`
+    pub(crate) fn close(&self, cursor: &Spanned<Value>) -> Result<Summary, Error> {
+        let token = self.resolve(|resolver| resolver.text(cursor))?;
+        if self.cursors.close(self.rules(), &token) { Ok(Summary::default()) } else { Err(Error::UnknownCursor) }
+    }
+
+    /// `DIMENSION`
+    pub(crate) fn dimension(
+        &self,
+        dimension: &ast::Dimension,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error> {
+        let query = self.resolve(|resolver| resolver.dimension(dimension))?;
+        let plan = planner::plan(&*self.dataset, query.filter.clone())?;
+        let rows = dimension::run(self.context(), &plan, &query, sink)?;
+        Ok(Summary { rows, ..Summary::default() })
+    }
+
+    /// `PORTRAIT`. An unknown user has no rows, and a warning says so.
+    pub(crate) fn portrait(&self, key: &Spanned<Value>, sink: &mut dyn ResultSink) -> Result<Summary, Error> {
+        let key = self.resolve(|resolver| resolver.text(key))?;
+        let (segments, mut warnings) = self.saved_segments()?;
+        let rows = portrait::rows(&*self.dataset, &key, &segments)?.unwrap_or_else(|| {
+            warnings = vec![format!("there is no user {key:?}")];
+            Vec::new()
+        });
+        Ok(Summary { warnings, ..give(sink, portrait::header(), rows)? })
+    }
+
+    /// The meanings of all saved segments by name, and warnings about those that have none.
+    fn saved_segments(&self) -> Result<(Vec<(String, Expr)>, Vec<String>), Error> {
+        let mut segments = Vec::new();
+        let mut warnings = Vec::new();
+        for segment in self.dataset.schema().segments() {
+            self.budget.check()?;
+            let name = ast::NameRef::Name(segment.name.clone());
+            let expr = ast::Expr::Segment(vec![Spanned::synthetic(name)]);
+            let mut resolver = resolver(&*self.dataset, &[], self.now, self.limits)?;
+            match resolver.expr(&expr) {
+                Ok(expr) => segments.push((segment.name.to_string(), expr)),
+                Err(error) => warnings.push(error.to_string()),
+            }
+        }
+        Ok((segments, warnings))
+    }
+
+    /// `SHOW`, but for the status.
+    pub(crate) fn show(&self, show: &ast::Show, sink: &mut dyn ResultSink) -> Result<Summary, Error> {
+        self.resolve(|_| Ok(()))?;
+        let answer = Show::new(self.context());
+        let rows = match show {
+            ast::Show::Tags(list) => answer.tags(list, sink)?,
+            ast::Show::Groups(list) => answer.groups(list, sink)?,
+            ast::Show::Attributes(list) => answer.attributes(list, sink)?,
+            ast::Show::Segments(list) => answer.segments(list, sink)?,
+            ast::Show::Values(name, list) => {
+                let attribute = self.resolver()?.attribute(name)?;
+                answer.values(attribute, name, list, sink)?
+            }
+            ast::Show::Status => return Err(Error::Internal("the status is not of a state".to_owned())),
+        };
+        Ok(Summary { rows, ..Summary::default() })
+    }
+
+    /// `EXPLAIN`
+    pub(crate) fn explain(
+        &self,
+        mode: ExplainMode,
+        statement: &Statement,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error> {
+        let run = match mode {
+            ExplainMode::Plan => explain::Run::No,
+            ExplainMode::Analyze => explain::Run::TimedBy(self.clock),
+        };
+        let (filter, what) = match statement {
+            Statement::Count(expr) => (self.resolve(|resolver| resolver.expr(expr))?, "count"),
+            Statement::Segment(segment) => (self.resolve(|resolver| resolver.segment(segment))?.filter, "segment"),
+            Statement::Dimension(dimension) => {
+                (self.resolve(|resolver| resolver.dimension(dimension))?.filter, "dimension")
+            }
+            Statement::Fetch { .. }
+            | Statement::Close(_)
+            | Statement::Portrait(_)
+            | Statement::Explain(..)
+            | Statement::Show(_)
+            | Statement::Define(..)
+            | Statement::Alter(_)
+            | Statement::Drop(..)
+            | Statement::SaveSegment(_)
+            | Statement::Tag { .. }
+            | Statement::Untag { .. }
+            | Statement::Set { .. }
+            | Statement::DeleteUser(_) => {
+                let message = "only COUNT, SEGMENT and DIMENSION can be explained".to_owned();
+                return Err(ResolveError::TypeMismatch { message, span: Span::default() }.into());
+            }
+        };
+        let planned = planner::plan_with_steps(&*self.dataset, filter)?;
+        let mut rows = explain::rows(self.context(), &planned, run)?;
+        if let explain::Run::TimedBy(clock) = run {
+            rows.push(self.whole(statement, what, run, clock)?);
+        }
+        give(sink, explain::header(run), rows)
+    }
+
+    /// The row about the whole statement, run with nobody to read it.
+    fn whole(
+        &self,
+        statement: &Statement,
+        what: &str,
+        run: explain::Run<'_>,
+        clock: &dyn Clock,
+    ) -> Result<Row, Error> {
+        let start = clock.monotonic();
+        let (rows, cursor) = self.run_unread(statement)?;
+        let elapsed_us = clock.monotonic().saturating_sub(start).as_micros();
+        if let Some(cursor) = cursor {
+            self.cursors.close(self.rules(), &cursor);
+        }
+        let mut row = explain::note("whole", format!("{what}, {rows} rows"), run);
+        if let Some(elapsed) = row.last_mut() {
+            *elapsed = number(u64::try_from(elapsed_us).unwrap_or(u64::MAX));
+        }
+        Ok(row)
+    }
+
+    fn run_unread(&self, statement: &Statement) -> Result<(u64, Option<String>), Error> {
+        let mut nobody = Nobody;
+        let summary = match statement {
+            Statement::Count(expr) => self.count(expr, &mut nobody)?,
+            Statement::Segment(segment) => self.segment(segment, &mut nobody)?,
+            Statement::Dimension(dimension) => self.dimension(dimension, &mut nobody)?,
+            Statement::Fetch { .. }
+            | Statement::Close(_)
+            | Statement::Portrait(_)
+            | Statement::Explain(..)
+            | Statement::Show(_)
+            | Statement::Define(..)
+            | Statement::Alter(_)
+            | Statement::Drop(..)
+            | Statement::SaveSegment(_)
+            | Statement::Tag { .. }
+            | Statement::Untag { .. }
+            | Statement::Set { .. }
+            | Statement::DeleteUser(_) => Summary::default(),
+        };
+        Ok((summary.rows, summary.cursor))
+    }
+}
+
+/// A resolver over a state.
+pub(crate) fn resolver<'a>(
+    dataset: &'a dyn Dataset,
+    parameters: &'a [(String, Datum)],
+    now: jiff::Timestamp,
+    limits: &QueryLimits,
+) -> Result<Resolver<'a>, ResolveError> {
+    let limits =
+        ResolveLimits { leaves_max: limits.leaves_max, depth_max: limits.depth_max, ..ResolveLimits::default() };
+    Resolver::new(dataset.schema(), parameters, now, limits)
+}
+
+/// Gives a whole answer at once.
+fn give(sink: &mut dyn ResultSink, header: Header, rows: Vec<Row>) -> Result<Summary, Error> {
+    sink.header(header).map_err(|_: Stopped| Error::Stopped)?;
+    let mut writer = RowWriter::new(sink);
+    writer.write(rows)?;
+    Ok(Summary { rows: writer.finish()?, ..Summary::default() })
+}
+
+fn number(number: u64) -> Datum {
+    Datum::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// Reads nothing.
+struct Nobody;
+
+impl ResultSink for Nobody {
+    fn header(&mut self, _: Header) -> Result<(), Stopped> {
+        Ok(())
+    }
+
+    fn rows(&mut self, _: Vec<Row>) -> Result<(), Stopped> {
+        Ok(())
+    }
+}

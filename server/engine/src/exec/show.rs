@@ -1,0 +1,198 @@
+//! `SHOW`: definitions and values, with the number of users of each.
+
+use tessera_query_lang::{
+    ast::{Exclusivity, Mutability, Notes, ShowList, Spanned},
+    name::Name,
+};
+
+use super::{
+    rows::RowWriter,
+    scan::{Context, units},
+};
+use crate::{
+    datum::{Column, ColumnRole, Datum, Header, ResultKind, ResultSink, Row},
+    error::Error,
+    ids::RowId,
+    plan::ResolveError,
+    schema::{AttributeClass, AttributeDefinition, AttributeKind, Schema, Vocabulary},
+};
+
+/// Answers `SHOW` statements about one state.
+pub(crate) struct Show<'a> {
+    context: Context<'a>,
+    schema: &'a Schema,
+}
+
+impl<'a> Show<'a> {
+    /// About a state.
+    pub(crate) fn new(context: Context<'a>) -> Self {
+        Self { context, schema: context.dataset.schema() }
+    }
+
+    /// `name`, `group`, `users`, `description`, `owner`.
+    ///
+    /// # Errors
+    /// When the store fails, the budget is used up, or the receiver stops.
+    pub(crate) fn tags(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
+        let header = header(&["name", "group", "users", "description", "owner"]);
+        let tags = chosen(self.schema.tags(), list, |tag| tag.name.as_str());
+        write(sink, header, tags, |tag| {
+            let group = tag.group.and_then(|group| self.schema.group_by_id(group));
+            let group = group.map_or(Datum::Null, |group| text(group.name.as_str()));
+            let users = self.users(RowId::Tag(tag.id))?;
+            Ok(noted(vec![text(tag.name.as_str()), group, users], &tag.notes))
+        })
+    }
+
+    /// `name`, `exclusive`, `tags`, `description`, `owner`.
+    ///
+    /// # Errors
+    /// When the receiver stops.
+    pub(crate) fn groups(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
+        let header = header(&["name", "exclusive", "tags", "description", "owner"]);
+        let groups = chosen(self.schema.groups(), list, |group| group.name.as_str());
+        write(sink, header, groups, |group| {
+            let exclusive = Datum::Boolean(group.exclusivity == Exclusivity::Exclusive);
+            let tags = number(self.schema.tags_of_group(group.id).count() as u64);
+            Ok(noted(vec![text(group.name.as_str()), exclusive, tags], &group.notes))
+        })
+    }
+
+    /// `name`, `type`, `write_once`, `users`, `values`, `description`, `owner`.
+    ///
+    /// # Errors
+    /// When the store fails, the budget is used up, or the receiver stops.
+    pub(crate) fn attributes(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
+        let header = header(&["name", "type", "write_once", "users", "values", "description", "owner"]);
+        let attributes = chosen(self.schema.attributes(), list, |attribute| attribute.name.as_str());
+        write(sink, header, attributes, |attribute| {
+            let write_once = Datum::Boolean(attribute.mutability == Mutability::WriteOnce);
+            let users = self.users(RowId::Present(attribute.id))?;
+            let values = match attribute.kind.class() {
+                AttributeClass::Coded | AttributeClass::MultiCoded => {
+                    number(u64::from(self.schema.value_count(attribute.id)))
+                }
+                AttributeClass::Numeric | AttributeClass::Textual => Datum::Null,
+            };
+            let row = vec![text(attribute.name.as_str()), text(&type_text(attribute)), write_once, users, values];
+            Ok(noted(row, &attribute.notes))
+        })
+    }
+
+    /// `value`, `users`, by value.
+    ///
+    /// # Errors
+    /// When the attribute has no list of values, the store fails, the budget is used up, or the
+    /// receiver stops.
+    pub(crate) fn values(
+        &self,
+        attribute: &AttributeDefinition,
+        name: &Spanned<Name>,
+        list: &ShowList,
+        sink: &mut dyn ResultSink,
+    ) -> Result<u64, Error> {
+        match attribute.kind.class() {
+            AttributeClass::Coded | AttributeClass::MultiCoded => {}
+            AttributeClass::Numeric | AttributeClass::Textual => {
+                let message = format!("{} is {}: it has no list of values", attribute.name, attribute.kind);
+                return Err(ResolveError::TypeMismatch { message, span: name.span }.into());
+            }
+        }
+        let mut values: Vec<_> = self.schema.values(attribute.id).collect();
+        values.sort_unstable_by(|(_, left), (_, right)| left.cmp(right));
+        let values = chosen(values.into_iter(), list, |(_, text)| text);
+        write(sink, header(&["value", "users"]), values, |(code, value)| {
+            Ok(vec![text(value), self.users(RowId::Value(attribute.id, code))?])
+        })
+    }
+
+    /// `name`, `expression`, `description`, `owner`.
+    ///
+    /// # Errors
+    /// When the receiver stops.
+    pub(crate) fn segments(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
+        let segments = chosen(self.schema.segments(), list, |segment| segment.name.as_str());
+        write(sink, header(&["name", "expression", "description", "owner"]), segments, |segment| {
+            Ok(noted(vec![text(segment.name.as_str()), text(&segment.text)], &segment.notes))
+        })
+    }
+
+    /// A row's size, from the stored cardinalities.
+    fn users(&self, row: RowId) -> Result<Datum, Error> {
+        self.context.budget.check()?;
+        let mut users = 0;
+        for unit in units(self.context.dataset)? {
+            users += self.context.dataset.fragment(unit.partition, unit.shard, row)?.cardinality();
+        }
+        Ok(number(users))
+    }
+}
+
+/// `name`, `value`.
+///
+/// # Errors
+/// When the receiver stops.
+pub(crate) fn status(facts: Vec<(String, Datum)>, sink: &mut dyn ResultSink) -> Result<u64, Error> {
+    write(sink, header(&["name", "value"]), facts.into_iter(), |(name, value)| Ok(vec![text(&name), value]))
+}
+
+fn header(names: &[&str]) -> Header {
+    let role = |name: &str| match name {
+        "users" | "tags" | "values" => ColumnRole::Measure,
+        _ => ColumnRole::Value,
+    };
+    let columns = names.iter().map(|name| Column { name: (*name).to_owned(), role: role(name) }).collect();
+    Header { kind: ResultKind::Definitions, columns }
+}
+
+/// Those whose name matches, as many as are wanted.
+fn chosen<T>(all: impl Iterator<Item = T>, list: &ShowList, name: impl Fn(&T) -> &str) -> impl Iterator<Item = T> {
+    let max = list.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    all.filter(move |item| list.like.as_ref().is_none_or(|glob| glob.matches(name(item)))).take(max)
+}
+
+fn write<T>(
+    sink: &mut dyn ResultSink,
+    header: Header,
+    items: impl Iterator<Item = T>,
+    row: impl Fn(T) -> Result<Row, Error>,
+) -> Result<u64, Error> {
+    sink.header(header).map_err(|_| Error::Stopped)?;
+    let mut writer = RowWriter::new(sink);
+    for item in items {
+        writer.write(vec![row(item)?])?;
+    }
+    writer.finish()
+}
+
+fn noted(mut row: Row, notes: &Notes) -> Row {
+    let note = |note: &Option<String>| note.as_deref().map_or(Datum::Null, text);
+    row.extend([note(&notes.description), note(&notes.owner)]);
+    row
+}
+
+fn text(text: &str) -> Datum {
+    Datum::Text(text.to_owned())
+}
+
+fn number(number: u64) -> Datum {
+    Datum::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// `enum`, `enum, closed`, `decimal(2)`, …
+fn type_text(attribute: &AttributeDefinition) -> String {
+    match attribute.kind {
+        AttributeKind::Enum(Vocabulary::Closed) | AttributeKind::Multi(Vocabulary::Closed) => {
+            format!("{}, closed", attribute.kind)
+        }
+        AttributeKind::Enum(Vocabulary::Open)
+        | AttributeKind::Multi(Vocabulary::Open)
+        | AttributeKind::Integer
+        | AttributeKind::Decimal { .. }
+        | AttributeKind::Date
+        | AttributeKind::Timestamp
+        | AttributeKind::Boolean
+        | AttributeKind::Text
+        | AttributeKind::User => attribute.kind.to_string(),
+    }
+}

@@ -1,0 +1,132 @@
+//! One statement of the language, from its text to its answer.
+//!
+//! Knows which part answers which statement. Does not know how.
+
+use tessera_query_lang::{
+    Limits,
+    ast::{Show, Statement, Target},
+    parse_statement,
+};
+
+use super::{
+    change::{Change, Given},
+    cursors::{Cursors, Randomness, SystemRandomness},
+    query::{Query, resolver},
+    show,
+};
+use crate::{
+    budget::Budget,
+    database::Database,
+    datum::{ResultSink, Summary},
+    error::Error,
+    parameters::Parameters,
+    write::{SchemaStatement, UnknownTags, WriteRequest},
+};
+
+/// What statements keep between each other: open cursors.
+#[derive(Debug)]
+pub struct Statements {
+    cursors: Cursors,
+}
+
+impl Statements {
+    /// No cursors; their tokens will come from the system's randomness.
+    pub fn new() -> Self {
+        Self::with_randomness(Box::<SystemRandomness>::default())
+    }
+
+    /// No cursors.
+    pub fn with_randomness(randomness: Box<dyn Randomness>) -> Self {
+        Self { cursors: Cursors::new(randomness) }
+    }
+}
+
+impl Default for Statements {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs one statement.
+///
+/// # Errors
+/// [`Error`], of whatever phase.
+pub fn execute(
+    database: &Database,
+    text: &str,
+    parameters: &Parameters,
+    budget: &Budget,
+    sink: &mut dyn ResultSink,
+) -> Result<Summary, Error> {
+    budget.check()?;
+    let statement = parse_statement(text, &Limits::default())?;
+    let query = Query {
+        dataset: database.view(),
+        pool: Some(database.pool()),
+        budget,
+        limits: &database.limits().queries,
+        parameters: parameters.as_slice(),
+        now: database.clock().now(),
+        clock: &**database.clock(),
+        cursors: &database.statements().cursors,
+    };
+    run(database, &query, statement, sink)
+}
+
+fn run(
+    database: &Database,
+    query: &Query<'_>,
+    statement: Statement,
+    sink: &mut dyn ResultSink,
+) -> Result<Summary, Error> {
+    match statement {
+        Statement::Count(expr) => query.count(&expr, sink),
+        Statement::Segment(segment) => query.segment(&segment, sink),
+        Statement::Fetch { cursor, limit } => query.fetch(&cursor, limit.as_ref(), sink),
+        Statement::Close(cursor) => query.close(&cursor),
+        Statement::Dimension(dimension) => query.dimension(&dimension, sink),
+        Statement::Portrait(key) => query.portrait(&key, sink),
+        Statement::Explain(mode, statement) => query.explain(mode, &statement, sink),
+        Statement::Show(Show::Status) => {
+            refuse_parameters(query)?;
+            let rows = show::status(database.status()?, sink)?;
+            Ok(Summary { rows, ..Summary::default() })
+        }
+        Statement::Show(show) => query.show(&show, sink),
+        Statement::Define(..) | Statement::Alter(_) | Statement::Drop(..) | Statement::SaveSegment(_) => {
+            refuse_parameters(query)?;
+            match SchemaStatement::from_statement(&statement) {
+                Some(change) => database.change_schema(change),
+                None => Err(Error::Internal("a definition is not a change of definitions".to_owned())),
+            }
+        }
+        Statement::Tag { target, tags } => write(database, query, target, Change::Tag(tags)),
+        Statement::Untag { target, tags } => write(database, query, target, Change::Untag(tags)),
+        Statement::Set { target, assignments } => write(database, query, target, Change::Set(assignments)),
+        Statement::DeleteUser(keys) => write(database, query, Target::Keys(keys), Change::Delete),
+    }
+}
+
+/// Definitions are kept as text: nothing sent beside them could be kept.
+fn refuse_parameters(query: &Query<'_>) -> Result<(), Error> {
+    Ok(resolver(&*query.dataset, query.parameters, query.now, query.limits)?.finish()?)
+}
+
+fn write(database: &Database, query: &Query<'_>, target: Target, change: Change) -> Result<Summary, Error> {
+    let given = Given {
+        parameters: query.parameters.into(),
+        now: query.now,
+        limits: *query.limits,
+        budget: query.budget.clone(),
+        where_users_max: database.limits().where_users_max,
+    };
+    match target {
+        Target::Keys(keys) => {
+            let mutations = change.of_keys(&*query.dataset, &keys, &given)?;
+            database.write(WriteRequest { mutations, unknown_tags: UnknownTags::Refuse, idempotency_key: None })
+        }
+        Target::Where(filter) => {
+            database.write_where(move |view| change.of_filter(&**view, &filter, &given))
+        }
+    }
+}
