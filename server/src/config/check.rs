@@ -2,7 +2,7 @@
 
 use tessera_protocol::frame::FRAME_BYTES_LIMIT;
 
-use super::Config;
+use super::{Config, LimitsConfig};
 
 /// A day: no timeout is longer.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -30,41 +30,62 @@ pub enum OutOfBounds {
     DataDir,
 }
 
+/// A key, its value, the least and the most allowed.
+type Number = (&'static str, u64, u64, u64);
+
 /// Every number, with its bounds.
-fn numbers(config: &Config) -> Vec<(&'static str, u64, u64, u64)> {
-    let limits = &config.limits;
-    let frame_limit = u64::from(FRAME_BYTES_LIMIT);
-    let permits = u64::from(u32::MAX);
-    vec![
+fn numbers(config: &Config) -> Vec<Number> {
+    let mut numbers = vec![
         ("memory_bytes", config.memory_bytes.0, 1 << 20, 1 << 50),
         ("threads", config.threads as u64, 1, 1_024),
         ("partitions", config.partitions.into(), 1, 4_096),
         ("shutdown_grace_ms", config.shutdown_grace_ms, 0, DAY_MS),
         ("log.slow_request_ms", config.log.slow_request_ms, 0, DAY_MS),
-        (
-            "limits.frame_bytes_max",
-            limits.frame_bytes_max.0,
-            4_096,
-            frame_limit,
-        ),
-        (
-            "limits.connections_max",
-            limits.connections_max.into(),
-            1,
-            1 << 20,
-        ),
-        (
-            "limits.requests_in_flight_max",
-            limits.requests_in_flight_max.into(),
-            1,
-            1 << 16,
-        ),
+    ];
+    numbers.extend(sizes(&config.limits));
+    numbers.extend(times(&config.limits));
+    numbers.extend(counts(&config.limits));
+    numbers
+}
+
+fn sizes(limits: &LimitsConfig) -> [Number; 5] {
+    let frame = u64::from(FRAME_BYTES_LIMIT);
+    let (own_frame, requests) = (
+        limits.frame_bytes_max.0,
+        limits.request_bytes_in_flight_max.0,
+    );
+    let outgoing = limits.outgoing_bytes_max.0;
+    [
+        ("limits.frame_bytes_max", own_frame, 4_096, frame),
         (
             "limits.request_bytes_in_flight_max",
-            limits.request_bytes_in_flight_max.0,
-            limits.frame_bytes_max.0,
+            requests,
+            own_frame,
             1 << 50,
         ),
+        (
+            "limits.statement_bytes_max",
+            limits.statement_bytes_max.0,
+            1,
+            frame,
+        ),
+        (
+            "limits.message_bytes_max",
+            limits.message_bytes_max.0,
+            1,
+            frame,
+        ),
+        (
+            "limits.outgoing_bytes_max",
+            outgoing,
+            4_096,
+            u32::MAX.into(),
+        ),
+    ]
+}
+
+fn times(limits: &LimitsConfig) -> [Number; 4] {
+    [
         (
             "limits.handshake_timeout_ms",
             limits.handshake_timeout_ms,
@@ -84,64 +105,45 @@ fn numbers(config: &Config) -> Vec<(&'static str, u64, u64, u64)> {
             1,
             DAY_MS,
         ),
+    ]
+}
+
+fn counts(limits: &LimitsConfig) -> impl Iterator<Item = Number> {
+    [
+        ("limits.connections_max", limits.connections_max, 1 << 20),
         (
-            "limits.statement_bytes_max",
-            limits.statement_bytes_max.0,
-            1,
-            frame_limit,
+            "limits.requests_in_flight_max",
+            limits.requests_in_flight_max,
+            1 << 16,
         ),
         // A thread's stack holds so many levels of the parser; see the language's own limits.
-        ("limits.depth_max", limits.depth_max.into(), 1, 100),
-        ("limits.leaves_max", limits.leaves_max.into(), 1, 10_000_000),
-        (
-            "limits.list_len_max",
-            limits.list_len_max.into(),
-            1,
-            10_000_000,
-        ),
-        (
-            "limits.mutations_max",
-            limits.mutations_max.into(),
-            1,
-            10_000_000,
-        ),
+        ("limits.depth_max", limits.depth_max, 100),
+        ("limits.leaves_max", limits.leaves_max, 10_000_000),
+        ("limits.list_len_max", limits.list_len_max, 10_000_000),
+        ("limits.mutations_max", limits.mutations_max, 10_000_000),
         (
             "limits.statements_running_max",
-            limits.statements_running_max.into(),
-            1,
+            limits.statements_running_max,
             4_096,
         ),
         (
             "limits.writes_running_max",
-            limits.writes_running_max.into(),
-            1,
+            limits.writes_running_max,
             4_096,
         ),
         (
             "limits.streams_waiting_max",
-            limits.streams_waiting_max.into(),
-            1,
+            limits.streams_waiting_max,
             4_096,
         ),
         (
             "limits.message_rows_max",
-            limits.message_rows_max.into(),
-            1,
+            limits.message_rows_max,
             1_000_000,
         ),
-        (
-            "limits.message_bytes_max",
-            limits.message_bytes_max.0,
-            1,
-            frame_limit,
-        ),
-        (
-            "limits.outgoing_bytes_max",
-            limits.outgoing_bytes_max.0,
-            4_096,
-            permits,
-        ),
     ]
+    .into_iter()
+    .map(|(key, value, max)| (key, value.into(), 1, max))
 }
 
 impl Config {
