@@ -17,10 +17,7 @@ pub use crate::{
 use crate::{
     datum::{Datum, ResultSink, Summary},
     error::Error,
-    exec::{
-        cursors::{Cursors, SystemRandomness},
-        limits::QueryLimits,
-    },
+    exec::statement::Statements,
     storage::{Store, StoreOptions, View},
     time::{Clock, micros_of_timestamp},
     write::{Job, Writer, WriterHandle},
@@ -43,8 +40,6 @@ pub struct Options {
     pub durability: Durability,
     /// How much is taken from outside.
     pub limits: Limits,
-    /// How much one query may take.
-    pub query_limits: QueryLimits,
     /// The identity that a new database gets; a random one when not given.
     pub database_id: Option<DatabaseId>,
 }
@@ -57,7 +52,6 @@ impl Default for Options {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             durability: Durability::Fsync,
             limits: Limits::default(),
-            query_limits: QueryLimits::default(),
             database_id: None,
         }
     }
@@ -70,11 +64,10 @@ pub struct Database {
     handle: WriterHandle,
     current: Arc<ArcSwap<View>>,
     store: Arc<Store>,
-    cursors: Cursors,
+    statements: Statements,
     pool: rayon::ThreadPool,
     clock: Arc<dyn Clock>,
     limits: Limits,
-    query_limits: QueryLimits,
     opened_at: Duration,
 }
 
@@ -108,11 +101,10 @@ impl Database {
             handle,
             current,
             store,
-            cursors: Cursors::new(Box::new(SystemRandomness::default())),
+            statements: Statements::new(),
             pool,
             clock,
             limits: options.limits,
-            query_limits: options.query_limits,
             opened_at,
         })
     }
@@ -225,14 +217,9 @@ impl Database {
         &self.limits
     }
 
-    /// The limits of queries it was opened with.
-    pub fn query_limits(&self) -> &QueryLimits {
-        &self.query_limits
-    }
-
-    /// Segments with more users to come.
-    pub(crate) fn cursors(&self) -> &Cursors {
-        &self.cursors
+    /// What statements keep between each other: open cursors.
+    pub fn statements(&self) -> &Statements {
+        &self.statements
     }
 }
 

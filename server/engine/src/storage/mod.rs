@@ -22,6 +22,9 @@ mod upgrade;
 pub mod verify;
 mod view;
 
+#[cfg(test)]
+mod golden;
+
 
 pub use error::{OpenError, StorageError};
 pub use open::{DatabaseId, Durability};
@@ -37,3 +40,5 @@ pub(crate) use families::{
 pub(crate) use formats::{IdempotentOutcome, NextIds, PartitionState, StoredDefinition, StoredNotes};
 pub(crate) use keys::{ColumnKey, FragmentKey, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey, partition_of_key};
 pub(crate) use open::{OpenedStore, Store, StoreOptions};
+#[cfg(test)]
+pub(crate) use {families::FamilyId, rocks::Sync};

@@ -1,5 +1,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests stop at the first surprise")]
 
+mod definitions;
+mod limits;
+mod load;
+mod model;
+mod opening;
+mod rules;
 mod writing;
 
 use std::sync::Arc;

@@ -1,0 +1,138 @@
+//! Opening, closing, and stores that are not as they should be.
+
+use super::*;
+use crate::{
+    ids::{AttributeId, BlockId, TagId, UserId},
+    storage::StorageError,
+};
+
+#[test]
+fn everything_is_there_after_a_restart() {
+    let mut fixture = Fixture::defined(&["DEFINE TAG vip", "DEFINE ATTRIBUTE city ENUM", "DEFINE ATTRIBUTE age INTEGER"]);
+    fixture.changed((0..500).flat_map(|n| [tag(&format!("u{n}"), &["vip"]), set(&format!("u{n}"), "age", Datum::Integer(n))]).collect());
+    fixture.changed(vec![set("u7", "city", text("rome")), delete("u8")]);
+    for _ in 0..2 {
+        fixture.restart();
+        assert_eq!((fixture.holders("vip"), fixture.count(RowId::Users)), (499, 499));
+        assert_eq!(fixture.value("u7", "city"), Some(text("rome")));
+        assert_eq!(fixture.db().view().user_count().unwrap(), 499);
+        fixture.check_consistent();
+    }
+    fixture.changed(vec![ensure("new"), set("u9", "city", text("oslo"))]);
+    fixture.check_consistent();
+}
+
+#[test]
+fn only_one_may_have_it_open() {
+    let mut fixture = Fixture::new();
+    let second = Database::open(fixture.dir.path(), fixture.options.clone(), fixture.clock.clone());
+    assert!(matches!(&second, Err(OpenError::Locked { .. })), "{second:?}");
+    assert!(second.unwrap_err().to_string().contains("in use by another server"));
+    // A view that somebody holds keeps it open.
+    let view = fixture.db().view();
+    fixture.database.take().unwrap().close().unwrap();
+    assert!(matches!(fixture.open(), Err(OpenError::Locked { .. })));
+    assert_eq!(view.user_count().unwrap(), 0);
+    drop(view);
+    fixture.open().unwrap();
+}
+
+#[test]
+fn what_was_fixed_at_creation_stays() {
+    let mut fixture = Fixture::new();
+    fixture.options.partition_count = 9;
+    fixture.options.database_id = None;
+    fixture.restart();
+    assert_eq!(fixture.db().view().partition_count(), 4);
+    let status = fixture.db().status().unwrap();
+    let id = status.iter().find(|(name, _)| name == "database_id").map(|(_, id)| id.clone());
+    assert_eq!(id, Some(text(&"07".repeat(16))));
+    assert_ne!(DatabaseId::random(), DatabaseId::random());
+}
+
+#[test]
+fn impossible_options_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for partition_count in [0, 4097] {
+        let options = Options { partition_count, ..Options::default() };
+        let opened = Database::open(dir.path(), options, Arc::new(ManualClock::default()));
+        assert!(matches!(opened, Err(OpenError::InvalidOption(_))));
+    }
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let opened = Database::open(&file, Options::default(), Arc::new(ManualClock::default()));
+    assert!(matches!(opened, Err(OpenError::Directory { .. })));
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_alone() {
+    let mut fixture = Fixture::new();
+    let mut batch = fixture.db().store.rocks().batch();
+    batch.put(crate::storage::FamilyId::Meta, b"format_version", &[0, 0, 0, 9]).unwrap();
+    fixture.db().store.rocks().commit(batch, crate::storage::Sync::Disk).unwrap();
+    let error = fixture.open().unwrap_err();
+    assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 1 }));
+    assert!(error.to_string().contains("format 9"), "{error}");
+}
+
+/// Writes bytes behind the engine's back.
+fn damage(fixture: &mut Fixture, family: crate::storage::FamilyId, key: &[u8], value: &[u8]) {
+    let mut batch = fixture.db().store.rocks().batch();
+    batch.put(family, key, value).unwrap();
+    fixture.db().store.rocks().commit(batch, crate::storage::Sync::Disk).unwrap();
+    fixture.restart();
+}
+
+#[test]
+fn damaged_bytes_are_errors_that_say_where() {
+    use crate::storage::FamilyId;
+    let mut fixture = Fixture::with(|options| options.partition_count = 1);
+    fixture.define("DEFINE TAG vip").unwrap();
+    fixture.define("DEFINE ATTRIBUTE age INTEGER").unwrap();
+    fixture.changed(vec![tag("u1", &["vip"]), set("u1", "age", Datum::Integer(3))]);
+    let row = [&[0, 0, 1][..], &[0; 10]].concat();
+    damage(&mut fixture, FamilyId::Fragments, &row, b"garbage");
+    let fragment = |fixture: &Fixture| {
+        fixture.db().view().fragment(PartitionId(0), ShardId(0), RowId::Tag(TagId(0))).map(|fragment| fragment.cardinality())
+    };
+    assert!(matches!(fragment(&fixture), Err(StorageError::Damaged { family: "fragments", .. })));
+    // A later write to the row neither fails nor hides the damage, not even when it is merged.
+    fixture.changed(vec![tag("u2", &["vip"])]);
+    fixture.db().store.compact().unwrap();
+    assert!(matches!(fragment(&fixture), Err(StorageError::Damaged { family: "fragments", .. })));
+    fixture.changed(vec![tag("u3", &["vip"])]);
+    fixture.restart();
+    assert!(matches!(fragment(&fixture), Err(StorageError::Damaged { family: "fragments", .. })));
+
+    damage(&mut fixture, FamilyId::Columns, &[0; 8], &[255; 40]);
+    let column = fixture.db().view().column(PartitionId(0), AttributeId(0), BlockId(0));
+    assert!(matches!(column, Err(StorageError::Damaged { family: "columns", .. })));
+
+    damage(&mut fixture, FamilyId::Records, &[0; 6], &[253, 255, 255, 255, 255, 255, 255, 255, 255]);
+    let location = Location { partition: PartitionId(0), user: UserId(0) };
+    assert!(fixture.db().view().record(location).is_err());
+    refused(fixture.write(vec![tag("u1", &["vip"])]), ErrorCode::Storage, "damaged data in records");
+    assert!(verify(&fixture.db().view()).unwrap().problem_count >= 3);
+}
+
+#[test]
+fn damaged_definitions_keep_the_database_closed() {
+    use crate::storage::FamilyId;
+    for (key, value) in [(&b"\0\0\0\0\0"[..], &b"\x09"[..]), (b"\x09", b""), (b"\0\0\0\0\x01", b"\x01\x01x\0\0\0")] {
+        let mut fixture = Fixture::new();
+        let mut batch = fixture.db().store.rocks().batch();
+        batch.put(FamilyId::Schema, key, value).unwrap();
+        fixture.db().store.rocks().commit(batch, crate::storage::Sync::Disk).unwrap();
+        let error = fixture.open().unwrap_err();
+        assert!(matches!(error, OpenError::Storage(StorageError::Damaged { family: "schema", .. })), "{error}");
+    }
+}
+
+#[test]
+fn nothing_is_written_after_closing() {
+    let fixture = Fixture::new();
+    let handle = fixture.db().handle.clone();
+    drop(fixture);
+    let request = WriteRequest { mutations: vec![ensure("u1")], ..WriteRequest::default() };
+    assert!(matches!(handle.submit(Job::Write(request)), Err(Error::Closing)));
+}
