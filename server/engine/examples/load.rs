@@ -44,24 +44,57 @@ fn user(number: u64) -> [Mutation; 2] {
     let number_of = |what: u64, below: u64| Datum::Integer(draw(what, below) as i64);
     let text = |text: String| Datum::Text(text);
     let values = vec![
-        ("gender".to_owned(), text(if draw(0, 2) == 0 { "f" } else { "m" }.to_owned())),
+        (
+            "gender".to_owned(),
+            text(if draw(0, 2) == 0 { "f" } else { "m" }.to_owned()),
+        ),
         ("city".to_owned(), text(format!("city-{}", draw(1, 300)))),
         ("plan".to_owned(), text(format!("plan-{}", draw(2, 5)))),
         ("active".to_owned(), Datum::Boolean(draw(3, 2) == 0)),
         ("age".to_owned(), number_of(4, 80)),
-        ("spend".to_owned(), Datum::Decimal { units: i128::from(draw(5, 1_000_000)), scale: 2 }),
-        ("signup".to_owned(), Datum::Date(18_000 + draw(6, 2_000) as i32)),
-        ("interests".to_owned(), Datum::List((7..10).map(|what| format!("interest-{}", draw(what, 40))).collect())),
+        (
+            "spend".to_owned(),
+            Datum::Decimal {
+                units: i128::from(draw(5, 1_000_000)),
+                scale: 2,
+            },
+        ),
+        (
+            "signup".to_owned(),
+            Datum::Date(18_000 + draw(6, 2_000) as i32),
+        ),
+        (
+            "interests".to_owned(),
+            Datum::List(
+                (7..10)
+                    .map(|what| format!("interest-{}", draw(what, 40)))
+                    .collect(),
+            ),
+        ),
     ];
-    let tags = (0..TAGS_PER_USER).map(|what| format!("tag-{}", draw(16 + what, TAGS))).collect();
-    [Mutation::Set { user: key.clone(), values }, Mutation::Tag { user: key, tags }]
+    let tags = (0..TAGS_PER_USER)
+        .map(|what| format!("tag-{}", draw(16 + what, TAGS)))
+        .collect();
+    [
+        Mutation::Set {
+            user: key.clone(),
+            values,
+        },
+        Mutation::Tag { user: key, tags },
+    ]
 }
 
 fn load(database: &Database, users: u64) -> Result<(u64, u64), Failure> {
     let (mut users_changed, mut facts_changed) = (0, 0);
     for first in (0..users).step_by(REQUEST_USERS as usize) {
-        let mutations = (first..users.min(first + REQUEST_USERS)).flat_map(user).collect();
-        let request = WriteRequest { mutations, unknown_tags: UnknownTags::Define, idempotency_key: None };
+        let mutations = (first..users.min(first + REQUEST_USERS))
+            .flat_map(user)
+            .collect();
+        let request = WriteRequest {
+            mutations,
+            unknown_tags: UnknownTags::Define,
+            idempotency_key: None,
+        };
         let summary = database.write(request)?;
         users_changed += summary.users_changed;
         facts_changed += summary.facts_changed;
@@ -72,8 +105,14 @@ fn load(database: &Database, users: u64) -> Result<(u64, u64), Failure> {
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let dir = arguments.next().ok_or("which directory?")?;
-    let users = arguments.next().map_or(Ok(USERS_DEFAULT), |users| users.parse())?;
-    let database = Database::open(Path::new(&dir), Options::default(), Arc::new(SystemClock::new()))?;
+    let users = arguments
+        .next()
+        .map_or(Ok(USERS_DEFAULT), |users| users.parse())?;
+    let database = Database::open(
+        Path::new(&dir),
+        Options::default(),
+        Arc::new(SystemClock::new()),
+    )?;
     for definition in DEFINITIONS {
         let statement = parse_statement(definition, &Limits::default())?;
         if let Some(change) = SchemaStatement::from_statement(&statement) {

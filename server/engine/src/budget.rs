@@ -49,12 +49,18 @@ impl Budget {
 
     /// No deadline.
     pub fn with_cancel(cancel: CancelFlag) -> Self {
-        Self { cancel, deadline: None }
+        Self {
+            cancel,
+            deadline: None,
+        }
     }
 
     /// Ends when the flag is raised or the clock's monotonic time reaches `deadline`.
     pub fn with_deadline(cancel: CancelFlag, clock: Arc<dyn Clock>, deadline: Duration) -> Self {
-        Self { cancel, deadline: Some((clock, deadline)) }
+        Self {
+            cancel,
+            deadline: Some((clock, deadline)),
+        }
     }
 
     /// The flag that stops it.
@@ -71,7 +77,9 @@ impl Budget {
             return Err(Error::Cancelled);
         }
         match &self.deadline {
-            Some((clock, deadline)) if clock.monotonic() >= *deadline => Err(Error::DeadlineExceeded),
+            Some((clock, deadline)) if clock.monotonic() >= *deadline => {
+                Err(Error::DeadlineExceeded)
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -81,7 +89,10 @@ impl std::fmt::Debug for Budget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Budget")
             .field("cancel", &self.cancel)
-            .field("deadline", &self.deadline.as_ref().map(|(_, deadline)| deadline))
+            .field(
+                "deadline",
+                &self.deadline.as_ref().map(|(_, deadline)| deadline),
+            )
             .finish()
     }
 }
@@ -94,7 +105,8 @@ mod tests {
     #[test]
     fn a_budget_ends_by_flag_or_by_clock() {
         let clock = Arc::new(ManualClock::default());
-        let budget = Budget::with_deadline(CancelFlag::new(), clock.clone(), Duration::from_millis(5));
+        let budget =
+            Budget::with_deadline(CancelFlag::new(), clock.clone(), Duration::from_millis(5));
         assert!(budget.check().is_ok());
         clock.advance(Duration::from_millis(5));
         assert!(matches!(budget.check(), Err(Error::DeadlineExceeded)));

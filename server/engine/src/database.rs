@@ -81,7 +81,12 @@ impl Database {
             .num_threads(options.threads.max(1))
             .thread_name(|index| format!("query-{index}"))
             .build()
-            .map_err(|error| OpenError::InvalidOption(format!("cannot start {} threads: {error}", options.threads)))?;
+            .map_err(|error| {
+                OpenError::InvalidOption(format!(
+                    "cannot start {} threads: {error}",
+                    options.threads
+                ))
+            })?;
         let block_cache_bytes = options.cache_bytes / BLOCK_CACHE_SHARE;
         let store_options = StoreOptions {
             partition_count: options.partition_count,
@@ -94,7 +99,12 @@ impl Database {
         let opened = Store::open(dir, &store_options)?;
         let store = opened.store.clone();
         let current = Arc::new(ArcSwap::new(opened.view.clone()));
-        let (writer, handle) = Writer::start(opened, options.limits.clone(), clock.clone(), current.clone())?;
+        let (writer, handle) = Writer::start(
+            opened,
+            options.limits.clone(),
+            clock.clone(),
+            current.clone(),
+        )?;
         let opened_at = clock.monotonic();
         Ok(Self {
             writer,
@@ -199,7 +209,10 @@ impl Database {
             ("cache_misses", count(cache.misses)),
             ("disk_bytes", count(self.store.disk_bytes()?)),
         ];
-        Ok(rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
     }
 
     /// The threads that answer queries.
@@ -225,7 +238,9 @@ impl Database {
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("id", &self.store.database_id()).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("id", &self.store.database_id())
+            .finish_non_exhaustive()
     }
 }
 

@@ -23,7 +23,10 @@ impl Parameters {
 
     /// The value with this name, without the `$`.
     pub fn value(&self, name: &str) -> Option<&Datum> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
     }
 
     /// The value of a parameter of the text.
@@ -56,9 +59,14 @@ mod tests {
 
     #[test]
     fn parameters_are_found_by_name_and_place() {
-        let parameters =
-            Parameters::new(vec![("1".to_owned(), Datum::Integer(7)), ("city".to_owned(), Datum::Boolean(true))]);
-        assert_eq!(parameters.value_of(&Parameter::Position(1)), Some(&Datum::Integer(7)));
+        let parameters = Parameters::new(vec![
+            ("1".to_owned(), Datum::Integer(7)),
+            ("city".to_owned(), Datum::Boolean(true)),
+        ]);
+        assert_eq!(
+            parameters.value_of(&Parameter::Position(1)),
+            Some(&Datum::Integer(7))
+        );
         assert_eq!(parameters.value("city"), Some(&Datum::Boolean(true)));
         assert_eq!(parameters.value_of(&Parameter::Position(2)), None);
         assert_eq!(parameters.len(), 2);

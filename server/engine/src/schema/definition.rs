@@ -117,7 +117,9 @@ impl AttributeKind {
         match self {
             Self::Enum(_) | Self::Boolean => AttributeClass::Coded,
             Self::Multi(_) => AttributeClass::MultiCoded,
-            Self::Integer | Self::Decimal { .. } | Self::Date | Self::Timestamp => AttributeClass::Numeric,
+            Self::Integer | Self::Decimal { .. } | Self::Date | Self::Timestamp => {
+                AttributeClass::Numeric
+            }
             Self::Text | Self::User => AttributeClass::Textual,
         }
     }

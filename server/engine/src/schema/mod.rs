@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use tessera_query_lang::name::Glob;
 
 pub use definition::{
-    AttributeClass, AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes,
-    SegmentDefinition, TagDefinition, Vocabulary,
+    AttributeClass, AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability,
+    Notes, SegmentDefinition, TagDefinition, Vocabulary,
 };
 pub use dictionary::Dictionary;
 pub use registry::{Definition, Registry};
@@ -63,14 +63,22 @@ impl Schema {
 
     /// The tags whose name matches, by name.
     pub fn tags_matching(&self, glob: &Glob) -> Vec<&TagDefinition> {
-        let mut found: Vec<_> = self.tags.iter().filter(|tag| glob.matches(tag.name.as_str())).collect();
+        let mut found: Vec<_> = self
+            .tags
+            .iter()
+            .filter(|tag| glob.matches(tag.name.as_str()))
+            .collect();
         found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         found
     }
 
     /// The tags of a group, by name. Looks at every tag.
     pub fn tags_of_group(&self, group: GroupId) -> impl Iterator<Item = &TagDefinition> {
-        let mut found: Vec<_> = self.tags.iter().filter(|tag| tag.group == Some(group)).collect();
+        let mut found: Vec<_> = self
+            .tags
+            .iter()
+            .filter(|tag| tag.group == Some(group))
+            .collect();
         found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         found.into_iter()
     }
@@ -153,7 +161,10 @@ impl Schema {
     /// The code of a value of an enum, multi or boolean.
     pub fn value_code(&self, attribute: AttributeId, text: &str) -> Option<ValueCode> {
         if self.is_boolean(attribute) {
-            return (0u32..).zip(BOOLEAN_TEXTS).find(|(_, known)| *known == text).map(|(code, _)| ValueCode(code));
+            return (0u32..)
+                .zip(BOOLEAN_TEXTS)
+                .find(|(_, known)| *known == text)
+                .map(|(code, _)| ValueCode(code));
         }
         self.dictionaries.get(&attribute)?.code(text)
     }
@@ -171,7 +182,9 @@ impl Schema {
         if self.is_boolean(attribute) {
             return 2;
         }
-        self.dictionaries.get(&attribute).map_or(0, |dictionary| dictionary.len())
+        self.dictionaries
+            .get(&attribute)
+            .map_or(0, |dictionary| dictionary.len())
     }
 
     /// The values of an enum, multi or boolean, by code.
@@ -183,7 +196,8 @@ impl Schema {
     }
 
     fn is_boolean(&self, attribute: AttributeId) -> bool {
-        self.attribute_by_id(attribute).is_some_and(|definition| definition.kind == AttributeKind::Boolean)
+        self.attribute_by_id(attribute)
+            .is_some_and(|definition| definition.kind == AttributeKind::Boolean)
     }
 
     /// The id that the next new tag gets.
@@ -207,7 +221,13 @@ impl Schema {
     }
 
     /// Keeps ids below these from being given again.
-    pub fn reserve_ids(&mut self, tags: TagId, groups: GroupId, attributes: AttributeId, segments: SegmentId) {
+    pub fn reserve_ids(
+        &mut self,
+        tags: TagId,
+        groups: GroupId,
+        attributes: AttributeId,
+        segments: SegmentId,
+    ) {
         self.tags.reserve_ids(tags.0);
         self.groups.reserve_ids(groups.0);
         self.attributes.reserve_ids(attributes.0);

@@ -37,7 +37,12 @@ pub struct Registry<D> {
 impl<D> Default for Registry<D> {
     fn default() -> Self {
         let empty = Arc::new(Names::default());
-        Self { chunks: Vec::new(), names: vec![empty; NAME_PIECES as usize], count: 0, next_id: 0 }
+        Self {
+            chunks: Vec::new(),
+            names: vec![empty; NAME_PIECES as usize],
+            count: 0,
+            next_id: 0,
+        }
     }
 }
 
@@ -63,7 +68,10 @@ impl<D: Definition> Registry<D> {
 
     fn place(&self, id: u32) -> Option<&Arc<D>> {
         let id = id as usize;
-        self.chunks.get(id / CHUNK_IDS)?.get(id % CHUNK_IDS)?.as_ref()
+        self.chunks
+            .get(id / CHUNK_IDS)?
+            .get(id % CHUNK_IDS)?
+            .as_ref()
     }
 
     /// The one with this name.
@@ -82,7 +90,10 @@ impl<D: Definition> Registry<D> {
 
     /// All by id.
     pub fn iter(&self) -> impl Iterator<Item = &D> {
-        self.chunks.iter().flat_map(|chunk| chunk.iter()).filter_map(Option::as_deref)
+        self.chunks
+            .iter()
+            .flat_map(|chunk| chunk.iter())
+            .filter_map(Option::as_deref)
     }
 
     /// All by name; sorts them.
@@ -130,7 +141,9 @@ impl<D: Definition> Registry<D> {
         if self.by_id(id).is_none() {
             return;
         }
-        let Some(chunk) = self.chunks.get_mut(chunk) else { return };
+        let Some(chunk) = self.chunks.get_mut(chunk) else {
+            return;
+        };
         let removed = Arc::make_mut(chunk).get_mut(place).and_then(Option::take);
         if let Some(definition) = removed {
             let name = definition.name().as_str();

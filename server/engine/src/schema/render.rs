@@ -12,7 +12,10 @@ impl AttributeKind {
     pub fn datum_of_number(self, number: i64) -> Datum {
         match self {
             Self::Integer => Datum::Integer(number),
-            Self::Decimal { scale } => Datum::Decimal { units: i128::from(number), scale },
+            Self::Decimal { scale } => Datum::Decimal {
+                units: i128::from(number),
+                scale,
+            },
             Self::Date => i32::try_from(number).map_or(Datum::Null, Datum::Date),
             Self::Timestamp => Datum::Timestamp(number),
             Self::Enum(_) | Self::Multi(_) | Self::Boolean | Self::Text | Self::User => Datum::Null,
@@ -30,7 +33,8 @@ impl Schema {
                 _ => Datum::Null,
             };
         }
-        self.value_text(attribute.id, code).map_or(Datum::Null, |text| Datum::Text(text.to_owned()))
+        self.value_text(attribute.id, code)
+            .map_or(Datum::Null, |text| Datum::Text(text.to_owned()))
     }
 
     /// What a stored value means. Null for one that does not fit the attribute.
@@ -44,8 +48,11 @@ impl Schema {
     }
 
     fn sorted_texts(&self, attribute: AttributeId, codes: &[ValueCode]) -> Vec<String> {
-        let mut texts: Vec<String> =
-            codes.iter().filter_map(|code| self.value_text(attribute, *code)).map(str::to_owned).collect();
+        let mut texts: Vec<String> = codes
+            .iter()
+            .filter_map(|code| self.value_text(attribute, *code))
+            .map(str::to_owned)
+            .collect();
         texts.sort_unstable();
         texts
     }

@@ -24,7 +24,12 @@ pub(crate) struct Changes {
 
 impl Changes {
     pub(crate) fn new(rocks: &Rocks) -> Self {
-        Self { batch: rocks.batch(), touched: Vec::new(), key: Vec::new(), value: Vec::new() }
+        Self {
+            batch: rocks.batch(),
+            touched: Vec::new(),
+            key: Vec::new(),
+            value: Vec::new(),
+        }
     }
 
     /// The fragments and columns that change.
@@ -36,11 +41,17 @@ impl Changes {
         self.batch
     }
 
-    pub(crate) fn put<F: Family>(&mut self, key: &F::Key<'_>, value: &F::Value) -> Result<(), StorageError> {
+    pub(crate) fn put<F: Family>(
+        &mut self,
+        key: &F::Key<'_>,
+        value: &F::Value,
+    ) -> Result<(), StorageError> {
         self.key.clear();
         key.write_to(&mut self.key);
         self.value.clear();
-        value.write_to(&mut self.value).map_err(|error| damaged_at(F::ID, &self.key, error))?;
+        value
+            .write_to(&mut self.value)
+            .map_err(|error| damaged_at(F::ID, &self.key, error))?;
         self.batch.put(F::ID, &self.key, &self.value)
     }
 
@@ -50,14 +61,22 @@ impl Changes {
         self.batch.delete(F::ID, &self.key)
     }
 
-    pub(crate) fn merge_fragment(&mut self, key: FragmentKey, delta: &FragmentDelta) -> Result<(), StorageError> {
+    pub(crate) fn merge_fragment(
+        &mut self,
+        key: FragmentKey,
+        delta: &FragmentDelta,
+    ) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Fragment(key));
         self.key.clear();
         key.write_to(&mut self.key);
         self.batch.merge(Fragments::ID, &self.key, &delta.encode())
     }
 
-    pub(crate) fn merge_column(&mut self, key: ColumnKey, delta: &ColumnDelta) -> Result<(), StorageError> {
+    pub(crate) fn merge_column(
+        &mut self,
+        key: ColumnKey,
+        delta: &ColumnDelta,
+    ) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Column(key));
         self.key.clear();
         key.write_to(&mut self.key);
@@ -66,8 +85,13 @@ impl Changes {
 
     /// Deletes a tag's rows. Nobody asks for them once its definition is gone, so what is
     /// cached of them may grow old.
-    pub(crate) fn delete_tag_rows(&mut self, partition: PartitionId, tag: TagId) -> Result<(), StorageError> {
-        self.batch.delete_prefix(Fragments::ID, &FragmentKey::tag_prefix(partition, tag))
+    pub(crate) fn delete_tag_rows(
+        &mut self,
+        partition: PartitionId,
+        tag: TagId,
+    ) -> Result<(), StorageError> {
+        self.batch
+            .delete_prefix(Fragments::ID, &FragmentKey::tag_prefix(partition, tag))
     }
 
     /// Deletes an attribute's rows, columns and texts, as for a tag.
@@ -86,6 +110,7 @@ impl Changes {
 
     /// Deletes an attribute's dictionary.
     pub(crate) fn delete_values(&mut self, attribute: AttributeId) -> Result<(), StorageError> {
-        self.batch.delete_prefix(Definitions::ID, &SchemaKey::values_prefix(attribute))
+        self.batch
+            .delete_prefix(Definitions::ID, &SchemaKey::values_prefix(attribute))
     }
 }

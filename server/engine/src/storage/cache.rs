@@ -125,7 +125,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Caches {
     pub(crate) fn new(bytes_max: u64) -> Self {
         let piece_bytes = bytes_max / PIECES as u64;
-        let expected = usize::try_from(piece_bytes / ENTRY_BYTES_EXPECTED).unwrap_or(usize::MAX).max(16);
+        let expected = usize::try_from(piece_bytes / ENTRY_BYTES_EXPECTED)
+            .unwrap_or(usize::MAX)
+            .max(16);
         let piece = || Piece {
             entries: Cache::with(
                 expected,
@@ -150,7 +152,10 @@ impl Caches {
     /// Notes that a view of this version lives.
     pub(crate) fn register(self: &Arc<Self>, version: u64) -> LiveView {
         *lock(&self.live).entry(version).or_insert(0) += 1;
-        LiveView { caches: self.clone(), version }
+        LiveView {
+            caches: self.clone(),
+            version,
+        }
     }
 
     fn piece(&self, key: &CacheKey) -> MutexGuard<'_, Piece> {
@@ -161,7 +166,10 @@ impl Caches {
     /// What a view of this version may see of a fragment or column.
     pub(crate) fn find(&self, key: &CacheKey, version: u64) -> Option<Cached> {
         let mut piece = self.piece(key);
-        let found = piece.entries.get(key).filter(|entry| entry.valid_from <= version);
+        let found = piece
+            .entries
+            .get(key)
+            .filter(|entry| entry.valid_from <= version);
         let value = found.map(|entry| entry.value.clone());
         match value {
             Some(_) => piece.hits += 1,
@@ -196,7 +204,10 @@ impl Caches {
     }
 
     pub(crate) fn usage(&self) -> CacheUsage {
-        let mut usage = CacheUsage { bytes_max: self.bytes_max, ..CacheUsage::default() };
+        let mut usage = CacheUsage {
+            bytes_max: self.bytes_max,
+            ..CacheUsage::default()
+        };
         for piece in &self.pieces {
             let piece = lock(piece);
             usage.bytes += piece.entries.weight();
@@ -215,11 +226,17 @@ mod tests {
     use crate::ids::{PartitionId, RowId, ShardId};
 
     fn key(shard: u16) -> CacheKey {
-        CacheKey::Fragment(FragmentKey { partition: PartitionId(0), row: RowId::Users, shard: ShardId(shard) })
+        CacheKey::Fragment(FragmentKey {
+            partition: PartitionId(0),
+            row: RowId::Users,
+            shard: ShardId(shard),
+        })
     }
 
     fn set_of(offsets: &[u32]) -> Cached {
-        Cached::Fragment(Arc::new(Fragment::from_sorted(offsets.iter().copied()).unwrap()))
+        Cached::Fragment(Arc::new(
+            Fragment::from_sorted(offsets.iter().copied()).unwrap(),
+        ))
     }
 
     fn seen(caches: &Caches, version: u64) -> Option<Vec<u32>> {
@@ -249,7 +266,13 @@ mod tests {
     #[test]
     fn notes_are_forgotten_once_no_older_view_lives() {
         let caches = Arc::new(Caches::new(1 << 20));
-        let notes = |caches: &Caches| -> usize { caches.pieces.iter().map(|piece| lock(piece).last_write.len()).sum() };
+        let notes = |caches: &Caches| -> usize {
+            caches
+                .pieces
+                .iter()
+                .map(|piece| lock(piece).last_write.len())
+                .sum()
+        };
         let old = caches.register(1);
         let many: Vec<_> = (0..u16::MAX).map(key).collect();
         caches.invalidate(&many, 2);
@@ -271,6 +294,9 @@ mod tests {
             caches.offer(key(shard), set_of(&large), 0);
         }
         let usage = caches.usage();
-        assert!(usage.bytes > 0 && usage.bytes <= usage.bytes_max, "{usage:?}");
+        assert!(
+            usage.bytes > 0 && usage.bytes <= usage.bytes_max,
+            "{usage:?}"
+        );
     }
 }

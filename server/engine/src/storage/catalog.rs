@@ -16,7 +16,8 @@ use crate::{
 pub(crate) fn load(snapshot: &Snapshot) -> Result<Schema, StorageError> {
     let mut schema = Schema::new();
     scan::<Definitions>(snapshot, &[], |key, stored| {
-        add(&mut schema, key, stored).map_err(|error| damaged_at(Definitions::ID, &key.to_bytes(), error))
+        add(&mut schema, key, stored)
+            .map_err(|error| damaged_at(Definitions::ID, &key.to_bytes(), error))
     })?;
     if let Some(next) = read::<UnusedIds>(snapshot, &NextIdsKey)? {
         schema.reserve_ids(next.tag, next.group, next.attribute, next.segment);
@@ -25,17 +26,44 @@ pub(crate) fn load(snapshot: &Snapshot) -> Result<Schema, StorageError> {
 }
 
 /// Adds or replaces a definition as it is stored.
-pub(crate) fn add(schema: &mut Schema, key: SchemaKey, stored: StoredDefinition) -> Result<(), FormatError> {
+pub(crate) fn add(
+    schema: &mut Schema,
+    key: SchemaKey,
+    stored: StoredDefinition,
+) -> Result<(), FormatError> {
     match (key, stored) {
         (SchemaKey::Tag(id), StoredDefinition::Tag { name, group, notes }) => {
             schema.put_tag(tag_from(id, &name, group, notes)?);
         }
-        (SchemaKey::Group(id), StoredDefinition::Group { name, is_exclusive, notes }) => {
-            let exclusivity = if is_exclusive { Exclusivity::Exclusive } else { Exclusivity::Shared };
+        (
+            SchemaKey::Group(id),
+            StoredDefinition::Group {
+                name,
+                is_exclusive,
+                notes,
+            },
+        ) => {
+            let exclusivity = if is_exclusive {
+                Exclusivity::Exclusive
+            } else {
+                Exclusivity::Shared
+            };
             schema.put_group(group_from(id, &name, exclusivity, notes)?);
         }
-        (SchemaKey::Attribute(id), StoredDefinition::Attribute { name, kind, is_write_once, notes }) => {
-            let mutability = if is_write_once { Mutability::WriteOnce } else { Mutability::Mutable };
+        (
+            SchemaKey::Attribute(id),
+            StoredDefinition::Attribute {
+                name,
+                kind,
+                is_write_once,
+                notes,
+            },
+        ) => {
+            let mutability = if is_write_once {
+                Mutability::WriteOnce
+            } else {
+                Mutability::Mutable
+            };
             schema.put_attribute(attribute_from(id, &name, kind, mutability, notes)?);
         }
         (SchemaKey::Segment(id), StoredDefinition::Segment { name, text, notes }) => {
@@ -43,8 +71,12 @@ pub(crate) fn add(schema: &mut Schema, key: SchemaKey, stored: StoredDefinition)
         }
         (SchemaKey::Value(attribute, code), StoredDefinition::Value(text)) => {
             // Keys come in order, so codes do too, from 0.
-            if code != ValueCode(schema.value_count(attribute)) || schema.add_value(attribute, &text) != code {
-                return Err(FormatError::new("the values of an attribute are not numbered in order"));
+            if code != ValueCode(schema.value_count(attribute))
+                || schema.add_value(attribute, &text) != code
+            {
+                return Err(FormatError::new(
+                    "the values of an attribute are not numbered in order",
+                ));
             }
         }
         (
@@ -54,7 +86,11 @@ pub(crate) fn add(schema: &mut Schema, key: SchemaKey, stored: StoredDefinition)
             | SchemaKey::Segment(_)
             | SchemaKey::Value(..),
             _,
-        ) => return Err(FormatError::new("the definition is of another kind than its key")),
+        ) => {
+            return Err(FormatError::new(
+                "the definition is of another kind than its key",
+            ));
+        }
     }
     Ok(())
 }

@@ -7,7 +7,10 @@ use crate::{
     storage::{
         StorageError, UserRecord,
         formats::{DatabaseFacts, NextIds, StoredDefinition, ValueFormat},
-        keys::{ColumnKey, FormatError, FragmentKey, KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey},
+        keys::{
+            ColumnKey, FormatError, FragmentKey, KeyFormat, RequestKey, SchemaKey, TextKey,
+            UserIdKey, UserKey,
+        },
         rocks::{DAMAGED, Snapshot},
     },
 };
@@ -159,9 +162,17 @@ meta_key!(
 );
 
 /// Says where damaged bytes are.
-pub(crate) fn damaged_at(family: FamilyId, key: &[u8], reason: impl std::fmt::Display) -> StorageError {
+pub(crate) fn damaged_at(
+    family: FamilyId,
+    key: &[u8],
+    reason: impl std::fmt::Display,
+) -> StorageError {
     let key = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    StorageError::Damaged { family: family.name(), key, reason: reason.to_string() }
+    StorageError::Damaged {
+        family: family.name(),
+        key,
+        reason: reason.to_string(),
+    }
 }
 
 fn decode_value<F: Family>(key: &[u8], value: &[u8]) -> Result<F::Value, StorageError> {
@@ -172,9 +183,14 @@ fn decode_value<F: Family>(key: &[u8], value: &[u8]) -> Result<F::Value, Storage
 }
 
 /// Reads one value.
-pub(crate) fn read<F: Family>(snapshot: &Snapshot, key: &F::Key<'_>) -> Result<Option<F::Value>, StorageError> {
+pub(crate) fn read<F: Family>(
+    snapshot: &Snapshot,
+    key: &F::Key<'_>,
+) -> Result<Option<F::Value>, StorageError> {
     let key = key.to_bytes();
-    snapshot.fetch(F::ID, &key, |value| decode_value::<F>(&key, value))?.transpose()
+    snapshot
+        .fetch(F::ID, &key, |value| decode_value::<F>(&key, value))?
+        .transpose()
 }
 
 /// Reads the values of several keys, in their order.
@@ -186,7 +202,11 @@ pub(crate) fn read_many<F: Family>(
     let mut next = keys.iter();
     snapshot.fetch_many(F::ID, keys, |value| {
         let key = next.next().map_or(&[][..], Vec::as_slice);
-        visit(value.map(|value| decode_value::<F>(key, value)).transpose()?)
+        visit(
+            value
+                .map(|value| decode_value::<F>(key, value))
+                .transpose()?,
+        )
     })
 }
 
@@ -198,6 +218,9 @@ pub(crate) fn scan<F: Family>(
 ) -> Result<(), StorageError> {
     snapshot.walk(F::ID, prefix, |key, value| {
         let value = decode_value::<F>(key, value)?;
-        visit(F::Key::read_from(key).map_err(|error| damaged_at(F::ID, key, error))?, value)
+        visit(
+            F::Key::read_from(key).map_err(|error| damaged_at(F::ID, key, error))?,
+            value,
+        )
     })
 }

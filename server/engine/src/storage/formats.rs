@@ -13,8 +13,8 @@ use crate::{
     column::ColumnBlock,
     ids::{AttributeId, GroupId, SegmentId, TagId, UserId},
     schema::{
-        AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes, SegmentDefinition,
-        TagDefinition, Vocabulary,
+        AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes,
+        SegmentDefinition, TagDefinition, Vocabulary,
     },
     storage::{UserRecord, keys::FormatError},
 };
@@ -32,7 +32,8 @@ pub(crate) trait ValueFormat: Sized {
 
 /// Writes a structure.
 pub(crate) fn encode_structure<T: Encode>(value: &T, out: &mut Vec<u8>) -> Result<(), FormatError> {
-    bincode::encode_into_std_write(value, out, bincode::config::standard()).map_err(FormatError::new)?;
+    bincode::encode_into_std_write(value, out, bincode::config::standard())
+        .map_err(FormatError::new)?;
     Ok(())
 }
 
@@ -40,7 +41,11 @@ pub(crate) fn encode_structure<T: Encode>(value: &T, out: &mut Vec<u8>) -> Resul
 pub(crate) fn decode_structure<T: Decode<()>>(bytes: &[u8]) -> Result<T, FormatError> {
     let config = bincode::config::standard().with_limit::<STRUCTURE_BYTES_MAX>();
     let (value, read) = bincode::decode_from_slice(bytes, config).map_err(FormatError::new)?;
-    if read == bytes.len() { Ok(value) } else { Err(FormatError::new("bytes follow the value")) }
+    if read == bytes.len() {
+        Ok(value)
+    } else {
+        Err(FormatError::new("bytes follow the value"))
+    }
 }
 
 macro_rules! structure {
@@ -56,7 +61,14 @@ macro_rules! structure {
     };
 }
 
-structure!(UserRecord, PartitionState, DatabaseFacts, NextIds, StoredDefinition, IdempotentOutcome);
+structure!(
+    UserRecord,
+    PartitionState,
+    DatabaseFacts,
+    NextIds,
+    StoredDefinition,
+    IdempotentOutcome
+);
 
 /// Nothing: the key says it all.
 impl ValueFormat for () {
@@ -65,7 +77,11 @@ impl ValueFormat for () {
     }
 
     fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
-        if bytes.is_empty() { Ok(()) } else { Err(FormatError::new("bytes where nothing belongs")) }
+        if bytes.is_empty() {
+            Ok(())
+        } else {
+            Err(FormatError::new("bytes where nothing belongs"))
+        }
     }
 }
 
@@ -77,7 +93,10 @@ impl ValueFormat for u32 {
     }
 
     fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
-        bytes.try_into().map(Self::from_be_bytes).map_err(|_| FormatError::new("not four bytes"))
+        bytes
+            .try_into()
+            .map(Self::from_be_bytes)
+            .map_err(|_| FormatError::new("not four bytes"))
     }
 }
 
@@ -98,7 +117,9 @@ impl ValueFormat for String {
     }
 
     fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(FormatError::new)
+        std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(FormatError::new)
     }
 }
 
@@ -166,10 +187,27 @@ pub(crate) struct IdempotentOutcome {
 /// A definition as it is stored; the id is in the key.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum StoredDefinition {
-    Tag { name: String, group: Option<GroupId>, notes: StoredNotes },
-    Group { name: String, is_exclusive: bool, notes: StoredNotes },
-    Attribute { name: String, kind: StoredKind, is_write_once: bool, notes: StoredNotes },
-    Segment { name: String, text: String, notes: StoredNotes },
+    Tag {
+        name: String,
+        group: Option<GroupId>,
+        notes: StoredNotes,
+    },
+    Group {
+        name: String,
+        is_exclusive: bool,
+        notes: StoredNotes,
+    },
+    Attribute {
+        name: String,
+        kind: StoredKind,
+        is_write_once: bool,
+        notes: StoredNotes,
+    },
+    Segment {
+        name: String,
+        text: String,
+        notes: StoredNotes,
+    },
     Value(String),
 }
 
@@ -198,13 +236,19 @@ pub(crate) enum StoredKind {
 
 impl From<&Notes> for StoredNotes {
     fn from(notes: &Notes) -> Self {
-        Self { description: notes.description.clone(), owner: notes.owner.clone() }
+        Self {
+            description: notes.description.clone(),
+            owner: notes.owner.clone(),
+        }
     }
 }
 
 impl From<StoredNotes> for Notes {
     fn from(notes: StoredNotes) -> Self {
-        Self { description: notes.description, owner: notes.owner }
+        Self {
+            description: notes.description,
+            owner: notes.owner,
+        }
     }
 }
 
@@ -254,12 +298,20 @@ fn stored_name(text: &str) -> Result<Name, FormatError> {
 
 impl StoredDefinition {
     pub(crate) fn of_tag(tag: &TagDefinition) -> Self {
-        Self::Tag { name: tag.name.as_str().to_owned(), group: tag.group, notes: (&tag.notes).into() }
+        Self::Tag {
+            name: tag.name.as_str().to_owned(),
+            group: tag.group,
+            notes: (&tag.notes).into(),
+        }
     }
 
     pub(crate) fn of_group(group: &GroupDefinition) -> Self {
         let is_exclusive = group.exclusivity == Exclusivity::Exclusive;
-        Self::Group { name: group.name.as_str().to_owned(), is_exclusive, notes: (&group.notes).into() }
+        Self::Group {
+            name: group.name.as_str().to_owned(),
+            is_exclusive,
+            notes: (&group.notes).into(),
+        }
     }
 
     pub(crate) fn of_attribute(attribute: &AttributeDefinition) -> Self {
@@ -273,7 +325,11 @@ impl StoredDefinition {
 
     pub(crate) fn of_segment(segment: &SegmentDefinition) -> Self {
         let name = segment.name.as_str().to_owned();
-        Self::Segment { name, text: segment.text.clone(), notes: (&segment.notes).into() }
+        Self::Segment {
+            name,
+            text: segment.text.clone(),
+            notes: (&segment.notes).into(),
+        }
     }
 }
 
@@ -284,7 +340,12 @@ pub(crate) fn tag_from(
     group: Option<GroupId>,
     notes: StoredNotes,
 ) -> Result<TagDefinition, FormatError> {
-    Ok(TagDefinition { id, name: stored_name(name)?, group, notes: notes.into() })
+    Ok(TagDefinition {
+        id,
+        name: stored_name(name)?,
+        group,
+        notes: notes.into(),
+    })
 }
 
 /// A group as it is stored, with its id.
@@ -294,7 +355,12 @@ pub(crate) fn group_from(
     exclusivity: Exclusivity,
     notes: StoredNotes,
 ) -> Result<GroupDefinition, FormatError> {
-    Ok(GroupDefinition { id, name: stored_name(name)?, exclusivity, notes: notes.into() })
+    Ok(GroupDefinition {
+        id,
+        name: stored_name(name)?,
+        exclusivity,
+        notes: notes.into(),
+    })
 }
 
 /// An attribute as it is stored, with its id.
@@ -305,7 +371,13 @@ pub(crate) fn attribute_from(
     mutability: Mutability,
     notes: StoredNotes,
 ) -> Result<AttributeDefinition, FormatError> {
-    Ok(AttributeDefinition { id, name: stored_name(name)?, kind: kind.into(), mutability, notes: notes.into() })
+    Ok(AttributeDefinition {
+        id,
+        name: stored_name(name)?,
+        kind: kind.into(),
+        mutability,
+        notes: notes.into(),
+    })
 }
 
 /// A saved segment as it is stored, with its id.
@@ -315,5 +387,10 @@ pub(crate) fn segment_from(
     text: String,
     notes: StoredNotes,
 ) -> Result<SegmentDefinition, FormatError> {
-    Ok(SegmentDefinition { id, name: stored_name(name)?, text, notes: notes.into() })
+    Ok(SegmentDefinition {
+        id,
+        name: stored_name(name)?,
+        text,
+        notes: notes.into(),
+    })
 }

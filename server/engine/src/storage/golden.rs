@@ -9,9 +9,9 @@ use std::fmt::Write;
 
 use super::{
     families::{
-        Columns, DatabaseFactsKey, Definitions, Facts, Family, FormatVersionKey, FormatVersions, Fragments,
-        IdempotentOutcome, NextIdsKey, PartitionState, Partitions, Records, Requests, Texts, UnusedIds, UserIds,
-        UserKeys,
+        Columns, DatabaseFactsKey, Definitions, Facts, Family, FormatVersionKey, FormatVersions,
+        Fragments, IdempotentOutcome, NextIdsKey, PartitionState, Partitions, Records, Requests,
+        Texts, UnusedIds, UserIds, UserKeys,
     },
     formats::{DatabaseFacts, NextIds, StoredDefinition, StoredKind, StoredNotes, ValueFormat},
     keys::{ColumnKey, FragmentKey, KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey},
@@ -21,7 +21,8 @@ use crate::{
     bitmap::Fragment,
     column::ColumnBlock,
     ids::{
-        AttributeId, BlockId, GroupId, PartitionId, RowId, SegmentId, ShardId, TagId, UserId, ValueCode,
+        AttributeId, BlockId, GroupId, PartitionId, RowId, SegmentId, ShardId, TagId, UserId,
+        ValueCode,
     },
 };
 
@@ -41,28 +42,58 @@ impl Sheet {
         value.write_to(&mut bytes).unwrap();
         assert!(F::Key::read_from(&key).is_ok(), "{note}");
         let mut again = Vec::new();
-        F::Value::read_from(&bytes).unwrap().write_to(&mut again).unwrap();
+        F::Value::read_from(&bytes)
+            .unwrap()
+            .write_to(&mut again)
+            .unwrap();
         assert_eq!(again, bytes, "{note}");
-        writeln!(self.0, "{} {note}\n  key   {}\n  value {}", F::ID.name(), hex(&key), hex(&bytes)).unwrap();
+        writeln!(
+            self.0,
+            "{} {note}\n  key   {}\n  value {}",
+            F::ID.name(),
+            hex(&key),
+            hex(&bytes)
+        )
+        .unwrap();
     }
 }
 
 fn notes() -> StoredNotes {
-    StoredNotes { description: Some("a note".to_owned()), owner: None }
+    StoredNotes {
+        description: Some("a note".to_owned()),
+        owner: None,
+    }
 }
 
 fn add_meta(sheet: &mut Sheet) {
     sheet.add::<FormatVersions>("format version", &FormatVersionKey, &1);
-    let facts = DatabaseFacts { id: [7; 16], created_at_us: 1_700_000_000_000_000, partition_count: 16 };
+    let facts = DatabaseFacts {
+        id: [7; 16],
+        created_at_us: 1_700_000_000_000_000,
+        partition_count: 16,
+    };
     sheet.add::<Facts>("database", &DatabaseFactsKey, &facts);
-    let next = NextIds { tag: TagId(1), group: GroupId(300), attribute: AttributeId(3), segment: SegmentId(70_000) };
+    let next = NextIds {
+        tag: TagId(1),
+        group: GroupId(300),
+        attribute: AttributeId(3),
+        segment: SegmentId(70_000),
+    };
     sheet.add::<UnusedIds>("next ids", &NextIdsKey, &next);
 }
 
 fn add_schema(sheet: &mut Sheet) {
-    let tag = StoredDefinition::Tag { name: "vip".to_owned(), group: Some(GroupId(3)), notes: notes() };
+    let tag = StoredDefinition::Tag {
+        name: "vip".to_owned(),
+        group: Some(GroupId(3)),
+        notes: notes(),
+    };
     sheet.add::<Definitions>("tag", &SchemaKey::Tag(TagId(258)), &tag);
-    let group = StoredDefinition::Group { name: "g".to_owned(), is_exclusive: true, notes: notes() };
+    let group = StoredDefinition::Group {
+        name: "g".to_owned(),
+        is_exclusive: true,
+        notes: notes(),
+    };
     sheet.add::<Definitions>("group", &SchemaKey::Group(GroupId(3)), &group);
     let kinds = [
         StoredKind::OpenEnum,
@@ -82,27 +113,59 @@ fn add_schema(sheet: &mut Sheet) {
             name: format!("a{id}"),
             kind,
             is_write_once: id % 2 == 1,
-            notes: StoredNotes { description: None, owner: Some("ann".to_owned()) },
+            notes: StoredNotes {
+                description: None,
+                owner: Some("ann".to_owned()),
+            },
         };
-        sheet.add::<Definitions>(&format!("attribute {kind:?}"), &SchemaKey::Attribute(AttributeId(id)), &definition);
+        sheet.add::<Definitions>(
+            &format!("attribute {kind:?}"),
+            &SchemaKey::Attribute(AttributeId(id)),
+            &definition,
+        );
     }
-    let segment = StoredDefinition::Segment { name: "s".to_owned(), text: "tag:vip".to_owned(), notes: notes() };
+    let segment = StoredDefinition::Segment {
+        name: "s".to_owned(),
+        text: "tag:vip".to_owned(),
+        notes: notes(),
+    };
     sheet.add::<Definitions>("segment", &SchemaKey::Segment(SegmentId(1)), &segment);
     let value = StoredDefinition::Value("東京".to_owned());
-    sheet.add::<Definitions>("value", &SchemaKey::Value(AttributeId(1), ValueCode(2)), &value);
+    sheet.add::<Definitions>(
+        "value",
+        &SchemaKey::Value(AttributeId(1), ValueCode(2)),
+        &value,
+    );
 }
 
 fn add_users(sheet: &mut Sheet) {
     let partition = PartitionId(258);
-    let state = PartitionState { applied_offset: 70_000, users_next: 251, users_live: 250 };
+    let state = PartitionState {
+        applied_offset: 70_000,
+        users_next: 251,
+        users_live: 250,
+    };
     sheet.add::<Partitions>("state", &partition, &state);
-    sheet.add::<UserIds>("id", &UserIdKey { partition, key: "u1" }, &UserId(66_051));
-    let key = UserKey { partition, user: UserId(66_051) };
+    sheet.add::<UserIds>(
+        "id",
+        &UserIdKey {
+            partition,
+            key: "u1",
+        },
+        &UserId(66_051),
+    );
+    let key = UserKey {
+        partition,
+        user: UserId(66_051),
+    };
     sheet.add::<UserKeys>("key", &key, &"u1".to_owned());
     let record = UserRecord {
         values: vec![
             (AttributeId(0), StoredValue::Code(ValueCode(5))),
-            (AttributeId(2), StoredValue::Codes(vec![ValueCode(1), ValueCode(300)])),
+            (
+                AttributeId(2),
+                StoredValue::Codes(vec![ValueCode(1), ValueCode(300)]),
+            ),
             (AttributeId(4), StoredValue::Number(-1)),
             (AttributeId(5), StoredValue::Number(i64::MAX)),
             (AttributeId(9), StoredValue::Text("é".to_owned())),
@@ -110,7 +173,14 @@ fn add_users(sheet: &mut Sheet) {
         tags: vec![TagId(0), TagId(251), TagId(70_000)],
     };
     sheet.add::<Records>("record", &key, &record);
-    sheet.add::<Records>("empty record", &UserKey { partition, user: UserId(0) }, &UserRecord::default());
+    sheet.add::<Records>(
+        "empty record",
+        &UserKey {
+            partition,
+            user: UserId(0),
+        },
+        &UserRecord::default(),
+    );
 }
 
 fn add_derived(sheet: &mut Sheet) {
@@ -126,15 +196,40 @@ fn add_derived(sheet: &mut Sheet) {
         RowId::Slice(attribute, 62),
     ];
     for row in rows {
-        sheet.add::<Fragments>(&format!("{row:?}"), &FragmentKey { partition, row, shard: ShardId(4095) }, &fragment);
+        sheet.add::<Fragments>(
+            &format!("{row:?}"),
+            &FragmentKey {
+                partition,
+                row,
+                shard: ShardId(4095),
+            },
+            &fragment,
+        );
     }
     let column = ColumnBlock::from_entries([(0, -5), (3, 300)]);
-    sheet.add::<Columns>("column", &ColumnKey { partition, attribute, block: BlockId(65_535) }, &column);
+    sheet.add::<Columns>(
+        "column",
+        &ColumnKey {
+            partition,
+            attribute,
+            block: BlockId(65_535),
+        },
+        &column,
+    );
     for text in ["paris", "", "a\0b"] {
-        let key = TextKey { partition, attribute, text: text.into(), user: UserId(66_051) };
+        let key = TextKey {
+            partition,
+            attribute,
+            text: text.into(),
+            user: UserId(66_051),
+        };
         sheet.add::<Texts>(&format!("{text:?}"), &key, &());
     }
-    let outcome = IdempotentOutcome { at_us: 1_700_000_000_000_000, users_changed: 3, facts_changed: 400 };
+    let outcome = IdempotentOutcome {
+        at_us: 1_700_000_000_000_000,
+        users_changed: 3,
+        facts_changed: 400,
+    };
     sheet.add::<Requests>("outcome", &RequestKey([9; 16]), &outcome);
 }
 

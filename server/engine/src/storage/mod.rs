@@ -25,7 +25,6 @@ mod view;
 #[cfg(test)]
 mod golden;
 
-
 pub use error::{OpenError, StorageError};
 pub use open::{DatabaseId, Durability};
 pub use record::{StoredValue, UserRecord};
@@ -37,8 +36,12 @@ pub(crate) use catalog::add as add_definition;
 pub(crate) use families::{
     Definitions, NextIdsKey, Partitions, Records, Requests, Texts, UnusedIds, UserIds, UserKeys,
 };
-pub(crate) use formats::{IdempotentOutcome, NextIds, PartitionState, StoredDefinition, StoredNotes};
-pub(crate) use keys::{ColumnKey, FragmentKey, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey, partition_of_key};
+pub(crate) use formats::{
+    IdempotentOutcome, NextIds, PartitionState, StoredDefinition, StoredNotes,
+};
+pub(crate) use keys::{
+    ColumnKey, FragmentKey, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey, partition_of_key,
+};
 pub(crate) use open::{OpenedStore, Store, StoreOptions};
 #[cfg(test)]
 pub(crate) use {families::FamilyId, rocks::Sync};

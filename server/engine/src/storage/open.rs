@@ -15,10 +15,11 @@ use crate::{
         batch::Changes,
         cache::{CacheUsage, Caches},
         catalog,
-        families::{
-            Facts, FamilyId, FormatVersionKey, FormatVersions, IdempotentOutcome, PartitionState, Requests, read, scan,
-        },
         families::{DatabaseFactsKey, damaged_at},
+        families::{
+            Facts, FamilyId, FormatVersionKey, FormatVersions, IdempotentOutcome, PartitionState,
+            Requests, read, scan,
+        },
         formats::{DatabaseFacts, ValueFormat},
         keys::KeyFormat,
         rocks::{Rocks, Sync},
@@ -53,7 +54,12 @@ impl DatabaseId {
     /// A new one. The standard library seeds its hashers from the system's randomness; what
     /// they make of nothing is as random as their seeds.
     pub fn random() -> Self {
-        let half = || std::hash::RandomState::new().build_hasher().finish().to_be_bytes();
+        let half = || {
+            std::hash::RandomState::new()
+                .build_hasher()
+                .finish()
+                .to_be_bytes()
+        };
         let mut id = [0; 16];
         id[..8].copy_from_slice(&half());
         id[8..].copy_from_slice(&half());
@@ -87,6 +93,9 @@ pub(crate) struct Store {
     facts: DatabaseFacts,
     caches: Arc<Caches>,
     sync: Sync,
+    /// Lets the next commits fail, as a full disk would.
+    #[cfg(test)]
+    pub(crate) is_failing: std::sync::atomic::AtomicBool,
 }
 
 /// An open store and what it holds at this moment.
@@ -109,14 +118,22 @@ impl Store {
         if let Some(found) = Rocks::peek(&store_dir, FamilyId::Meta, &version_key)? {
             check_readable(decode_version(&version_key, &found)?)?;
         }
-        let rocks = Rocks::open(&store_dir, lock, options.block_cache_bytes).map_err(|error| in_use(dir, error))?;
+        let rocks = Rocks::open(&store_dir, lock, options.block_cache_bytes)
+            .map_err(|error| in_use(dir, error))?;
         let facts = prepare(&rocks, options)?;
         let sync = match options.durability {
             Durability::Fsync => Sync::Disk,
             Durability::OsBuffered => Sync::OsBuffer,
         };
         let caches = Arc::new(Caches::new(options.view_cache_bytes.max(CACHE_BYTES_MIN)));
-        let store = Arc::new(Self { rocks, facts, caches, sync });
+        let store = Arc::new(Self {
+            rocks,
+            facts,
+            caches,
+            sync,
+            #[cfg(test)]
+            is_failing: std::sync::atomic::AtomicBool::new(false),
+        });
         store.opened()
     }
 
@@ -132,12 +149,23 @@ impl Store {
             outcomes.push((key.0, outcome));
             Ok(())
         })?;
-        Ok(OpenedStore { store: self, view, partitions, outcomes })
+        Ok(OpenedStore {
+            store: self,
+            view,
+            partitions,
+            outcomes,
+        })
     }
 
     /// The state of this moment, as the view with this version.
     pub(crate) fn view(&self, schema: Arc<Schema>, version: u64) -> Arc<View> {
-        Arc::new(View::new(self.rocks.snapshot(), schema, &self.caches, self.partition_count(), version))
+        Arc::new(View::new(
+            self.rocks.snapshot(),
+            schema,
+            &self.caches,
+            self.partition_count(),
+            version,
+        ))
     }
 
     /// An empty batch.
@@ -152,6 +180,10 @@ impl Store {
         schema: Arc<Schema>,
         version: u64,
     ) -> Result<Arc<View>, StorageError> {
+        #[cfg(test)]
+        if self.is_failing.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(StorageError::Store("no space left".to_owned()));
+        }
         let touched = changes.take_touched();
         self.rocks.commit(changes.into_batch(), self.sync)?;
         self.caches.invalidate(&touched, version);
@@ -164,6 +196,7 @@ impl Store {
     }
 
     /// Merges what is pending in fragments and columns.
+    #[cfg(test)]
     pub(crate) fn compact(&self) -> Result<(), StorageError> {
         self.rocks.compact(FamilyId::Fragments)?;
         self.rocks.compact(FamilyId::Columns)
@@ -199,12 +232,18 @@ fn check_options(options: &StoreOptions) -> Result<(), OpenError> {
     if (1..=PARTITIONS_MAX).contains(&options.partition_count) {
         return Ok(());
     }
-    let reason = format!("a database has 1 to {PARTITIONS_MAX} partitions, not {}", options.partition_count);
+    let reason = format!(
+        "a database has 1 to {PARTITIONS_MAX} partitions, not {}",
+        options.partition_count
+    );
     Err(OpenError::InvalidOption(reason))
 }
 
 fn lock_directory(dir: &Path) -> Result<File, OpenError> {
-    let failed = |error| OpenError::Directory { dir: dir.to_owned(), error };
+    let failed = |error| OpenError::Directory {
+        dir: dir.to_owned(),
+        error,
+    };
     std::fs::create_dir_all(dir).map_err(failed)?;
     let lock = File::options()
         .create(true)
@@ -214,7 +253,9 @@ fn lock_directory(dir: &Path) -> Result<File, OpenError> {
         .map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
+            dir: dir.to_owned(),
+        }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
@@ -222,7 +263,9 @@ fn lock_directory(dir: &Path) -> Result<File, OpenError> {
 /// RocksDB has a lock of its own, which somebody may hold who does not know ours.
 fn in_use(dir: &Path, error: StorageError) -> OpenError {
     match error {
-        StorageError::Store(message) if message.contains("/LOCK") => OpenError::Locked { dir: dir.to_owned() },
+        StorageError::Store(message) if message.contains("/LOCK") => OpenError::Locked {
+            dir: dir.to_owned(),
+        },
         StorageError::Store(_)
         | StorageError::Damaged { .. }
         | StorageError::MissingUser { .. }
@@ -240,11 +283,23 @@ fn prepare(rocks: &Rocks, options: &StoreOptions) -> Result<DatabaseFacts, OpenE
     if let Some(found) = read::<FormatVersions>(&snapshot, &FormatVersionKey)? {
         upgrade(rocks, found)?;
         let facts = read::<Facts>(&rocks.snapshot(), &DatabaseFactsKey)?;
-        let missing = || damaged_at(FamilyId::Meta, &DatabaseFactsKey.to_bytes(), "the facts of creation are missing");
+        let missing = || {
+            damaged_at(
+                FamilyId::Meta,
+                &DatabaseFactsKey.to_bytes(),
+                "the facts of creation are missing",
+            )
+        };
         return Ok(facts.ok_or_else(missing)?);
     }
     for family in FamilyId::ALL {
-        snapshot.walk(family, &[], |key, _| Err(damaged_at(family, key, "the store has data and no format version")))?;
+        snapshot.walk(family, &[], |key, _| {
+            Err(damaged_at(
+                family,
+                key,
+                "the store has data and no format version",
+            ))
+        })?;
     }
     let facts = DatabaseFacts {
         id: options.database_id.unwrap_or_else(DatabaseId::random).0,

@@ -30,13 +30,23 @@ pub enum StoredValue {
 impl UserRecord {
     /// The value of an attribute.
     pub fn value(&self, attribute: AttributeId) -> Option<&StoredValue> {
-        let place = self.values.binary_search_by_key(&attribute, |(id, _)| *id).ok()?;
+        let place = self
+            .values
+            .binary_search_by_key(&attribute, |(id, _)| *id)
+            .ok()?;
         self.values.get(place).map(|(_, value)| value)
     }
 
     /// Sets or (`None`) clears a value; gives the one before.
-    pub fn set_value(&mut self, attribute: AttributeId, value: Option<StoredValue>) -> Option<StoredValue> {
-        match (self.values.binary_search_by_key(&attribute, |(id, _)| *id), value) {
+    pub fn set_value(
+        &mut self,
+        attribute: AttributeId,
+        value: Option<StoredValue>,
+    ) -> Option<StoredValue> {
+        match (
+            self.values.binary_search_by_key(&attribute, |(id, _)| *id),
+            value,
+        ) {
             (Ok(place), Some(value)) => Some(std::mem::replace(&mut self.values[place].1, value)),
             (Ok(place), None) => Some(self.values.remove(place).1),
             (Err(place), Some(value)) => {
@@ -81,7 +91,10 @@ mod tests {
         assert_eq!(record.tags, [TagId(1), TagId(2), TagId(3)]);
         assert_eq!(record.values.len(), 3);
         assert_eq!(record.value(AttributeId(2)), Some(&StoredValue::Number(2)));
-        assert_eq!(record.set_value(AttributeId(2), None), Some(StoredValue::Number(2)));
+        assert_eq!(
+            record.set_value(AttributeId(2), None),
+            Some(StoredValue::Number(2))
+        );
         assert_eq!(record.set_value(AttributeId(2), None), None);
         record.remove_tag(TagId(2));
         assert!(!record.has_tag(TagId(2)) && record.has_tag(TagId(3)));

@@ -10,8 +10,8 @@ use std::{
 };
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel, MergeOperands,
-    Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    LogLevel, MergeOperands, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 use crate::{
@@ -59,7 +59,8 @@ struct Inner {
 
 impl Inner {
     fn family(&self, family: FamilyId) -> Result<&ColumnFamily, StorageError> {
-        let missing = || StorageError::Store(format!("the column family {} is missing", family.name()));
+        let missing =
+            || StorageError::Store(format!("the column family {} is missing", family.name()));
         self.db.cf_handle(family.name()).ok_or_else(missing)
     }
 }
@@ -73,19 +74,33 @@ pub(crate) struct Rocks {
 impl Rocks {
     /// Opens the store in `dir`, creating it when there is none. `lock` is held as long as it
     /// is open.
-    pub(crate) fn open(dir: &Path, lock: File, block_cache_bytes: u64) -> Result<Self, StorageError> {
+    pub(crate) fn open(
+        dir: &Path,
+        lock: File,
+        block_cache_bytes: u64,
+    ) -> Result<Self, StorageError> {
         let cache_bytes = usize::try_from(block_cache_bytes).unwrap_or(usize::MAX);
         let cache = Cache::new_lru_cache(cache_bytes);
-        let descriptors = FamilyId::ALL
-            .into_iter()
-            .map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache)));
+        let descriptors = FamilyId::ALL.into_iter().map(|family| {
+            ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache))
+        });
         let db = DB::open_cf_descriptors(&database_options(), dir, descriptors)?;
-        Ok(Self { inner: Arc::new(Inner { db, dir: dir.to_owned(), _lock: lock }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                db,
+                dir: dir.to_owned(),
+                _lock: lock,
+            }),
+        })
     }
 
     /// Reads one value without opening the store for writing, so that a store of another format
     /// is left exactly as it is. `None` also when there is no store.
-    pub(crate) fn peek(dir: &Path, family: FamilyId, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+    pub(crate) fn peek(
+        dir: &Path,
+        family: FamilyId,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, StorageError> {
         if !dir.join("CURRENT").exists() {
             return Ok(None);
         }
@@ -95,18 +110,25 @@ impl Rocks {
             return Ok(None);
         }
         let db = DB::open_cf_for_read_only(&options, dir, ["default", family.name()], false)?;
-        let Some(handle) = db.cf_handle(family.name()) else { return Ok(None) };
+        let Some(handle) = db.cf_handle(family.name()) else {
+            return Ok(None);
+        };
         Ok(db.get_cf(handle, key)?)
     }
 
     /// The state of this moment.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot { cell: OwnedSnapshot::new(self.inner.clone(), |inner| inner.db.snapshot()) }
+        Snapshot {
+            cell: OwnedSnapshot::new(self.inner.clone(), |inner| inner.db.snapshot()),
+        }
     }
 
     /// An empty batch for this store.
     pub(crate) fn batch(&self) -> Batch {
-        Batch { inner: self.inner.clone(), batch: WriteBatch::default() }
+        Batch {
+            inner: self.inner.clone(),
+            batch: WriteBatch::default(),
+        }
     }
 
     /// Writes a batch, all or nothing.
@@ -126,9 +148,12 @@ impl Rocks {
     }
 
     /// Rewrites a family's files, merging what is pending.
+    #[cfg(test)]
     pub(crate) fn compact(&self, family: FamilyId) -> Result<(), StorageError> {
         let handle = self.inner.family(family)?;
-        self.inner.db.compact_range_cf(handle, None::<&[u8]>, None::<&[u8]>);
+        self.inner
+            .db
+            .compact_range_cf(handle, None::<&[u8]>, None::<&[u8]>);
         Ok(())
     }
 
@@ -138,7 +163,10 @@ impl Rocks {
         let mut bytes = 0;
         for entry in std::fs::read_dir(&self.inner.dir).map_err(failed)? {
             // A file may go away between the listing and the look.
-            bytes += entry.map_err(failed)?.metadata().map_or(0, |metadata| metadata.len());
+            bytes += entry
+                .map_err(failed)?
+                .metadata()
+                .map_or(0, |metadata| metadata.len());
         }
         Ok(bytes)
     }
@@ -175,8 +203,12 @@ fn family_options(family: FamilyId, cache: &Cache) -> Options {
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_write_buffer_size(FAMILY_BUFFER_BYTES);
     match family {
-        FamilyId::Fragments => options.set_merge_operator("tessera.fragment", merge_fragment, combine_fragment),
-        FamilyId::Columns => options.set_merge_operator("tessera.column", merge_column, combine_column),
+        FamilyId::Fragments => {
+            options.set_merge_operator("tessera.fragment", merge_fragment, combine_fragment)
+        }
+        FamilyId::Columns => {
+            options.set_merge_operator("tessera.column", merge_column, combine_column)
+        }
         FamilyId::UserIds | FamilyId::Records => {
             // Most keys that a load asks for are new.
             options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
@@ -207,7 +239,11 @@ fn merge_column(_key: &[u8], base: Option<&[u8]>, operands: &MergeOperands) -> O
 }
 
 /// `None` leaves the operands as they are, until a full merge says what is wrong with them.
-fn combine_fragment(_key: &[u8], _base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+fn combine_fragment(
+    _key: &[u8],
+    _base: Option<&[u8]>,
+    operands: &MergeOperands,
+) -> Option<Vec<u8>> {
     bitmap::merge_partial(operands.iter()).ok()
 }
 
@@ -255,7 +291,10 @@ impl Snapshot {
             let mut options = ReadOptions::default();
             options.set_snapshot(snapshot);
             let handle = inner.family(family)?;
-            for value in inner.db.batched_multi_get_cf_opt(handle, keys, false, &options) {
+            for value in inner
+                .db
+                .batched_multi_get_cf_opt(handle, keys, false, &options)
+            {
                 read(value?.as_deref())?;
             }
             Ok(())
@@ -301,7 +340,12 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn put(&mut self, family: FamilyId, key: &[u8], value: &[u8]) -> Result<(), StorageError> {
+    pub(crate) fn put(
+        &mut self,
+        family: FamilyId,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), StorageError> {
         self.batch.put_cf(self.inner.family(family)?, key, value);
         Ok(())
     }
@@ -311,16 +355,27 @@ impl Batch {
         Ok(())
     }
 
-    pub(crate) fn merge(&mut self, family: FamilyId, key: &[u8], operand: &[u8]) -> Result<(), StorageError> {
-        self.batch.merge_cf(self.inner.family(family)?, key, operand);
+    pub(crate) fn merge(
+        &mut self,
+        family: FamilyId,
+        key: &[u8],
+        operand: &[u8],
+    ) -> Result<(), StorageError> {
+        self.batch
+            .merge_cf(self.inner.family(family)?, key, operand);
         Ok(())
     }
 
     /// Deletes all keys that begin with `prefix`, which must not be all ones.
-    pub(crate) fn delete_prefix(&mut self, family: FamilyId, prefix: &[u8]) -> Result<(), StorageError> {
+    pub(crate) fn delete_prefix(
+        &mut self,
+        family: FamilyId,
+        prefix: &[u8],
+    ) -> Result<(), StorageError> {
         let end = end_of_prefix(prefix)
             .ok_or_else(|| StorageError::Store("a prefix of ones has no end".to_owned()))?;
-        self.batch.delete_range_cf(self.inner.family(family)?, prefix, &end);
+        self.batch
+            .delete_range_cf(self.inner.family(family)?, prefix, &end);
         Ok(())
     }
 }

@@ -27,7 +27,10 @@ const UPGRADES: &[Upgrade] = &[];
 /// Refuses a format that is newer than this version.
 pub(crate) fn check_readable(found: u32) -> Result<(), OpenError> {
     if found > FORMAT_VERSION {
-        return Err(OpenError::NewerFormat { found, supported: FORMAT_VERSION });
+        return Err(OpenError::NewerFormat {
+            found,
+            supported: FORMAT_VERSION,
+        });
     }
     Ok(())
 }
@@ -45,5 +48,8 @@ pub(crate) fn upgrade(rocks: &Rocks, found: u32) -> Result<(), OpenError> {
     if version == FORMAT_VERSION {
         return Ok(());
     }
-    Err(StorageError::Store(format!("there is no upgrade from format {version} to {FORMAT_VERSION}")).into())
+    Err(StorageError::Store(format!(
+        "there is no upgrade from format {version} to {FORMAT_VERSION}"
+    ))
+    .into())
 }

@@ -90,19 +90,31 @@ impl Expected {
         report: &mut VerifyReport,
     ) -> Result<(), StorageError> {
         let state = view.partition_state(partition)?;
-        scan::<Records>(view.snapshot(), &UserKey::prefix(partition), |key, record| {
-            report.users += 1;
-            self.users += 1;
-            if key.user.0 >= state.users_next {
-                report.problem(|| format!("user {} of partition {} has an id not given yet", key.user.0, partition.0));
-            }
-            check_keys(view, key, report)?;
-            self.add(view.schema(), key, &record);
-            Ok(())
-        })?;
+        scan::<Records>(
+            view.snapshot(),
+            &UserKey::prefix(partition),
+            |key, record| {
+                report.users += 1;
+                self.users += 1;
+                if key.user.0 >= state.users_next {
+                    report.problem(|| {
+                        format!(
+                            "user {} of partition {} has an id not given yet",
+                            key.user.0, partition.0
+                        )
+                    });
+                }
+                check_keys(view, key, report)?;
+                self.add(view.schema(), key, &record);
+                Ok(())
+            },
+        )?;
         if self.users != state.users_live {
             report.problem(|| {
-                format!("partition {} has {} users, its state says {}", partition.0, self.users, state.users_live)
+                format!(
+                    "partition {} has {} users, its state says {}",
+                    partition.0, self.users, state.users_live
+                )
             });
         }
         check_no_stray_keys(view, partition, report)
@@ -110,7 +122,11 @@ impl Expected {
 
     fn add(&mut self, schema: &Schema, key: UserKey, record: &UserRecord) {
         self.bit(key.user, RowId::Users);
-        for tag in record.tags.iter().filter(|tag| schema.tag_by_id(**tag).is_some()) {
+        for tag in record
+            .tags
+            .iter()
+            .filter(|tag| schema.tag_by_id(**tag).is_some())
+        {
             self.bit(key.user, RowId::Tag(*tag));
         }
         for (attribute, value) in &record.values {
@@ -120,7 +136,13 @@ impl Expected {
         }
     }
 
-    fn add_value(&mut self, key: UserKey, attribute: AttributeId, class: AttributeClass, value: &StoredValue) {
+    fn add_value(
+        &mut self,
+        key: UserKey,
+        attribute: AttributeId,
+        class: AttributeClass,
+        value: &StoredValue,
+    ) {
         self.bit(key.user, RowId::Present(attribute));
         match (class, value) {
             (AttributeClass::Coded, StoredValue::Code(code)) => {
@@ -128,7 +150,9 @@ impl Expected {
                 self.entry(key.user, attribute, i64::from(code.0));
             }
             (AttributeClass::MultiCoded, StoredValue::Codes(codes)) => {
-                codes.iter().for_each(|code| self.bit(key.user, RowId::Value(attribute, *code)));
+                codes
+                    .iter()
+                    .for_each(|code| self.bit(key.user, RowId::Value(attribute, *code)));
             }
             (AttributeClass::Numeric, StoredValue::Number(number)) => {
                 if *number < 0 {
@@ -142,7 +166,15 @@ impl Expected {
             }
             (AttributeClass::Textual, StoredValue::Text(text)) => {
                 let text = text.as_str().into();
-                self.texts.insert(TextKey { partition: key.partition, attribute, text, user: key.user }.to_bytes());
+                self.texts.insert(
+                    TextKey {
+                        partition: key.partition,
+                        attribute,
+                        text,
+                        user: key.user,
+                    }
+                    .to_bytes(),
+                );
             }
             // A value of another type than its attribute leads to nothing but this row, which
             // the store then has without its companions, or not at all.
@@ -157,11 +189,17 @@ impl Expected {
     }
 
     fn bit(&mut self, user: UserId, row: RowId) {
-        self.rows.entry((row, user.shard())).or_default().push(user.offset());
+        self.rows
+            .entry((row, user.shard()))
+            .or_default()
+            .push(user.offset());
     }
 
     fn entry(&mut self, user: UserId, attribute: AttributeId, value: i64) {
-        self.columns.entry((attribute, user.block())).or_default().insert(user.block_offset(), value);
+        self.columns
+            .entry((attribute, user.block()))
+            .or_default()
+            .insert(user.block_offset(), value);
     }
 
     fn check_rows(
@@ -170,17 +208,31 @@ impl Expected {
         partition: PartitionId,
         report: &mut VerifyReport,
     ) -> Result<(), StorageError> {
-        scan::<Fragments>(view.snapshot(), &FragmentKey::prefix(partition), |key, fragment| {
-            report.fragments += 1;
-            let expected = self.rows.remove(&(key.row, key.shard)).unwrap_or_default();
-            if !fragment.iter().eq(expected.iter().copied()) {
-                let found = fragment.cardinality();
-                report.problem(|| format!("{key:?} holds {found} users, the records say {}", expected.len()));
-            }
-            Ok(())
-        })?;
+        scan::<Fragments>(
+            view.snapshot(),
+            &FragmentKey::prefix(partition),
+            |key, fragment| {
+                report.fragments += 1;
+                let expected = self.rows.remove(&(key.row, key.shard)).unwrap_or_default();
+                if !fragment.iter().eq(expected.iter().copied()) {
+                    let found = fragment.cardinality();
+                    report.problem(|| {
+                        format!(
+                            "{key:?} holds {found} users, the records say {}",
+                            expected.len()
+                        )
+                    });
+                }
+                Ok(())
+            },
+        )?;
         for ((row, shard), users) in &self.rows {
-            report.problem(|| format!("{row:?} in {shard:?} of {partition:?} is missing, with {} users", users.len()));
+            report.problem(|| {
+                format!(
+                    "{row:?} in {shard:?} of {partition:?} is missing, with {} users",
+                    users.len()
+                )
+            });
         }
         Ok(())
     }
@@ -191,17 +243,27 @@ impl Expected {
         partition: PartitionId,
         report: &mut VerifyReport,
     ) -> Result<(), StorageError> {
-        scan::<Columns>(view.snapshot(), &FragmentKey::prefix(partition), |key, column| {
-            report.columns += 1;
-            let expected = self.columns.remove(&(key.attribute, key.block)).unwrap_or_default();
-            if !is_column(&column, &expected) {
-                report.problem(|| format!("{key:?} differs from the records"));
-            }
-            Ok(())
-        })?;
+        scan::<Columns>(
+            view.snapshot(),
+            &FragmentKey::prefix(partition),
+            |key, column| {
+                report.columns += 1;
+                let expected = self
+                    .columns
+                    .remove(&(key.attribute, key.block))
+                    .unwrap_or_default();
+                if !is_column(&column, &expected) {
+                    report.problem(|| format!("{key:?} differs from the records"));
+                }
+                Ok(())
+            },
+        )?;
         for ((attribute, block), entries) in &self.columns {
             report.problem(|| {
-                format!("{attribute:?} in {block:?} of {partition:?} is missing, with {} values", entries.len())
+                format!(
+                    "{attribute:?} in {block:?} of {partition:?} is missing, with {} values",
+                    entries.len()
+                )
             });
         }
         Ok(())
@@ -233,21 +295,46 @@ fn is_column(column: &ColumnBlock, expected: &BTreeMap<u16, i64>) -> bool {
 /// Whether a user's id and key lead to each other.
 fn check_keys(view: &View, key: UserKey, report: &mut VerifyReport) -> Result<(), StorageError> {
     let Some(name) = read::<UserKeys>(view.snapshot(), &key)? else {
-        report.problem(|| format!("user {} of partition {} has no key", key.user.0, key.partition.0));
+        report.problem(|| {
+            format!(
+                "user {} of partition {} has no key",
+                key.user.0, key.partition.0
+            )
+        });
         return Ok(());
     };
-    let found = read::<UserIds>(view.snapshot(), &UserIdKey { partition: key.partition, key: &name })?;
+    let found = read::<UserIds>(
+        view.snapshot(),
+        &UserIdKey {
+            partition: key.partition,
+            key: &name,
+        },
+    )?;
     if found != Some(key.user) {
-        report.problem(|| format!("the key {name:?} leads to {found:?} instead of {:?}", key.user));
+        report.problem(|| {
+            format!(
+                "the key {name:?} leads to {found:?} instead of {:?}",
+                key.user
+            )
+        });
     }
     if partition_of_key(&name, view.partition_count()) != key.partition {
-        report.problem(|| format!("the key {name:?} lies in the wrong partition {}", key.partition.0));
+        report.problem(|| {
+            format!(
+                "the key {name:?} lies in the wrong partition {}",
+                key.partition.0
+            )
+        });
     }
     Ok(())
 }
 
 /// Whether there are keys without records.
-fn check_no_stray_keys(view: &View, partition: PartitionId, report: &mut VerifyReport) -> Result<(), StorageError> {
+fn check_no_stray_keys(
+    view: &View,
+    partition: PartitionId,
+    report: &mut VerifyReport,
+) -> Result<(), StorageError> {
     let prefix = UserKey::prefix(partition);
     let mut users: Vec<UserId> = Vec::new();
     scan::<UserKeys>(view.snapshot(), &prefix, |key, _| {
@@ -262,7 +349,12 @@ fn check_no_stray_keys(view: &View, partition: PartitionId, report: &mut VerifyR
     users.dedup();
     for user in users {
         if read::<Records>(view.snapshot(), &UserKey { partition, user })?.is_none() {
-            report.problem(|| format!("user {} of partition {} has a key and no record", user.0, partition.0));
+            report.problem(|| {
+                format!(
+                    "user {} of partition {} has a key and no record",
+                    user.0, partition.0
+                )
+            });
         }
     }
     Ok(())

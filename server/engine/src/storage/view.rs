@@ -11,7 +11,10 @@ use crate::{
     storage::{
         StorageError, UserRecord,
         cache::{CacheKey, Cached, Caches, LiveView},
-        families::{Columns, Fragments, PartitionState, Partitions, Records, Texts, UserIds, UserKeys, read, read_many, scan},
+        families::{
+            Columns, Fragments, PartitionState, Partitions, Records, Texts, UserIds, UserKeys,
+            read, read_many, scan,
+        },
         keys::{ColumnKey, FragmentKey, KeyFormat, TextKey, UserIdKey, UserKey, partition_of_key},
         rocks::Snapshot,
     },
@@ -39,7 +42,13 @@ impl View {
         version: u64,
     ) -> Self {
         let live = caches.register(version);
-        Self { snapshot, schema, caches: caches.clone(), partition_count, live }
+        Self {
+            snapshot,
+            schema,
+            caches: caches.clone(),
+            partition_count,
+            live,
+        }
     }
 
     /// Counts the commits since the database was opened: a later state has a greater number.
@@ -63,7 +72,10 @@ impl View {
         &self.snapshot
     }
 
-    pub(crate) fn partition_state(&self, partition: PartitionId) -> Result<PartitionState, StorageError> {
+    pub(crate) fn partition_state(
+        &self,
+        partition: PartitionId,
+    ) -> Result<PartitionState, StorageError> {
         Ok(read::<Partitions>(&self.snapshot, &partition)?.unwrap_or_default())
     }
 }
@@ -83,14 +95,30 @@ impl Dataset for View {
         Ok(users_next.div_ceil(SHARD_USERS) as u16)
     }
 
-    fn fragment(&self, partition: PartitionId, shard: ShardId, row: RowId) -> Result<Arc<Fragment>, StorageError> {
-        let key = FragmentKey { partition, row, shard };
+    fn fragment(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        row: RowId,
+    ) -> Result<Arc<Fragment>, StorageError> {
+        let key = FragmentKey {
+            partition,
+            row,
+            shard,
+        };
         let version = self.version();
-        if let Some(Cached::Fragment(fragment)) = self.caches.find(&CacheKey::Fragment(key), version) {
+        if let Some(Cached::Fragment(fragment)) =
+            self.caches.find(&CacheKey::Fragment(key), version)
+        {
             return Ok(fragment);
         }
-        let fragment = Arc::new(read::<Fragments>(&self.snapshot, &key)?.unwrap_or_else(Fragment::empty));
-        self.caches.offer(CacheKey::Fragment(key), Cached::Fragment(fragment.clone()), version);
+        let fragment =
+            Arc::new(read::<Fragments>(&self.snapshot, &key)?.unwrap_or_else(Fragment::empty));
+        self.caches.offer(
+            CacheKey::Fragment(key),
+            Cached::Fragment(fragment.clone()),
+            version,
+        );
         Ok(fragment)
     }
 
@@ -100,19 +128,36 @@ impl Dataset for View {
         attribute: AttributeId,
         block: BlockId,
     ) -> Result<Arc<ColumnBlock>, StorageError> {
-        let key = ColumnKey { partition, attribute, block };
+        let key = ColumnKey {
+            partition,
+            attribute,
+            block,
+        };
         let version = self.version();
         if let Some(Cached::Column(column)) = self.caches.find(&CacheKey::Column(key), version) {
             return Ok(column);
         }
-        let column = Arc::new(read::<Columns>(&self.snapshot, &key)?.unwrap_or_else(ColumnBlock::empty));
-        self.caches.offer(CacheKey::Column(key), Cached::Column(column.clone()), version);
+        let column =
+            Arc::new(read::<Columns>(&self.snapshot, &key)?.unwrap_or_else(ColumnBlock::empty));
+        self.caches.offer(
+            CacheKey::Column(key),
+            Cached::Column(column.clone()),
+            version,
+        );
         Ok(column)
     }
 
-    fn keys(&self, partition: PartitionId, users: &[UserId], keys: &mut Vec<String>) -> Result<(), StorageError> {
+    fn keys(
+        &self,
+        partition: PartitionId,
+        users: &[UserId],
+        keys: &mut Vec<String>,
+    ) -> Result<(), StorageError> {
         for users in users.chunks(KEYS_AT_ONCE) {
-            let wanted: Vec<Vec<u8>> = users.iter().map(|&user| UserKey { partition, user }.to_bytes()).collect();
+            let wanted: Vec<Vec<u8>> = users
+                .iter()
+                .map(|&user| UserKey { partition, user }.to_bytes())
+                .collect();
             let mut next = users.iter();
             read_many::<UserKeys>(&self.snapshot, &wanted, |key| {
                 let user = next.next().copied().unwrap_or(UserId(u32::MAX));
@@ -130,7 +175,10 @@ impl Dataset for View {
     }
 
     fn record(&self, location: Location) -> Result<Option<UserRecord>, StorageError> {
-        let key = UserKey { partition: location.partition, user: location.user };
+        let key = UserKey {
+            partition: location.partition,
+            user: location.user,
+        };
         read::<Records>(&self.snapshot, &key)
     }
 
@@ -155,19 +203,25 @@ impl Dataset for View {
         visit: &mut dyn FnMut(UserId, &str, &UserRecord),
     ) -> Result<(), StorageError> {
         let mut names = Vec::new();
-        scan::<Records>(&self.snapshot, &UserKey::prefix(partition), |key, record| {
-            names.clear();
-            self.keys(partition, &[key.user], &mut names)?;
-            if let [name] = names.as_slice() {
-                visit(key.user, name, &record);
-            }
-            Ok(())
-        })
+        scan::<Records>(
+            &self.snapshot,
+            &UserKey::prefix(partition),
+            |key, record| {
+                names.clear();
+                self.keys(partition, &[key.user], &mut names)?;
+                if let [name] = names.as_slice() {
+                    visit(key.user, name, &record);
+                }
+                Ok(())
+            },
+        )
     }
 }
 
 impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("View").field("version", &self.version()).finish_non_exhaustive()
+        f.debug_struct("View")
+            .field("version", &self.version())
+            .finish_non_exhaustive()
     }
 }

@@ -79,9 +79,15 @@ pub fn micros_of_day(day: i32) -> i64 {
 /// # Errors
 /// [`TimeError::NotADate`].
 pub fn parse_date(text: &str) -> Result<i32, TimeError> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b'+');
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b'+');
     let date: Date = text.parse().map_err(|_| TimeError::NotADate)?;
-    if is_plain { Ok(days_of_date(date)) } else { Err(TimeError::NotADate) }
+    if is_plain {
+        Ok(days_of_date(date))
+    } else {
+        Err(TimeError::NotADate)
+    }
 }
 
 /// Reads an RFC 3339 timestamp into microseconds since 1970-01-01T00:00:00Z. Without a zone it
@@ -94,7 +100,9 @@ pub fn parse_timestamp(text: &str) -> Result<i64, TimeError> {
         return Ok(micros_of_timestamp(timestamp));
     }
     let local: DateTime = text.parse().map_err(|_| TimeError::NotATimestamp)?;
-    let zoned = local.to_zoned(TimeZone::UTC).map_err(|_| TimeError::OutOfRange)?;
+    let zoned = local
+        .to_zoned(TimeZone::UTC)
+        .map_err(|_| TimeError::OutOfRange)?;
     Ok(micros_of_timestamp(zoned.timestamp()))
 }
 
@@ -105,7 +113,8 @@ pub fn format_date(days: i32) -> String {
 
 /// A time as text, `2026-11-23T10:00:00Z`; the bare number when no calendar reaches it.
 pub fn format_timestamp(micros: i64) -> String {
-    timestamp_of_micros(micros).map_or_else(|| micros.to_string(), |timestamp| timestamp.to_string())
+    timestamp_of_micros(micros)
+        .map_or_else(|| micros.to_string(), |timestamp| timestamp.to_string())
 }
 
 /// What `now-30d` or `today+2w` means when the statement's moment is `now`.
@@ -119,7 +128,10 @@ pub fn resolve_relative(relative: RelativeTime, now: Timestamp) -> Result<Resolv
         TimeAnchor::Today => {
             // A bare `today` is the day, whatever unit its zero has.
             let is_day = relative.amount == 0 || is_calendar(relative.unit);
-            (local.date().to_datetime(jiff::civil::Time::midnight()), is_day)
+            (
+                local.date().to_datetime(jiff::civil::Time::midnight()),
+                is_day,
+            )
         }
     };
     let span = span_of(relative.amount, relative.unit)?;
@@ -127,7 +139,9 @@ pub fn resolve_relative(relative: RelativeTime, now: Timestamp) -> Result<Resolv
     if is_day {
         return Ok(ResolvedTime::Day(days_of_date(end.date())));
     }
-    let zoned = end.to_zoned(TimeZone::UTC).map_err(|_| TimeError::OutOfRange)?;
+    let zoned = end
+        .to_zoned(TimeZone::UTC)
+        .map_err(|_| TimeError::OutOfRange)?;
     Ok(ResolvedTime::Micros(micros_of_timestamp(zoned.timestamp())))
 }
 
@@ -158,7 +172,9 @@ pub fn period_start(day: i32, unit: CalendarUnit) -> Option<i32> {
     let date = date_of_days(day)?;
     let start = match unit {
         CalendarUnit::Day => date,
-        CalendarUnit::Week => date.checked_sub(i32::from(date.weekday().to_monday_zero_offset()).days()).ok()?,
+        CalendarUnit::Week => date
+            .checked_sub(i32::from(date.weekday().to_monday_zero_offset()).days())
+            .ok()?,
         CalendarUnit::Month => date.first_of_month(),
         CalendarUnit::Quarter => Date::new(date.year(), (date.month() - 1) / 3 * 3 + 1, 1).ok()?,
         CalendarUnit::Year => date.first_of_year(),
@@ -203,7 +219,9 @@ mod tests {
 
     #[test]
     fn timestamps_are_read_with_and_without_zone() {
-        let check = |text: &str, expected: Result<i64, TimeError>| assert_eq!(parse_timestamp(text), expected, "{text}");
+        let check = |text: &str, expected: Result<i64, TimeError>| {
+            assert_eq!(parse_timestamp(text), expected, "{text}")
+        };
         check("1970-01-01T00:00:01Z", Ok(1_000_000));
         check("1970-01-01T01:00:00+01:00", Ok(0));
         check("1970-01-01 00:00:01", Ok(1_000_000));
@@ -221,18 +239,73 @@ mod tests {
     fn relative_times_follow_the_calendar() {
         let now: Timestamp = "2026-03-31T10:30:00Z".parse().unwrap();
         let check = |anchor, amount, unit, expected| {
-            assert_eq!(resolve_relative(RelativeTime { anchor, amount, unit }, now), expected);
+            assert_eq!(
+                resolve_relative(
+                    RelativeTime {
+                        anchor,
+                        amount,
+                        unit
+                    },
+                    now
+                ),
+                expected
+            );
         };
         let at = |text: &str| Ok(ResolvedTime::Micros(parse_timestamp(text).unwrap()));
-        check(TimeAnchor::Today, 0, TimeUnit::Day, Ok(ResolvedTime::Day(day("2026-03-31"))));
-        check(TimeAnchor::Today, 0, TimeUnit::Second, Ok(ResolvedTime::Day(day("2026-03-31"))));
-        check(TimeAnchor::Today, -1, TimeUnit::Month, Ok(ResolvedTime::Day(day("2026-02-28"))));
-        check(TimeAnchor::Today, 2, TimeUnit::Week, Ok(ResolvedTime::Day(day("2026-04-14"))));
-        check(TimeAnchor::Today, 2, TimeUnit::Hour, at("2026-03-31T02:00:00Z"));
-        check(TimeAnchor::Now, -30, TimeUnit::Day, at("2026-03-01T10:30:00Z"));
-        check(TimeAnchor::Now, 90, TimeUnit::Second, at("2026-03-31T10:31:30Z"));
-        check(TimeAnchor::Now, -1, TimeUnit::Year, at("2025-03-31T10:30:00Z"));
-        check(TimeAnchor::Now, i32::MAX, TimeUnit::Year, Err(TimeError::OutOfRange));
+        check(
+            TimeAnchor::Today,
+            0,
+            TimeUnit::Day,
+            Ok(ResolvedTime::Day(day("2026-03-31"))),
+        );
+        check(
+            TimeAnchor::Today,
+            0,
+            TimeUnit::Second,
+            Ok(ResolvedTime::Day(day("2026-03-31"))),
+        );
+        check(
+            TimeAnchor::Today,
+            -1,
+            TimeUnit::Month,
+            Ok(ResolvedTime::Day(day("2026-02-28"))),
+        );
+        check(
+            TimeAnchor::Today,
+            2,
+            TimeUnit::Week,
+            Ok(ResolvedTime::Day(day("2026-04-14"))),
+        );
+        check(
+            TimeAnchor::Today,
+            2,
+            TimeUnit::Hour,
+            at("2026-03-31T02:00:00Z"),
+        );
+        check(
+            TimeAnchor::Now,
+            -30,
+            TimeUnit::Day,
+            at("2026-03-01T10:30:00Z"),
+        );
+        check(
+            TimeAnchor::Now,
+            90,
+            TimeUnit::Second,
+            at("2026-03-31T10:31:30Z"),
+        );
+        check(
+            TimeAnchor::Now,
+            -1,
+            TimeUnit::Year,
+            at("2025-03-31T10:30:00Z"),
+        );
+        check(
+            TimeAnchor::Now,
+            i32::MAX,
+            TimeUnit::Year,
+            Err(TimeError::OutOfRange),
+        );
     }
 
     #[test]

@@ -25,7 +25,9 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock whose monotonic time starts now.
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 }
 
@@ -60,7 +62,12 @@ struct ManualState {
 impl ManualClock {
     /// A clock that stands at this time.
     pub fn at(now: Timestamp) -> Self {
-        Self { state: Mutex::new(ManualState { now, monotonic: Duration::ZERO }) }
+        Self {
+            state: Mutex::new(ManualState {
+                now,
+                monotonic: Duration::ZERO,
+            }),
+        }
     }
 
     /// Moves both times forward. At the end of time it stays there.
@@ -77,7 +84,9 @@ impl ManualClock {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, ManualState> {
         // The state is two plain values: whoever panicked left nothing half done.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -6,8 +6,8 @@ mod calendar;
 mod clock;
 
 pub use calendar::{
-    MICROS_PER_DAY, ResolvedTime, TimeError, date_of_days, day_of_micros, days_of_date, format_date,
-    format_timestamp, micros_of_day, micros_of_timestamp, parse_date, parse_timestamp, period_end, period_start,
-    resolve_relative, timestamp_of_micros,
+    MICROS_PER_DAY, ResolvedTime, TimeError, date_of_days, day_of_micros, days_of_date,
+    format_date, format_timestamp, micros_of_day, micros_of_timestamp, parse_date, parse_timestamp,
+    period_end, period_start, resolve_relative, timestamp_of_micros,
 };
 pub use clock::{Clock, ManualClock, SystemClock};

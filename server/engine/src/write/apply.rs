@@ -26,11 +26,13 @@ pub(super) fn apply(
     match command {
         Command::Users { at_us: _, commands } => {
             staging.partitions[usize::from(partition.0)].applied_offset += 1;
-            commands.into_iter().try_for_each(|command| apply_to_user(staging, limits, partition, command))
+            commands
+                .into_iter()
+                .try_for_each(|command| apply_to_user(staging, limits, partition, command))
         }
-        Command::Schema { at_us: _, changes } => {
-            changes.into_iter().try_for_each(|change| staging.change_definition(change))
-        }
+        Command::Schema { at_us: _, changes } => changes
+            .into_iter()
+            .try_for_each(|change| staging.change_definition(change)),
     }
 }
 
@@ -58,15 +60,31 @@ fn apply_to_user(
         UserCommand::Set { key, values } => {
             let slot = staging.find(&key)?;
             staging.create(slot)?;
-            values.into_iter().try_for_each(|(attribute, value)| set_value(staging, limits, slot, attribute, value))
+            values.into_iter().try_for_each(|(attribute, value)| {
+                set_value(staging, limits, slot, attribute, value)
+            })
         }
-        UserCommand::Add { key, attribute, codes } => {
+        UserCommand::Add {
+            key,
+            attribute,
+            codes,
+        } => {
             let slot = staging.find(&key)?;
             staging.create(slot)?;
             let merged = union(codes_of(staging, slot, attribute), &codes);
-            set_value(staging, limits, slot, attribute, Some(StoredValue::Codes(merged)))
+            set_value(
+                staging,
+                limits,
+                slot,
+                attribute,
+                Some(StoredValue::Codes(merged)),
+            )
         }
-        UserCommand::Remove { key, attribute, codes } => {
+        UserCommand::Remove {
+            key,
+            attribute,
+            codes,
+        } => {
             let slot = staging.find(&key)?;
             let mut left = codes_of(staging, slot, attribute).to_vec();
             left.retain(|code| !codes.contains(code));
@@ -82,9 +100,17 @@ fn apply_to_user(
     }
 }
 
-fn add_tags(staging: &mut Staging, limits: &Limits, slot: SlotId, tags: &[TagId]) -> Result<(), Error> {
+fn add_tags(
+    staging: &mut Staging,
+    limits: &Limits,
+    slot: SlotId,
+    tags: &[TagId],
+) -> Result<(), Error> {
     for &tag in tags {
-        if staging.record(slot).is_none_or(|record| record.has_tag(tag)) {
+        if staging
+            .record(slot)
+            .is_none_or(|record| record.has_tag(tag))
+        {
             continue;
         }
         let siblings = match exclusive_group(&staging.schema, tag) {
@@ -92,14 +118,20 @@ fn add_tags(staging: &mut Staging, limits: &Limits, slot: SlotId, tags: &[TagId]
             None => Vec::new(),
         };
         if let Some(record) = staging.record_mut(slot) {
-            siblings.into_iter().for_each(|sibling| record.remove_tag(sibling));
+            siblings
+                .into_iter()
+                .for_each(|sibling| record.remove_tag(sibling));
             record.add_tag(tag);
         }
     }
     let held = staging.record(slot).map_or(0, |record| record.tags.len());
     if held > limits.user_tags_max as usize {
         let user = staging.slot(slot).key.to_string();
-        return Err(LimitError::UserTags { user, max: limits.user_tags_max }.into());
+        return Err(LimitError::UserTags {
+            user,
+            max: limits.user_tags_max,
+        }
+        .into());
     }
     Ok(())
 }
@@ -111,8 +143,14 @@ fn exclusive_group(schema: &Schema, tag: TagId) -> Option<GroupId> {
 }
 
 fn held_of_group(schema: &Schema, record: Option<&UserRecord>, group: GroupId) -> Vec<TagId> {
-    let is_member = |tag: &&TagId| schema.tag_by_id(**tag).is_some_and(|definition| definition.group == Some(group));
-    record.map(|record| record.tags.iter().filter(is_member).copied().collect()).unwrap_or_default()
+    let is_member = |tag: &&TagId| {
+        schema
+            .tag_by_id(**tag)
+            .is_some_and(|definition| definition.group == Some(group))
+    };
+    record
+        .map(|record| record.tags.iter().filter(is_member).copied().collect())
+        .unwrap_or_default()
 }
 
 fn remove_tags(staging: &mut Staging, slot: SlotId, tags: &[TagId]) {
@@ -126,7 +164,10 @@ fn remove_tags(staging: &mut Staging, slot: SlotId, tags: &[TagId]) {
 }
 
 fn codes_of(staging: &Staging, slot: SlotId, attribute: AttributeId) -> &[ValueCode] {
-    match staging.record(slot).and_then(|record| record.value(attribute)) {
+    match staging
+        .record(slot)
+        .and_then(|record| record.value(attribute))
+    {
         Some(StoredValue::Codes(codes)) => codes,
         Some(StoredValue::Code(_) | StoredValue::Number(_) | StoredValue::Text(_)) | None => &[],
     }
@@ -147,13 +188,23 @@ fn set_value(
     attribute: AttributeId,
     value: Option<StoredValue>,
 ) -> Result<(), Error> {
-    let Some(record) = staging.record(slot) else { return Ok(()) };
+    let Some(record) = staging.record(slot) else {
+        return Ok(());
+    };
     let present = record.value(attribute);
     if present == value.as_ref() {
         return Ok(());
     }
-    let unknown = || Error::Internal(format!("a command names the unknown attribute {}", attribute.0));
-    let definition = staging.schema.attribute_by_id(attribute).ok_or_else(unknown)?;
+    let unknown = || {
+        Error::Internal(format!(
+            "a command names the unknown attribute {}",
+            attribute.0
+        ))
+    };
+    let definition = staging
+        .schema
+        .attribute_by_id(attribute)
+        .ok_or_else(unknown)?;
     if let (Mutability::WriteOnce, Some(present)) = (definition.mutability, present) {
         return Err(write_once_error(staging, slot, definition, present, value.as_ref()).into());
     }
@@ -182,9 +233,13 @@ fn check_value_count(
                 max: limits.user_values_max,
             })
         }
-        Some(StoredValue::Codes(_) | StoredValue::Code(_) | StoredValue::Number(_) | StoredValue::Text(_)) | None => {
-            Ok(())
-        }
+        Some(
+            StoredValue::Codes(_)
+            | StoredValue::Code(_)
+            | StoredValue::Number(_)
+            | StoredValue::Text(_),
+        )
+        | None => Ok(()),
     }
 }
 
@@ -207,8 +262,12 @@ fn write_once_error(
 /// Clears what refers to a user who is gone, write-once or not.
 fn forget(staging: &mut Staging, partition: PartitionId, target: &str) -> Result<(), Error> {
     let is_reference = |definition: &&AttributeDefinition| definition.kind == AttributeKind::User;
-    let attributes: Vec<AttributeId> =
-        staging.schema.attributes_by_id().filter(is_reference).map(|definition| definition.id).collect();
+    let attributes: Vec<AttributeId> = staging
+        .schema
+        .attributes_by_id()
+        .filter(is_reference)
+        .map(|definition| definition.id)
+        .collect();
     for (attribute, slot) in staging.referrers(partition, &attributes, target)? {
         if !staging.refers(slot, attribute, target) {
             continue;
@@ -228,12 +287,20 @@ pub(super) fn facts_between(before: Option<&UserRecord>, after: Option<&UserReco
     let mut values = 0;
     for (attribute, value) in &before.values {
         values += match (value, after.value(*attribute)) {
-            (StoredValue::Codes(codes), Some(StoredValue::Codes(others))) => difference(codes, others),
-            (value, other) => u64::from(other != Some(value)) * size_of_value(value).max(other.map_or(0, size_of_value)),
+            (StoredValue::Codes(codes), Some(StoredValue::Codes(others))) => {
+                difference(codes, others)
+            }
+            (value, other) => {
+                u64::from(other != Some(value))
+                    * size_of_value(value).max(other.map_or(0, size_of_value))
+            }
         };
     }
     let is_new = |attribute: AttributeId| before.value(attribute).is_none();
-    let added = after.values.iter().filter(|(attribute, _)| is_new(*attribute));
+    let added = after
+        .values
+        .iter()
+        .filter(|(attribute, _)| is_new(*attribute));
     tags + values + added.map(|(_, value)| size_of_value(value)).sum::<u64>()
 }
 
@@ -246,6 +313,9 @@ fn size_of_value(value: &StoredValue) -> u64 {
 
 /// How many elements are in one of two sorted lists only.
 fn difference<T: Ord>(left: &[T], right: &[T]) -> u64 {
-    let common = left.iter().filter(|element| right.binary_search(element).is_ok()).count();
+    let common = left
+        .iter()
+        .filter(|element| right.binary_search(element).is_ok())
+        .count();
     (left.len() + right.len() - 2 * common) as u64
 }

@@ -8,7 +8,8 @@ use crate::{
     datum::Datum,
     limits::{KEY_BYTES_MAX, TEXT_BYTES_MAX, VALUE_BYTES_MAX},
     time::{
-        date_of_days, format_date, format_timestamp, micros_of_day, parse_date, parse_timestamp, timestamp_of_micros,
+        date_of_days, format_date, format_timestamp, micros_of_day, parse_date, parse_timestamp,
+        timestamp_of_micros,
     },
 };
 
@@ -45,9 +46,11 @@ pub(super) fn show(datum: &Datum) -> String {
         Datum::Text(text) => format!("{:?}", excerpt(text)),
         Datum::List(texts) => excerpt(&format!("({})", texts.join(", "))),
         Datum::Real(real) => real.to_string(),
-        Datum::Boolean(_) | Datum::Integer(_) | Datum::Decimal { .. } | Datum::Date(_) | Datum::Timestamp(_) => {
-            canonical_text(datum).unwrap_or_default()
-        }
+        Datum::Boolean(_)
+        | Datum::Integer(_)
+        | Datum::Decimal { .. }
+        | Datum::Date(_)
+        | Datum::Timestamp(_) => canonical_text(datum).unwrap_or_default(),
     }
 }
 
@@ -67,10 +70,18 @@ pub(super) fn canonical_text(datum: &Datum) -> Result<String, Misfit> {
 }
 
 fn decimal_text(units: i128, scale: u8) -> String {
-    let digits = format!("{:0>width$}", units.unsigned_abs(), width = usize::from(scale) + 1);
+    let digits = format!(
+        "{:0>width$}",
+        units.unsigned_abs(),
+        width = usize::from(scale) + 1
+    );
     let (whole, fraction) = digits.split_at(digits.len() - usize::from(scale));
     let sign = if units < 0 { "-" } else { "" };
-    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    if fraction.is_empty() {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    }
 }
 
 /// The value of an enum or multi: in NFC, neither empty nor too long.
@@ -88,9 +99,15 @@ pub(super) fn vocabulary_text(datum: &Datum) -> Result<String, Misfit> {
 /// A number `units` / 10^`scale` in so many digits after the point.
 fn rescale(units: i128, scale: u8, wanted: u8) -> Result<i64, Misfit> {
     let too_large = || "it does not fit 64 bits".to_owned();
-    let power = |exponent: u8| 10i128.checked_pow(u32::from(exponent)).ok_or_else(too_large);
+    let power = |exponent: u8| {
+        10i128
+            .checked_pow(u32::from(exponent))
+            .ok_or_else(too_large)
+    };
     let rescaled = if scale <= wanted {
-        units.checked_mul(power(wanted - scale)?).ok_or_else(too_large)?
+        units
+            .checked_mul(power(wanted - scale)?)
+            .ok_or_else(too_large)?
     } else {
         let divisor = power(scale - wanted)?;
         if units % divisor != 0 {
@@ -119,7 +136,9 @@ fn parse_decimal(text: &str) -> Result<(i128, u8), Misfit> {
         return Err(not_a_number());
     }
     let fraction = fraction.trim_end_matches('0');
-    let units: i128 = format!("{whole}{fraction}").parse().map_err(|_| "it does not fit 64 bits".to_owned())?;
+    let units: i128 = format!("{whole}{fraction}")
+        .parse()
+        .map_err(|_| "it does not fit 64 bits".to_owned())?;
     let scale = u8::try_from(fraction.len()).map_err(|_| "it has too many digits".to_owned())?;
     Ok((if negative { -units } else { units }, scale))
 }
@@ -128,7 +147,10 @@ fn parse_decimal(text: &str) -> Result<(i128, u8), Misfit> {
 pub(super) fn number(datum: &Datum, scale: u8) -> Result<i64, Misfit> {
     match datum {
         Datum::Integer(number) => rescale(i128::from(*number), 0, scale),
-        Datum::Decimal { units, scale: written } => rescale(*units, *written, scale),
+        Datum::Decimal {
+            units,
+            scale: written,
+        } => rescale(*units, *written, scale),
         Datum::Text(text) => {
             let (units, written) = parse_decimal(text)?;
             rescale(units, written, scale)
@@ -138,9 +160,12 @@ pub(super) fn number(datum: &Datum, scale: u8) -> Result<i64, Misfit> {
             let (units, written) = parse_decimal(&real.to_string())?;
             rescale(units, written, scale)
         }
-        Datum::Real(_) | Datum::Null | Datum::Boolean(_) | Datum::Date(_) | Datum::Timestamp(_) | Datum::List(_) => {
-            Err("it is not a number".to_owned())
-        }
+        Datum::Real(_)
+        | Datum::Null
+        | Datum::Boolean(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_)
+        | Datum::List(_) => Err("it is not a number".to_owned()),
     }
 }
 
@@ -155,9 +180,13 @@ pub(super) fn date(datum: &Datum) -> Result<i64, Misfit> {
         | Datum::Decimal { .. }
         | Datum::Real(_)
         | Datum::Timestamp(_)
-        | Datum::List(_) => return Err("it is not a date; dates are written like 2026-11-23".to_owned()),
+        | Datum::List(_) => {
+            return Err("it is not a date; dates are written like 2026-11-23".to_owned());
+        }
     };
-    date_of_days(days).map(|_| i64::from(days)).ok_or_else(|| "it lies outside the years -9999 to 9999".to_owned())
+    date_of_days(days)
+        .map(|_| i64::from(days))
+        .ok_or_else(|| "it lies outside the years -9999 to 9999".to_owned())
 }
 
 /// Microseconds since 1970-01-01T00:00:00Z; a date is its midnight in UTC.
@@ -172,7 +201,10 @@ pub(super) fn timestamp(datum: &Datum) -> Result<i64, Misfit> {
         | Datum::Decimal { .. }
         | Datum::Real(_)
         | Datum::List(_) => {
-            return Err("it is not a timestamp; timestamps are written like 2026-11-23T10:00:00Z".to_owned());
+            return Err(
+                "it is not a timestamp; timestamps are written like 2026-11-23T10:00:00Z"
+                    .to_owned(),
+            );
         }
     };
     timestamp_of_micros(micros)
@@ -203,7 +235,10 @@ pub(super) fn boolean(datum: &Datum) -> Result<bool, Misfit> {
 pub(super) fn text(datum: &Datum) -> Result<String, Misfit> {
     let text = canonical_text(datum)?;
     if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("a text has at most {TEXT_BYTES_MAX} bytes, this one has {}", text.len()));
+        return Err(format!(
+            "a text has at most {TEXT_BYTES_MAX} bytes, this one has {}",
+            text.len()
+        ));
     }
     Ok(text)
 }
@@ -226,17 +261,63 @@ mod tests {
     #[test]
     fn numbers_fit_exactly_or_not_at_all() {
         let check = |datum: Datum, scale: u8, expected: Option<i64>| {
-            assert_eq!(number(&datum, scale).ok(), expected, "{datum:?} at scale {scale}");
+            assert_eq!(
+                number(&datum, scale).ok(),
+                expected,
+                "{datum:?} at scale {scale}"
+            );
         };
         check(Datum::Integer(42), 0, Some(42));
         check(Datum::Integer(42), 2, Some(4200));
         check(Datum::Integer(i64::MAX), 1, None);
-        check(Datum::Decimal { units: 4200, scale: 2 }, 0, Some(42));
-        check(Datum::Decimal { units: 4250, scale: 2 }, 0, None);
-        check(Datum::Decimal { units: 1500, scale: 3 }, 2, Some(150));
-        check(Datum::Decimal { units: 1501, scale: 3 }, 2, None);
-        check(Datum::Decimal { units: i128::MAX, scale: 0 }, 18, None);
-        check(Datum::Decimal { units: 1, scale: 255 }, 18, None);
+        check(
+            Datum::Decimal {
+                units: 4200,
+                scale: 2,
+            },
+            0,
+            Some(42),
+        );
+        check(
+            Datum::Decimal {
+                units: 4250,
+                scale: 2,
+            },
+            0,
+            None,
+        );
+        check(
+            Datum::Decimal {
+                units: 1500,
+                scale: 3,
+            },
+            2,
+            Some(150),
+        );
+        check(
+            Datum::Decimal {
+                units: 1501,
+                scale: 3,
+            },
+            2,
+            None,
+        );
+        check(
+            Datum::Decimal {
+                units: i128::MAX,
+                scale: 0,
+            },
+            18,
+            None,
+        );
+        check(
+            Datum::Decimal {
+                units: 1,
+                scale: 255,
+            },
+            18,
+            None,
+        );
         check(t("-12.50"), 2, Some(-1250));
         check(t("+7"), 0, Some(7));
         check(t("12.500"), 1, Some(125));
@@ -247,7 +328,9 @@ mod tests {
         check(Datum::Real(1e300), 0, None);
         check(Datum::Real(f64::NAN), 0, None);
         check(Datum::Real(f64::INFINITY), 0, None);
-        for text in ["", "-", ".", "1.", ".5", "1e3", "0x1", "1 ", "--1", "é", "１"] {
+        for text in [
+            "", "-", ".", "1.", ".5", "1e3", "0x1", "1 ", "--1", "é", "１",
+        ] {
             check(t(text), 2, None);
         }
         check(t(&format!("0.{}1", "0".repeat(300))), 2, None);
@@ -257,7 +340,9 @@ mod tests {
 
     #[test]
     fn booleans_take_their_names_and_digits() {
-        let check = |datum: Datum, expected: Option<bool>| assert_eq!(boolean(&datum).ok(), expected, "{datum:?}");
+        let check = |datum: Datum, expected: Option<bool>| {
+            assert_eq!(boolean(&datum).ok(), expected, "{datum:?}")
+        };
         check(t("TRUE"), Some(true));
         check(t("false"), Some(false));
         check(Datum::Integer(1), Some(true));
@@ -281,12 +366,22 @@ mod tests {
     #[test]
     fn vocabulary_is_normalised_text() {
         let check = |datum: Datum, expected: Option<&str>| {
-            assert_eq!(vocabulary_text(&datum).ok().as_deref(), expected, "{datum:?}");
+            assert_eq!(
+                vocabulary_text(&datum).ok().as_deref(),
+                expected,
+                "{datum:?}"
+            );
         };
         check(t("e\u{301}"), Some("\u{e9}"));
         check(Datum::Integer(-3), Some("-3"));
         check(Datum::Boolean(true), Some("true"));
-        check(Datum::Decimal { units: -5, scale: 2 }, Some("-0.05"));
+        check(
+            Datum::Decimal {
+                units: -5,
+                scale: 2,
+            },
+            Some("-0.05"),
+        );
         check(Datum::Date(0), Some("1970-01-01"));
         check(t(""), None);
         check(t(&"x".repeat(257)), None);

@@ -105,3 +105,100 @@ pub(crate) enum SchemaChange {
         key: SchemaKey,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+    use std::fmt::Write;
+
+    use super::*;
+    use crate::storage::StoredNotes;
+
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/commands.txt");
+
+    fn user_commands() -> Vec<UserCommand> {
+        let key = || "u1".to_owned();
+        let values = vec![
+            (AttributeId(3), Some(StoredValue::Number(-7))),
+            (AttributeId(300), None),
+        ];
+        vec![
+            UserCommand::Ensure { key: key() },
+            UserCommand::Tag {
+                key: key(),
+                tags: vec![TagId(1), TagId(70_000)],
+            },
+            UserCommand::Untag {
+                key: key(),
+                tags: vec![TagId(2)],
+            },
+            UserCommand::Set { key: key(), values },
+            UserCommand::Add {
+                key: key(),
+                attribute: AttributeId(4),
+                codes: vec![ValueCode(0)],
+            },
+            UserCommand::Remove {
+                key: key(),
+                attribute: AttributeId(4),
+                codes: vec![ValueCode(5)],
+            },
+            UserCommand::Delete { key: key() },
+            UserCommand::Forget { key: key() },
+        ]
+    }
+
+    fn examples() -> Vec<Command> {
+        let at_us = 1_700_000_000_000_000;
+        let notes = StoredNotes {
+            description: None,
+            owner: None,
+        };
+        let definition = StoredDefinition::Tag {
+            name: "vip".to_owned(),
+            group: None,
+            notes,
+        };
+        let put = SchemaChange::Put {
+            key: SchemaKey::Tag(TagId(9)),
+            definition,
+        };
+        let drop = SchemaChange::Drop {
+            key: SchemaKey::Attribute(AttributeId(2)),
+        };
+        let users = user_commands().into_iter().map(|command| Command::Users {
+            at_us,
+            commands: vec![command],
+        });
+        users
+            .chain([Command::Schema {
+                at_us,
+                changes: vec![put, drop],
+            }])
+            .collect()
+    }
+
+    /// A difference means that a log of commands would be read differently. `TESSERA_BLESS=1`
+    /// writes the file anew.
+    #[test]
+    fn bytes_are_what_they_were() {
+        let mut sheet = String::new();
+        for command in examples() {
+            let bytes = bincode::encode_to_vec(&command, bincode::config::standard()).unwrap();
+            let (again, read) =
+                bincode::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
+            assert_eq!((&command, bytes.len()), (&again, read));
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            writeln!(sheet, "{command:?}\n  {hex}").unwrap();
+        }
+        if std::env::var_os("TESSERA_BLESS").is_some() {
+            std::fs::write(FILE, &sheet).unwrap();
+        }
+        assert_eq!(
+            sheet,
+            std::fs::read_to_string(FILE).unwrap(),
+            "the commands have changed"
+        );
+    }
+}

@@ -7,8 +7,9 @@ use crate::{
     ids::PartitionId,
     schema::Schema,
     storage::{
-        Changes, Definitions, IdempotentOutcome, NextIds, NextIdsKey, PartitionState, Partitions, Records, RequestKey,
-        Requests, SchemaKey, Store, UnusedIds, UserIdKey, UserIds, UserKey, UserKeys, View,
+        Changes, Definitions, IdempotentOutcome, NextIds, NextIdsKey, PartitionState, Partitions,
+        Records, RequestKey, Requests, SchemaKey, Store, UnusedIds, UserIdKey, UserIds, UserKey,
+        UserKeys, View,
     },
     write::{
         command::SchemaChange,
@@ -34,17 +35,35 @@ pub(super) fn commit(
     outcomes: &OutcomeChanges,
     version: u64,
 ) -> Result<Option<Arc<View>>, Error> {
-    let mut changed: Vec<&Slot> = staging.slots().iter().filter(|slot| is_changed(slot)).collect();
+    let mut changed: Vec<&Slot> = staging
+        .slots()
+        .iter()
+        .filter(|slot| is_changed(slot))
+        .collect();
     let has_outcomes = !outcomes.added.is_empty() || !outcomes.removed.is_empty();
     if changed.is_empty() && staging.schema_changes.is_empty() && !has_outcomes {
         return Ok(None);
     }
     let mut changes = store.changes();
-    put_schema(&mut changes, &staging.schema, &staging.schema_changes, store.partition_count())?;
-    let place = |slot: &&Slot| (slot.partition, slot.after.as_ref().or(slot.before.as_ref()).map(|user| user.id));
+    put_schema(
+        &mut changes,
+        &staging.schema,
+        &staging.schema_changes,
+        store.partition_count(),
+    )?;
+    let place = |slot: &&Slot| {
+        (
+            slot.partition,
+            slot.after
+                .as_ref()
+                .or(slot.before.as_ref())
+                .map(|user| user.id),
+        )
+    };
     changed.sort_unstable_by_key(place);
     put_users(&mut changes, &staging.schema, &changed)?;
-    for (partition, (state, before)) in staging.partitions.iter().zip(partitions_before).enumerate() {
+    for (partition, (state, before)) in staging.partitions.iter().zip(partitions_before).enumerate()
+    {
         if state != before {
             // As many as partitions, which an u16 counts.
             changes.put::<Partitions>(&PartitionId(partition as u16), state)?;
@@ -56,7 +75,11 @@ pub(super) fn commit(
     for (key, outcome) in &outcomes.added {
         changes.put::<Requests>(&RequestKey(*key), outcome)?;
     }
-    Ok(Some(store.commit(changes, staging.schema.clone(), version)?))
+    Ok(Some(store.commit(
+        changes,
+        staging.schema.clone(),
+        version,
+    )?))
 }
 
 fn is_changed(slot: &Slot) -> bool {
@@ -78,19 +101,33 @@ fn put_users(changes: &mut Changes, schema: &Schema, changed: &[&Slot]) -> Resul
             (Some(before), Some(after)) if before.id == after.id => {
                 put_record(changes, slot, after)?;
                 derived
-                    .change(schema, slot.partition, after.id, Some(&before.record), Some(&after.record))
+                    .change(
+                        schema,
+                        slot.partition,
+                        after.id,
+                        Some(&before.record),
+                        Some(&after.record),
+                    )
                     .map_err(internal)?;
             }
             (before, after) => {
                 if let Some(before) = before {
                     delete_user(changes, slot, before)?;
                     derived
-                        .change(schema, slot.partition, before.id, Some(&before.record), None)
+                        .change(
+                            schema,
+                            slot.partition,
+                            before.id,
+                            Some(&before.record),
+                            None,
+                        )
                         .map_err(internal)?;
                 }
                 if let Some(after) = after {
                     put_new_user(changes, slot, after)?;
-                    derived.change(schema, slot.partition, after.id, None, Some(&after.record)).map_err(internal)?;
+                    derived
+                        .change(schema, slot.partition, after.id, None, Some(&after.record))
+                        .map_err(internal)?;
                 }
             }
         }
@@ -99,19 +136,40 @@ fn put_users(changes: &mut Changes, schema: &Schema, changed: &[&Slot]) -> Resul
 }
 
 fn put_record(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
-    let key = UserKey { partition: slot.partition, user: user.id };
+    let key = UserKey {
+        partition: slot.partition,
+        user: user.id,
+    };
     Ok(changes.put::<Records>(&key, &user.record)?)
 }
 
 fn put_new_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
-    changes.put::<UserIds>(&UserIdKey { partition: slot.partition, key: &slot.key }, &user.id)?;
-    changes.put::<UserKeys>(&UserKey { partition: slot.partition, user: user.id }, &slot.key.to_string())?;
+    changes.put::<UserIds>(
+        &UserIdKey {
+            partition: slot.partition,
+            key: &slot.key,
+        },
+        &user.id,
+    )?;
+    changes.put::<UserKeys>(
+        &UserKey {
+            partition: slot.partition,
+            user: user.id,
+        },
+        &slot.key.to_string(),
+    )?;
     put_record(changes, slot, user)
 }
 
 fn delete_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
-    let key = UserKey { partition: slot.partition, user: user.id };
-    changes.delete::<UserIds>(&UserIdKey { partition: slot.partition, key: &slot.key })?;
+    let key = UserKey {
+        partition: slot.partition,
+        user: user.id,
+    };
+    changes.delete::<UserIds>(&UserIdKey {
+        partition: slot.partition,
+        key: &slot.key,
+    })?;
     changes.delete::<UserKeys>(&key)?;
     Ok(changes.delete::<Records>(&key)?)
 }

@@ -12,7 +12,9 @@ use crate::{
     column::ColumnDelta,
     ids::{AttributeId, PartitionId, RowId, TagId, UserId, ValueCode},
     schema::{AttributeClass, Schema},
-    storage::{Changes, ColumnKey, FragmentKey, StorageError, StoredValue, TextKey, Texts, UserRecord},
+    storage::{
+        Changes, ColumnKey, FragmentKey, StorageError, StoredValue, TextKey, Texts, UserRecord,
+    },
 };
 
 /// Bits of a stored number without its sign.
@@ -67,7 +69,11 @@ impl Derived {
     }
 
     fn bit(&mut self, place: Place, row: RowId, bit: Bit) -> Result<(), FragmentError> {
-        let key = FragmentKey { partition: place.partition, row, shard: place.user.shard() };
+        let key = FragmentKey {
+            partition: place.partition,
+            row,
+            shard: place.user.shard(),
+        };
         let delta = self.rows.entry(key).or_default();
         match bit {
             Bit::Set => delta.set(place.user.offset()),
@@ -75,12 +81,21 @@ impl Derived {
         }
     }
 
-    fn change_tags(&mut self, place: Place, before: &[TagId], after: &[TagId]) -> Result<(), FragmentError> {
+    fn change_tags(
+        &mut self,
+        place: Place,
+        before: &[TagId],
+        after: &[TagId],
+    ) -> Result<(), FragmentError> {
         let only_in = |these: &[TagId], others: &[TagId]| -> Vec<TagId> {
             if others.is_empty() {
                 return these.to_vec();
             }
-            these.iter().filter(|tag| others.binary_search(tag).is_err()).copied().collect()
+            these
+                .iter()
+                .filter(|tag| others.binary_search(tag).is_err())
+                .copied()
+                .collect()
         };
         for tag in only_in(before, after) {
             self.bit(place, RowId::Tag(tag), Bit::Clear)?;
@@ -120,14 +135,20 @@ impl Derived {
         old: Option<&StoredValue>,
         new: Option<&StoredValue>,
     ) -> Result<(), FragmentError> {
-        let Some(definition) = schema.attribute_by_id(attribute) else { return Ok(()) };
+        let Some(definition) = schema.attribute_by_id(attribute) else {
+            return Ok(());
+        };
         if old.is_some() != new.is_some() {
             self.bit(place, RowId::Present(attribute), Bit::of(new.is_some()))?;
         }
         match definition.kind.class() {
             AttributeClass::Coded => self.change_code(place, attribute, code(old), code(new)),
-            AttributeClass::MultiCoded => self.change_codes(place, attribute, codes(old), codes(new)),
-            AttributeClass::Numeric => self.change_number(place, attribute, number(old), number(new)),
+            AttributeClass::MultiCoded => {
+                self.change_codes(place, attribute, codes(old), codes(new))
+            }
+            AttributeClass::Numeric => {
+                self.change_number(place, attribute, number(old), number(new))
+            }
             AttributeClass::Textual => {
                 self.change_text(place, attribute, text(old), text(new));
                 Ok(())
@@ -182,14 +203,22 @@ impl Derived {
         let (old_bits, new_bits) = (magnitude(old), magnitude(new_or_zero));
         let changed = old_bits ^ new_bits;
         for bit in (0..SLICE_BITS).filter(|bit| changed >> bit & 1 == 1) {
-            self.bit(place, RowId::Slice(attribute, bit), Bit::of(new_bits >> bit & 1 == 1))?;
+            self.bit(
+                place,
+                RowId::Slice(attribute, bit),
+                Bit::of(new_bits >> bit & 1 == 1),
+            )?;
         }
         self.change_column(place, attribute, new);
         Ok(())
     }
 
     fn change_column(&mut self, place: Place, attribute: AttributeId, value: Option<i64>) {
-        let key = ColumnKey { partition: place.partition, attribute, block: place.user.block() };
+        let key = ColumnKey {
+            partition: place.partition,
+            attribute,
+            block: place.user.block(),
+        };
         let delta = self.columns.entry(key).or_default();
         match value {
             Some(value) => delta.set(place.user.block_offset(), value),
@@ -197,11 +226,25 @@ impl Derived {
         }
     }
 
-    fn change_text(&mut self, place: Place, attribute: AttributeId, old: Option<&str>, new: Option<&str>) {
+    fn change_text(
+        &mut self,
+        place: Place,
+        attribute: AttributeId,
+        old: Option<&str>,
+        new: Option<&str>,
+    ) {
         for (text, bit) in [(old, Bit::Clear), (new, Bit::Set)] {
             if let Some(text) = text {
                 let text = Cow::Owned(text.to_owned());
-                self.texts.push((TextKey { partition: place.partition, attribute, text, user: place.user }, bit));
+                self.texts.push((
+                    TextKey {
+                        partition: place.partition,
+                        attribute,
+                        text,
+                        user: place.user,
+                    },
+                    bit,
+                ));
             }
         }
     }

@@ -1,10 +1,6 @@
 //! Why a write or a change of the definitions is refused.
 
-use tessera_query_lang::{
-    ast::Span,
-    name::NameError,
-    suggest::did_you_mean,
-};
+use tessera_query_lang::{ast::Span, name::NameError, suggest::did_you_mean};
 
 use crate::{error::ErrorCode, plan::ResolveError};
 
@@ -54,7 +50,9 @@ pub enum WriteError {
         nearest: Vec<String>,
     },
     /// A value that does not fit the attribute's type.
-    #[error("{value} is not a value for the {kind} attribute {attribute} of user {user:?}: {reason}")]
+    #[error(
+        "{value} is not a value for the {kind} attribute {attribute} of user {user:?}: {reason}"
+    )]
     WrongType {
         /// The user's key.
         user: String,
@@ -76,7 +74,9 @@ pub enum WriteError {
         kind: String,
     },
     /// A write-once attribute that has a value.
-    #[error("{attribute} of user {user:?} is write-once and is {present}: it cannot become {offered}")]
+    #[error(
+        "{attribute} of user {user:?} is write-once and is {present}: it cannot become {offered}"
+    )]
     WriteOnce {
         /// The user's key.
         user: String,
@@ -96,9 +96,10 @@ impl WriteError {
             Self::UnknownTag { .. } | Self::UnknownAttribute { .. } | Self::UnknownValue { .. } => {
                 ErrorCode::UnknownName
             }
-            Self::InvalidKey { .. } | Self::InvalidName { .. } | Self::WrongType { .. } | Self::NotMulti { .. } => {
-                ErrorCode::TypeMismatch
-            }
+            Self::InvalidKey { .. }
+            | Self::InvalidName { .. }
+            | Self::WrongType { .. }
+            | Self::NotMulti { .. } => ErrorCode::TypeMismatch,
             Self::WriteOnce { .. } => ErrorCode::Conflict,
         }
     }
@@ -152,7 +153,9 @@ pub enum LimitError {
         max: u32,
     },
     /// Too many values of one multi attribute of one user.
-    #[error("a multi attribute has at most {max} values, {attribute} of user {user:?} would have more")]
+    #[error(
+        "a multi attribute has at most {max} values, {attribute} of user {user:?} would have more"
+    )]
     UserValues {
         /// The user's key.
         user: String,
@@ -249,7 +252,9 @@ pub enum SchemaErrorKind {
         second: String,
     },
     /// A change that the attribute's type does not have.
-    #[error("{name} is a {attribute_kind} attribute: only enum and multi attributes have a list of values")]
+    #[error(
+        "{name} is a {attribute_kind} attribute: only enum and multi attributes have a list of values"
+    )]
     NoVocabulary {
         /// The attribute.
         name: String,
@@ -299,7 +304,9 @@ impl SchemaError {
             | SchemaErrorKind::EmptyVocabulary
             | SchemaErrorKind::Scale(_)
             | SchemaErrorKind::Parameters => ErrorCode::TypeMismatch,
-            SchemaErrorKind::Meaningless(error) => crate::error::code_of_resolve_error(error.kind()),
+            SchemaErrorKind::Meaningless(error) => {
+                crate::error::code_of_resolve_error(error.kind())
+            }
         }
     }
 
@@ -330,7 +337,9 @@ impl SchemaError {
             SchemaErrorKind::Defined { .. } => {
                 Some("use ALTER to change it, or IF NOT EXISTS to keep it".to_owned())
             }
-            SchemaErrorKind::HoldsTwo { .. } => Some("take one of the tags from them first".to_owned()),
+            SchemaErrorKind::HoldsTwo { .. } => {
+                Some("take one of the tags from them first".to_owned())
+            }
             SchemaErrorKind::NoVocabulary { .. }
             | SchemaErrorKind::InvalidValue { .. }
             | SchemaErrorKind::RepeatedValue(_)

@@ -42,7 +42,9 @@ fn find_in_shard(
                 continue;
             }
             fragment.and_into(block, seen);
-            let Some(offset) = seen.iter().next() else { continue };
+            let Some(offset) = seen.iter().next() else {
+                continue;
+            };
             let offset = (block << crate::ids::BLOCK_BITS) | u32::from(offset);
             return name_double(view, partition, shard, offset, &tags[..place], second);
         }
@@ -61,8 +63,15 @@ fn name_double(
     let mut keys = Vec::new();
     view.keys(partition, &[shard.user(offset)], &mut keys)?;
     for &first in earlier {
-        if view.fragment(partition, shard, RowId::Tag(first))?.contains(offset) {
-            return Ok(keys.pop().map(|user| HoldsTwo { user, first, second }));
+        if view
+            .fragment(partition, shard, RowId::Tag(first))?
+            .contains(offset)
+        {
+            return Ok(keys.pop().map(|user| HoldsTwo {
+                user,
+                first,
+                second,
+            }));
         }
     }
     Ok(None)

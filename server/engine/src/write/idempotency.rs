@@ -20,7 +20,9 @@ impl Outcomes {
     /// What the store remembers.
     pub(super) fn new(stored: Vec<(IdempotencyKey, IdempotentOutcome)>) -> Self {
         let mut outcomes = Self::default();
-        stored.into_iter().for_each(|(key, outcome)| outcomes.insert(key, outcome));
+        stored
+            .into_iter()
+            .for_each(|(key, outcome)| outcomes.insert(key, outcome));
         outcomes
     }
 
@@ -43,11 +45,24 @@ impl Outcomes {
     }
 
     /// The keys that are too old, or too many, when `added` more will come.
-    pub(super) fn expired(&self, limits: &Limits, now_us: i64, added: usize) -> Vec<IdempotencyKey> {
+    pub(super) fn expired(
+        &self,
+        limits: &Limits,
+        now_us: i64,
+        added: usize,
+    ) -> Vec<IdempotencyKey> {
         let too_old = now_us.saturating_sub(i64::from(limits.idempotency_seconds) * 1_000_000);
-        let too_many = (self.by_key.len() + added).saturating_sub(limits.idempotency_keys_max as usize);
-        let is_expired = |(place, (at_us, _)): &(usize, &(i64, IdempotencyKey))| *place < too_many || *at_us < too_old;
-        self.by_age.iter().enumerate().take_while(is_expired).map(|(_, (_, key))| *key).collect()
+        let too_many =
+            (self.by_key.len() + added).saturating_sub(limits.idempotency_keys_max as usize);
+        let is_expired = |(place, (at_us, _)): &(usize, &(i64, IdempotencyKey))| {
+            *place < too_many || *at_us < too_old
+        };
+        self.by_age
+            .iter()
+            .enumerate()
+            .take_while(is_expired)
+            .map(|(_, (_, key))| *key)
+            .collect()
     }
 }
 
@@ -56,18 +71,33 @@ mod tests {
     use super::*;
 
     fn outcome(at_us: i64) -> IdempotentOutcome {
-        IdempotentOutcome { at_us, users_changed: 1, facts_changed: 2 }
+        IdempotentOutcome {
+            at_us,
+            users_changed: 1,
+            facts_changed: 2,
+        }
     }
 
     #[test]
     fn the_oldest_are_forgotten_by_count_and_by_age() {
-        let limits = Limits { idempotency_keys_max: 3, idempotency_seconds: 10, ..Limits::default() };
-        let mut outcomes = Outcomes::new((0..3).map(|n| ([n; 16], outcome(i64::from(n)))).collect());
-        assert_eq!(outcomes.expired(&limits, 2, 0), Vec::<IdempotencyKey>::new());
+        let limits = Limits {
+            idempotency_keys_max: 3,
+            idempotency_seconds: 10,
+            ..Limits::default()
+        };
+        let mut outcomes =
+            Outcomes::new((0..3).map(|n| ([n; 16], outcome(i64::from(n)))).collect());
+        assert_eq!(
+            outcomes.expired(&limits, 2, 0),
+            Vec::<IdempotencyKey>::new()
+        );
         assert_eq!(outcomes.expired(&limits, 2, 2), vec![[0; 16], [1; 16]]);
         assert_eq!(outcomes.expired(&limits, 10_000_001, 0), vec![[0; 16]]);
         outcomes.remove(&[0; 16]);
         assert_eq!(outcomes.find(&[0; 16]), None);
-        assert_eq!(outcomes.expired(&limits, 10_000_001, 0), Vec::<IdempotencyKey>::new());
+        assert_eq!(
+            outcomes.expired(&limits, 10_000_001, 0),
+            Vec::<IdempotencyKey>::new()
+        );
     }
 }

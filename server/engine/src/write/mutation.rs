@@ -1,6 +1,8 @@
 //! What may be asked of the writer, by name.
 
-use tessera_query_lang::ast::{Alter, Define, DefinitionKind, OnConflict, SavedSegment, Spanned, Statement};
+use tessera_query_lang::ast::{
+    Alter, Define, DefinitionKind, OnConflict, SavedSegment, Spanned, Statement,
+};
 use tessera_query_lang::name::Name;
 
 use crate::datum::Datum;
@@ -100,9 +102,13 @@ impl SchemaStatement {
     /// The change that a statement asks for; `None` for statements of other kinds.
     pub fn from_statement(statement: &Statement) -> Option<Self> {
         match statement {
-            Statement::Define(define, on_conflict) => Some(Self::Define(define.clone(), *on_conflict)),
+            Statement::Define(define, on_conflict) => {
+                Some(Self::Define(define.clone(), *on_conflict))
+            }
             Statement::Alter(alter) => Some(Self::Alter(alter.clone())),
-            Statement::Drop(kind, name, on_conflict) => Some(Self::Drop(*kind, name.clone(), *on_conflict)),
+            Statement::Drop(kind, name, on_conflict) => {
+                Some(Self::Drop(*kind, name.clone(), *on_conflict))
+            }
             Statement::SaveSegment(saved) => Some(Self::SaveSegment(saved.clone())),
             Statement::Count(_)
             | Statement::Segment(_)

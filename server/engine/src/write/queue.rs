@@ -23,7 +23,10 @@ pub(super) struct Queue<T> {
 impl<T> Queue<T> {
     pub(super) fn new(len_max: usize) -> Self {
         Self {
-            state: Mutex::new(State { waiting: VecDeque::new(), is_open: true }),
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                is_open: true,
+            }),
             has_room: Condvar::new(),
             has_some: Condvar::new(),
             len_max: len_max.max(1),
@@ -38,7 +41,10 @@ impl<T> Queue<T> {
     /// Puts something at the end, waiting for room. Gives it back when the queue is closed.
     pub(super) fn push(&self, item: T) -> Result<(), T> {
         let is_full = |state: &mut State<T>| state.is_open && state.waiting.len() >= self.len_max;
-        let mut state = self.has_room.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .has_room
+            .wait_while(self.lock(), is_full)
+            .unwrap_or_else(PoisonError::into_inner);
         if !state.is_open {
             return Err(item);
         }
@@ -51,7 +57,10 @@ impl<T> Queue<T> {
     /// Takes the first, waiting for one. `None` when the queue is closed and empty.
     pub(super) fn pop(&self) -> Option<T> {
         let is_idle = |state: &mut State<T>| state.is_open && state.waiting.is_empty();
-        let mut state = self.has_some.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .has_some
+            .wait_while(self.lock(), is_idle)
+            .unwrap_or_else(PoisonError::into_inner);
         let item = state.waiting.pop_front();
         drop(state);
         self.has_room.notify_one();

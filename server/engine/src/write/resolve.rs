@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// Names that are looked at for a suggestion: the writer has other things to do.
+const SUGGESTION_CANDIDATES_MAX: usize = 20_000;
+
 /// The commands of one request, by partition.
 pub(super) type Commands = Vec<(PartitionId, Vec<UserCommand>)>;
 
@@ -33,18 +36,35 @@ pub(super) fn resolve(
     mutations: Vec<Mutation>,
 ) -> Result<Commands, Error> {
     let partition_count = staging.base.partition_count();
-    let by_partition = (0..partition_count).map(|partition| (PartitionId(partition), Vec::new())).collect();
-    let mut resolver = Resolver { staging, limits, unknown_tags, partition_count, by_partition };
-    mutations.into_iter().try_for_each(|mutation| resolver.mutation(mutation))?;
+    let by_partition = (0..partition_count)
+        .map(|partition| (PartitionId(partition), Vec::new()))
+        .collect();
+    let mut resolver = Resolver {
+        staging,
+        limits,
+        unknown_tags,
+        partition_count,
+        by_partition,
+    };
+    mutations
+        .into_iter()
+        .try_for_each(|mutation| resolver.mutation(mutation))?;
     let mut commands = resolver.by_partition;
     commands.retain(|(_, commands)| !commands.is_empty());
     Ok(commands)
 }
 
 /// Refuses a request that is too long, before anything is done about it.
-pub(super) fn check_size(mutations: &[Mutation], mutations_max: u32, bytes_max: u64) -> Result<u64, LimitError> {
+pub(super) fn check_size(
+    mutations: &[Mutation],
+    mutations_max: u32,
+    bytes_max: u64,
+) -> Result<u64, LimitError> {
     if mutations.len() > mutations_max as usize {
-        return Err(LimitError::Mutations { found: mutations.len(), max: mutations_max });
+        return Err(LimitError::Mutations {
+            found: mutations.len(),
+            max: mutations_max,
+        });
     }
     let bytes = mutations.iter().map(bytes_of).sum();
     if bytes > bytes_max {
@@ -59,11 +79,22 @@ fn bytes_of(mutation: &Mutation) -> u64 {
         Mutation::Ensure { user } | Mutation::DeleteUser { user } => user.len(),
         Mutation::Tag { user, tags } | Mutation::Untag { user, tags } => user.len() + texts(tags),
         Mutation::Set { user, values } => {
-            user.len() + values.iter().map(|(name, value)| name.len() + bytes_of_datum(value)).sum::<usize>()
+            user.len()
+                + values
+                    .iter()
+                    .map(|(name, value)| name.len() + bytes_of_datum(value))
+                    .sum::<usize>()
         }
-        Mutation::Add { user, attribute, values } | Mutation::Remove { user, attribute, values } => {
-            user.len() + attribute.len() + values.iter().map(bytes_of_datum).sum::<usize>()
+        Mutation::Add {
+            user,
+            attribute,
+            values,
         }
+        | Mutation::Remove {
+            user,
+            attribute,
+            values,
+        } => user.len() + attribute.len() + values.iter().map(bytes_of_datum).sum::<usize>(),
     };
     bytes as u64
 }
@@ -124,15 +155,39 @@ impl Resolver<'_> {
                 self.push(partition, UserCommand::Untag { key: user, tags });
             }
             Mutation::Set { user, values } => self.set(user, values)?,
-            Mutation::Add { user, attribute, values } => {
-                let (attribute, codes) = self.multi(&user, &attribute, &values, OnUnknown::Define)?;
+            Mutation::Add {
+                user,
+                attribute,
+                values,
+            } => {
+                let (attribute, codes) =
+                    self.multi(&user, &attribute, &values, OnUnknown::Define)?;
                 let partition = self.partition(&user)?;
-                self.push(partition, UserCommand::Add { key: user, attribute, codes });
+                self.push(
+                    partition,
+                    UserCommand::Add {
+                        key: user,
+                        attribute,
+                        codes,
+                    },
+                );
             }
-            Mutation::Remove { user, attribute, values } => {
-                let (attribute, codes) = self.multi(&user, &attribute, &values, OnUnknown::Ignore)?;
+            Mutation::Remove {
+                user,
+                attribute,
+                values,
+            } => {
+                let (attribute, codes) =
+                    self.multi(&user, &attribute, &values, OnUnknown::Ignore)?;
                 let partition = self.partition(&user)?;
-                self.push(partition, UserCommand::Remove { key: user, attribute, codes });
+                self.push(
+                    partition,
+                    UserCommand::Remove {
+                        key: user,
+                        attribute,
+                        codes,
+                    },
+                );
             }
             Mutation::DeleteUser { user } => self.delete(&user)?,
         }
@@ -141,7 +196,10 @@ impl Resolver<'_> {
 
     /// Where a user is or will be.
     fn partition(&self, key: &str) -> Result<PartitionId, WriteError> {
-        let invalid = |reason| WriteError::InvalidKey { key: coerce::excerpt(key), reason };
+        let invalid = |reason| WriteError::InvalidKey {
+            key: coerce::excerpt(key),
+            reason,
+        };
         coerce::check_key(key).map_err(invalid)?;
         Ok(partition_of_key(key, self.partition_count))
     }
@@ -154,12 +212,22 @@ impl Resolver<'_> {
 
     fn delete(&mut self, key: &str) -> Result<(), Error> {
         let partition = self.partition(key)?;
-        self.push(partition, UserCommand::Delete { key: key.to_owned() });
-        let has_references =
-            self.staging.schema.attributes_by_id().any(|attribute| attribute.kind == AttributeKind::User);
+        self.push(
+            partition,
+            UserCommand::Delete {
+                key: key.to_owned(),
+            },
+        );
+        let has_references = self
+            .staging
+            .schema
+            .attributes_by_id()
+            .any(|attribute| attribute.kind == AttributeKind::User);
         if has_references {
             for (_, commands) in &mut self.by_partition {
-                commands.push(UserCommand::Forget { key: key.to_owned() });
+                commands.push(UserCommand::Forget {
+                    key: key.to_owned(),
+                });
             }
         }
         Ok(())
@@ -173,7 +241,13 @@ impl Resolver<'_> {
             resolved.push((definition.id, value));
         }
         let partition = self.partition(&user)?;
-        self.push(partition, UserCommand::Set { key: user, values: resolved });
+        self.push(
+            partition,
+            UserCommand::Set {
+                key: user,
+                values: resolved,
+            },
+        );
         Ok(())
     }
 
@@ -198,21 +272,44 @@ impl Resolver<'_> {
             OnUnknown::Define => self.define_tag(&normalised).map(Some),
             OnUnknown::Ignore => Ok(None),
             OnUnknown::Refuse => {
-                let known = self.staging.schema.tags_by_id().map(|tag| tag.name.as_str());
+                let tags = self
+                    .staging
+                    .schema
+                    .tags_by_id()
+                    .take(SUGGESTION_CANDIDATES_MAX);
+                let known = tags.map(|tag| tag.name.as_str());
                 let nearest = nearest(normalised.as_str(), known);
-                Err(WriteError::UnknownTag { name: normalised.to_string(), nearest }.into())
+                Err(WriteError::UnknownTag {
+                    name: normalised.to_string(),
+                    nearest,
+                }
+                .into())
             }
         }
     }
 
     fn define_tag(&mut self, name: &Name) -> Result<TagId, Error> {
         if self.staging.schema.tag_count() >= self.limits.tags_max {
-            return Err(LimitError::Definitions { kind: "tags", max: self.limits.tags_max }.into());
+            return Err(LimitError::Definitions {
+                kind: "tags",
+                max: self.limits.tags_max,
+            }
+            .into());
         }
         let id = self.staging.schema.next_tag_id();
-        let notes = StoredNotes { description: None, owner: None };
-        let definition = StoredDefinition::Tag { name: name.as_str().to_owned(), group: None, notes };
-        self.staging.change_definition(SchemaChange::Put { key: SchemaKey::Tag(id), definition })?;
+        let notes = StoredNotes {
+            description: None,
+            owner: None,
+        };
+        let definition = StoredDefinition::Tag {
+            name: name.as_str().to_owned(),
+            group: None,
+            notes,
+        };
+        self.staging.change_definition(SchemaChange::Put {
+            key: SchemaKey::Tag(id),
+            definition,
+        })?;
         Ok(id)
     }
 
@@ -225,9 +322,15 @@ impl Resolver<'_> {
         if let Some(definition) = schema.shared_attribute(normalised.as_str()) {
             return Ok(definition);
         }
-        let known = schema.attributes_by_id().map(|attribute| attribute.name.as_str());
+        let known = schema
+            .attributes_by_id()
+            .map(|attribute| attribute.name.as_str());
         let nearest = nearest(normalised.as_str(), known);
-        Err(WriteError::UnknownAttribute { name: normalised.to_string(), nearest }.into())
+        Err(WriteError::UnknownAttribute {
+            name: normalised.to_string(),
+            nearest,
+        }
+        .into())
     }
 
     fn value(
@@ -240,21 +343,24 @@ impl Resolver<'_> {
             return Ok(None);
         }
         let misfit = |reason: String| Error::from(wrong_type(user, definition, datum, reason));
-        let number = |number: Result<i64, coerce::Misfit>| number.map(StoredValue::Number).map_err(misfit);
+        let number =
+            |number: Result<i64, coerce::Misfit>| number.map(StoredValue::Number).map_err(misfit);
         Ok(Some(match definition.kind {
             AttributeKind::Integer => number(coerce::number(datum, 0))?,
             AttributeKind::Decimal { scale } => number(coerce::number(datum, scale))?,
             AttributeKind::Date => number(coerce::date(datum))?,
             AttributeKind::Timestamp => number(coerce::timestamp(datum))?,
-            AttributeKind::Boolean => {
-                StoredValue::Code(ValueCode(u32::from(coerce::boolean(datum).map_err(misfit)?)))
-            }
+            AttributeKind::Boolean => StoredValue::Code(ValueCode(u32::from(
+                coerce::boolean(datum).map_err(misfit)?,
+            ))),
             AttributeKind::Text => StoredValue::Text(coerce::text(datum).map_err(misfit)?),
             AttributeKind::User => StoredValue::Text(coerce::user_key(datum).map_err(misfit)?),
-            AttributeKind::Enum(_) => match self.code(user, definition, datum, OnUnknown::Define)? {
-                Some(code) => StoredValue::Code(code),
-                None => return Ok(None),
-            },
+            AttributeKind::Enum(_) => {
+                match self.code(user, definition, datum, OnUnknown::Define)? {
+                    Some(code) => StoredValue::Code(code),
+                    None => return Ok(None),
+                }
+            }
             AttributeKind::Multi(_) => {
                 let codes = match datum {
                     Datum::List(texts) => self.codes_of_texts(user, definition, texts)?,
@@ -265,9 +371,10 @@ impl Resolver<'_> {
                     | Datum::Real(_)
                     | Datum::Text(_)
                     | Datum::Date(_)
-                    | Datum::Timestamp(_) => {
-                        self.code(user, definition, datum, OnUnknown::Define)?.into_iter().collect()
-                    }
+                    | Datum::Timestamp(_) => self
+                        .code(user, definition, datum, OnUnknown::Define)?
+                        .into_iter()
+                        .collect(),
                 };
                 return Ok((!codes.is_empty()).then_some(StoredValue::Codes(codes)));
             }
@@ -284,7 +391,12 @@ impl Resolver<'_> {
         for text in texts {
             let found = match self.staging.schema.value_code(definition.id, text) {
                 Some(code) => Some(code),
-                None => self.code(user, definition, &Datum::Text(text.clone()), OnUnknown::Define)?,
+                None => self.code(
+                    user,
+                    definition,
+                    &Datum::Text(text.clone()),
+                    OnUnknown::Define,
+                )?,
             };
             codes.extend(found);
         }
@@ -327,44 +439,74 @@ impl Resolver<'_> {
         {
             return Ok(Some(code));
         }
-        let text =
-            coerce::vocabulary_text(datum).map_err(|reason| Error::from(wrong_type(user, definition, datum, reason)))?;
+        let text = coerce::vocabulary_text(datum)
+            .map_err(|reason| Error::from(wrong_type(user, definition, datum, reason)))?;
         if let Some(code) = self.staging.schema.value_code(definition.id, &text) {
             return Ok(Some(code));
         }
         match (definition.kind, on_unknown) {
-            (AttributeKind::Enum(Vocabulary::Open) | AttributeKind::Multi(Vocabulary::Open), OnUnknown::Define) => {
-                self.define_value(definition, text).map(Some)
-            }
-            (AttributeKind::Enum(Vocabulary::Open) | AttributeKind::Multi(Vocabulary::Open), OnUnknown::Ignore) => {
-                Ok(None)
-            }
+            (
+                AttributeKind::Enum(Vocabulary::Open) | AttributeKind::Multi(Vocabulary::Open),
+                OnUnknown::Define,
+            ) => self.define_value(definition, text).map(Some),
+            (
+                AttributeKind::Enum(Vocabulary::Open) | AttributeKind::Multi(Vocabulary::Open),
+                OnUnknown::Ignore,
+            ) => Ok(None),
             (_, OnUnknown::Define | OnUnknown::Ignore | OnUnknown::Refuse) => {
-                let known = self.staging.schema.values(definition.id).map(|(_, text)| text);
+                let values = self
+                    .staging
+                    .schema
+                    .values(definition.id)
+                    .take(SUGGESTION_CANDIDATES_MAX);
+                let known = values.map(|(_, text)| text);
                 let nearest = nearest(&text, known);
-                Err(WriteError::UnknownValue { attribute: definition.name.to_string(), value: text, nearest }.into())
+                Err(WriteError::UnknownValue {
+                    attribute: definition.name.to_string(),
+                    value: text,
+                    nearest,
+                }
+                .into())
             }
         }
     }
 
-    fn define_value(&mut self, definition: &AttributeDefinition, text: String) -> Result<ValueCode, Error> {
+    fn define_value(
+        &mut self,
+        definition: &AttributeDefinition,
+        text: String,
+    ) -> Result<ValueCode, Error> {
         let code = self.staging.schema.value_count(definition.id);
         if code >= self.limits.attribute_values_max {
-            let (attribute, max) = (definition.name.to_string(), self.limits.attribute_values_max);
+            let (attribute, max) = (
+                definition.name.to_string(),
+                self.limits.attribute_values_max,
+            );
             return Err(LimitError::AttributeValues { attribute, max }.into());
         }
         let code = ValueCode(code);
         let key = SchemaKey::Value(definition.id, code);
-        self.staging.change_definition(SchemaChange::Put { key, definition: StoredDefinition::Value(text) })?;
+        self.staging.change_definition(SchemaChange::Put {
+            key,
+            definition: StoredDefinition::Value(text),
+        })?;
         Ok(code)
     }
 }
 
 fn valid_name(name: &str) -> Result<Name, WriteError> {
-    Name::new(name).map_err(|error| WriteError::InvalidName { name: coerce::excerpt(name), error })
+    Name::new(name).map_err(|error| WriteError::InvalidName {
+        name: coerce::excerpt(name),
+        error,
+    })
 }
 
-fn wrong_type(user: &str, definition: &AttributeDefinition, datum: &Datum, reason: String) -> WriteError {
+fn wrong_type(
+    user: &str,
+    definition: &AttributeDefinition,
+    datum: &Datum,
+    reason: String,
+) -> WriteError {
     WriteError::WrongType {
         user: coerce::excerpt(user),
         attribute: definition.name.to_string(),

@@ -65,12 +65,26 @@ pub(super) fn find<'s, D>(
 pub(super) fn unknown(schema: &Schema, kind: Kind, name: &Spanned<Name>) -> Error {
     let nearest = nearest(name.node.as_str(), names_of(schema, kind).map(Name::as_str));
     let text = name.node.to_string();
-    refuse(SchemaErrorKind::Unknown { kind: kind.word(), name: text, nearest }, name.span)
+    refuse(
+        SchemaErrorKind::Unknown {
+            kind: kind.word(),
+            name: text,
+            nearest,
+        },
+        name.span,
+    )
 }
 
 /// Says that a definition is needed by others.
 pub(super) fn in_use(kind: Kind, name: &Spanned<Name>, users: String) -> Error {
-    refuse(SchemaErrorKind::InUse { kind: kind.word(), name: name.node.to_string(), users }, name.span)
+    refuse(
+        SchemaErrorKind::InUse {
+            kind: kind.word(),
+            name: name.node.to_string(),
+            users,
+        },
+        name.span,
+    )
 }
 
 /// The saved segments that need a definition.
@@ -84,14 +98,26 @@ pub(super) fn segment_users(schema: &Schema, kind: Kind, name: &str) -> Option<S
 }
 
 /// Refuses one more definition than there may be.
-pub(super) fn unless_too_many(schema: &Schema, kind: Kind, limits: &Limits) -> Result<(), LimitError> {
+pub(super) fn unless_too_many(
+    schema: &Schema,
+    kind: Kind,
+    limits: &Limits,
+) -> Result<(), LimitError> {
     let (count, max, kind) = match kind {
         Kind::Tag => (schema.tag_count(), limits.tags_max, "tags"),
         Kind::Group => (schema.group_count(), limits.groups_max, "groups"),
-        Kind::Attribute => (schema.attribute_count(), limits.attributes_max, "attributes"),
+        Kind::Attribute => (
+            schema.attribute_count(),
+            limits.attributes_max,
+            "attributes",
+        ),
         Kind::Segment => (schema.segment_count(), limits.segments_max, "segments"),
     };
-    if count < max { Ok(()) } else { Err(LimitError::Definitions { kind, max }) }
+    if count < max {
+        Ok(())
+    } else {
+        Err(LimitError::Definitions { kind, max })
+    }
 }
 
 /// What is said of a definition after a statement: what it does not mention stays, an empty
@@ -106,7 +132,11 @@ pub(super) fn check_notes(before: &Notes, new: &Notes) -> Result<Notes, LimitErr
         description: merge(&before.description, &new.description),
         owner: merge(&before.owner, &new.owner),
     };
-    check_length("a description", notes.description.as_deref(), DESCRIPTION_BYTES_MAX)?;
+    check_length(
+        "a description",
+        notes.description.as_deref(),
+        DESCRIPTION_BYTES_MAX,
+    )?;
     check_length("an owner", notes.owner.as_deref(), OWNER_BYTES_MAX)?;
     Ok(notes)
 }

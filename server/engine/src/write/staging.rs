@@ -12,7 +12,10 @@ use crate::{
     exec::dataset::Dataset,
     ids::{AttributeId, Location, PartitionId, UserId},
     schema::Schema,
-    storage::{PartitionState, SchemaKey, StorageError, StoredValue, UserRecord, View, add_definition, partition_of_key},
+    storage::{
+        PartitionState, SchemaKey, StorageError, StoredValue, UserRecord, View, add_definition,
+        partition_of_key,
+    },
     write::{LimitError, command::SchemaChange},
 };
 
@@ -119,14 +122,18 @@ impl Staging {
     pub(super) fn change_definition(&mut self, change: SchemaChange) -> Result<(), Error> {
         let schema = Arc::make_mut(&mut self.schema);
         match &change {
-            SchemaChange::Put { key, definition } => add_definition(schema, *key, definition.clone())
-                .map_err(|error| Error::Internal(error.to_string()))?,
+            SchemaChange::Put { key, definition } => {
+                add_definition(schema, *key, definition.clone())
+                    .map_err(|error| Error::Internal(error.to_string()))?
+            }
             SchemaChange::Drop { key } => match *key {
                 SchemaKey::Tag(id) => schema.remove_tag(id),
                 SchemaKey::Group(id) => schema.remove_group(id),
                 SchemaKey::Attribute(id) => schema.remove_attribute(id),
                 SchemaKey::Segment(id) => schema.remove_segment(id),
-                SchemaKey::Value(..) => return Err(Error::Internal("a value cannot be dropped".to_owned())),
+                SchemaKey::Value(..) => {
+                    return Err(Error::Internal("a value cannot be dropped".to_owned()));
+                }
             },
         }
         self.schema_changes.push(change);
@@ -155,10 +162,21 @@ impl Staging {
         Ok(self.add_slot(key.into(), partition, before))
     }
 
-    fn add_slot(&mut self, key: Arc<str>, partition: PartitionId, before: Option<LiveUser>) -> SlotId {
+    fn add_slot(
+        &mut self,
+        key: Arc<str>,
+        partition: PartitionId,
+        before: Option<LiveUser>,
+    ) -> SlotId {
         let slot = SlotId(self.slots.len());
         self.by_key.insert(key.clone(), slot);
-        self.slots.push(Slot { key, partition, after: before.clone(), before, saved_in: 0 });
+        self.slots.push(Slot {
+            key,
+            partition,
+            after: before.clone(),
+            before,
+            saved_in: 0,
+        });
         slot
     }
 
@@ -174,16 +192,26 @@ impl Staging {
     }
 
     fn read(&self, location: Location) -> Result<LiveUser, StorageError> {
-        let missing = StorageError::MissingUser { partition: location.partition, user: location.user };
+        let missing = StorageError::MissingUser {
+            partition: location.partition,
+            user: location.user,
+        };
         let mut record = self.base.record(location)?.ok_or(missing)?;
         self.strip(&mut record);
-        Ok(LiveUser { id: location.user, record: Arc::new(record) })
+        Ok(LiveUser {
+            id: location.user,
+            record: Arc::new(record),
+        })
     }
 
     /// Forgets what a record holds of dropped definitions.
     fn strip(&self, record: &mut UserRecord) {
-        record.tags.retain(|tag| self.schema.tag_by_id(*tag).is_some());
-        record.values.retain(|(attribute, _)| self.schema.attribute_by_id(*attribute).is_some());
+        record
+            .tags
+            .retain(|tag| self.schema.tag_by_id(*tag).is_some());
+        record
+            .values
+            .retain(|(attribute, _)| self.schema.attribute_by_id(*attribute).is_some());
     }
 
     /// Notes how a slot is before the request first changes it.
@@ -191,7 +219,10 @@ impl Staging {
         let place = &mut self.slots[slot.0];
         if place.saved_in != self.request {
             place.saved_in = self.request;
-            self.journal.push(Saved { slot, after: place.after.clone() });
+            self.journal.push(Saved {
+                slot,
+                after: place.after.clone(),
+            });
         }
     }
 
@@ -205,10 +236,14 @@ impl Staging {
         let state = &mut self.partitions[usize::from(place.partition.0)];
         let id = UserId(state.users_next);
         // The greatest id is never given, so that the number of ids fits too.
-        state.users_next =
-            state.users_next.checked_add(1).ok_or(LimitError::UserIds { partition: place.partition.0 })?;
+        state.users_next = state.users_next.checked_add(1).ok_or(LimitError::UserIds {
+            partition: place.partition.0,
+        })?;
         state.users_live += 1;
-        place.after = Some(LiveUser { id, record: Arc::default() });
+        place.after = Some(LiveUser {
+            id,
+            record: Arc::default(),
+        });
         Ok(())
     }
 
@@ -225,13 +260,19 @@ impl Staging {
 
     /// A living user's record.
     pub(super) fn record(&self, slot: SlotId) -> Option<&UserRecord> {
-        self.slots[slot.0].after.as_ref().map(|user| user.record.as_ref())
+        self.slots[slot.0]
+            .after
+            .as_ref()
+            .map(|user| user.record.as_ref())
     }
 
     /// A living user's record, to be changed.
     pub(super) fn record_mut(&mut self, slot: SlotId) -> Option<&mut UserRecord> {
         self.save(slot);
-        self.slots[slot.0].after.as_mut().map(|user| Arc::make_mut(&mut user.record))
+        self.slots[slot.0]
+            .after
+            .as_mut()
+            .map(|user| Arc::make_mut(&mut user.record))
     }
 
     /// Notes that a user was made to refer to a key.
@@ -239,7 +280,8 @@ impl Staging {
         match self.references.get_mut(target) {
             Some(holders) => holders.push((attribute, slot)),
             None => {
-                self.references.insert(target.to_owned(), vec![(attribute, slot)]);
+                self.references
+                    .insert(target.to_owned(), vec![(attribute, slot)]);
             }
         }
     }
@@ -258,7 +300,12 @@ impl Staging {
             found.extend(slots.into_iter().map(|slot| (attribute, slot)));
         }
         if let Some(noted) = self.references.get(target) {
-            found.extend(noted.iter().copied().filter(|(_, slot)| self.slots[slot.0].partition == partition));
+            found.extend(
+                noted
+                    .iter()
+                    .copied()
+                    .filter(|(_, slot)| self.slots[slot.0].partition == partition),
+            );
         }
         found.sort_unstable();
         found.dedup();
@@ -269,7 +316,9 @@ impl Staging {
     pub(super) fn refers(&self, slot: SlotId, attribute: AttributeId, target: &str) -> bool {
         match self.record(slot).and_then(|record| record.value(attribute)) {
             Some(StoredValue::Text(text)) => text == target,
-            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => false,
+            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => {
+                false
+            }
         }
     }
 }

@@ -32,7 +32,9 @@ impl Names {
     fn add(&mut self, expr: &Expr) {
         match expr {
             Expr::All => {}
-            Expr::Tag(patterns) => patterns.iter().for_each(|pattern| self.add_tag(&pattern.node)),
+            Expr::Tag(patterns) => patterns
+                .iter()
+                .for_each(|pattern| self.add_tag(&pattern.node)),
             Expr::Attribute { name, test } => {
                 self.attributes.insert(name.node.to_string());
                 self.add_test(test);
@@ -75,7 +77,10 @@ impl Names {
     fn add_test(&mut self, test: &AttributeTest) {
         match test {
             AttributeTest::AnyOf(values) => self.add_values(values),
-            AttributeTest::Between { low, high } => low.iter().chain(high).for_each(|value| self.add_value(value)),
+            AttributeTest::Between { low, high } => low
+                .iter()
+                .chain(high)
+                .for_each(|value| self.add_value(value)),
             AttributeTest::Compare(_, value) => self.add_value(value),
             AttributeTest::Is(_) => {}
         }
@@ -102,7 +107,10 @@ impl Names {
 /// The names in a saved segment.
 pub(super) fn names_of_segment(segment: &SegmentDefinition) -> Result<Names, ParseError> {
     // It was within the limits when it was saved, and printing may have lengthened it.
-    let limits = Limits { text_bytes_max: usize::MAX, ..Limits::default() };
+    let limits = Limits {
+        text_bytes_max: usize::MAX,
+        ..Limits::default()
+    };
     Ok(Names::of(&parse_expr(&segment.text, &limits)?))
 }
 
@@ -149,7 +157,9 @@ fn finds_back(
         if next == name {
             return true;
         }
-        let inner = schema.segment(next).and_then(|segment| names_of_segment(segment).ok());
+        let inner = schema
+            .segment(next)
+            .and_then(|segment| names_of_segment(segment).ok());
         if let Some(inner) = inner
             && seen.insert(next.clone())
             && finds_back(schema, name, &inner, seen, way)

@@ -20,7 +20,9 @@ use crate::{
     error::Error,
     ids::PartitionId,
     limits::Limits,
-    storage::{IdempotentOutcome, OpenError, OpenedStore, PartitionState, StorageError, Store, View},
+    storage::{
+        IdempotentOutcome, OpenError, OpenedStore, PartitionState, StorageError, Store, View,
+    },
     time::{Clock, micros_of_timestamp},
     write::{
         LimitError, Mutation, SchemaStatement, UnknownTags, WriteRequest,
@@ -61,11 +63,21 @@ impl WriterHandle {
     /// Submits a job and waits until what it did is durable.
     pub(crate) fn submit(&self, job: Job) -> Result<Summary, Error> {
         if let Job::Write(request) = &job {
-            check_size(&request.mutations, self.limits.mutations_max, self.limits.request_bytes_max)?;
+            check_size(
+                &request.mutations,
+                self.limits.mutations_max,
+                self.limits.request_bytes_max,
+            )?;
         }
         let (reply, answer): (_, Receiver<_>) = sync_channel(1);
-        self.queue.push(Submitted { job, reply }).map_err(|_| Error::Closing)?;
-        answer.recv().unwrap_or_else(|_| Err(Error::Internal("the writer ended before it answered".to_owned())))
+        self.queue
+            .push(Submitted { job, reply })
+            .map_err(|_| Error::Closing)?;
+        answer.recv().unwrap_or_else(|_| {
+            Err(Error::Internal(
+                "the writer ended before it answered".to_owned(),
+            ))
+        })
     }
 }
 
@@ -84,7 +96,10 @@ impl Writer {
         current: Arc<ArcSwap<View>>,
     ) -> Result<(Self, WriterHandle), OpenError> {
         let queue = Arc::new(Queue::new(limits.queue_requests_max as usize));
-        let handle = WriterHandle { queue: queue.clone(), limits: limits.clone() };
+        let handle = WriterHandle {
+            queue: queue.clone(),
+            limits: limits.clone(),
+        };
         let mut state = State {
             store: opened.store,
             current,
@@ -102,8 +117,16 @@ impl Writer {
                 let _closing = CloseOnExit(&jobs);
                 state.run(&jobs);
             })
-            .map_err(|error| OpenError::InvalidOption(format!("cannot start the writer's thread: {error}")))?;
-        Ok((Self { queue, thread: Some(thread) }, handle))
+            .map_err(|error| {
+                OpenError::InvalidOption(format!("cannot start the writer's thread: {error}"))
+            })?;
+        Ok((
+            Self {
+                queue,
+                thread: Some(thread),
+            },
+            handle,
+        ))
     }
 
     /// Lets the writer finish what was submitted, and ends it.
@@ -161,7 +184,9 @@ impl State {
             let is_shared = matches!(submitted.job, Job::Write(_));
             self.stage(&mut group, submitted);
             while is_shared && group.bytes < self.limits.commit_bytes_max {
-                let Some(next) = queue.pop_if(|next| matches!(next.job, Job::Write(_))) else { break };
+                let Some(next) = queue.pop_if(|next| matches!(next.job, Job::Write(_))) else {
+                    break;
+                };
                 self.stage(&mut group, next);
             }
             self.finish(group);
@@ -199,16 +224,26 @@ impl State {
 
     fn stage_request(&self, group: &mut Group, request: WriteRequest) -> Result<Summary, Error> {
         if let Some(key) = &request.idempotency_key {
-            let staged = group.outcomes.added.iter().find(|(staged, _)| staged == key).map(|(_, outcome)| outcome);
+            let staged = group
+                .outcomes
+                .added
+                .iter()
+                .find(|(staged, _)| staged == key)
+                .map(|(_, outcome)| outcome);
             if let Some(outcome) = staged.or_else(|| self.outcomes.find(key)) {
                 let summary = summary_of(outcome);
                 group.staging.keep();
                 return Ok(summary);
             }
         }
-        group.bytes += check_size(&request.mutations, self.limits.mutations_max, self.limits.request_bytes_max)?;
+        group.bytes += check_size(
+            &request.mutations,
+            self.limits.mutations_max,
+            self.limits.request_bytes_max,
+        )?;
         let at_us = micros_of_timestamp(self.clock.now());
-        let summary = self.stage_mutations(group, at_us, request.unknown_tags, request.mutations)?;
+        let summary =
+            self.stage_mutations(group, at_us, request.unknown_tags, request.mutations)?;
         if let Some(key) = request.idempotency_key {
             let outcome = IdempotentOutcome {
                 at_us,
@@ -223,10 +258,15 @@ impl State {
     fn stage_where(&self, group: &mut Group, select: Select) -> Result<Summary, Error> {
         let view = group.staging.base.clone();
         let selected = catch_unwind(AssertUnwindSafe(|| select(&view)));
-        let mutations = selected.unwrap_or_else(|_| Err(Error::Internal("finding the users panicked".to_owned())))?;
+        let mutations = selected
+            .unwrap_or_else(|_| Err(Error::Internal("finding the users panicked".to_owned())))?;
         let max = self.limits.where_users_max;
         if mutations.len() > max as usize {
-            return Err(LimitError::WhereUsers { found: mutations.len() as u64, max }.into());
+            return Err(LimitError::WhereUsers {
+                found: mutations.len() as u64,
+                max,
+            }
+            .into());
         }
         let at_us = micros_of_timestamp(self.clock.now());
         self.stage_mutations(group, at_us, UnknownTags::Refuse, mutations)
@@ -242,21 +282,36 @@ impl State {
         let staging = &mut group.staging;
         let commands = resolve(staging, &self.limits, unknown_tags, mutations)?;
         for (partition, commands) in commands {
-            apply(staging, &self.limits, partition, Command::Users { at_us, commands })?;
+            apply(
+                staging,
+                &self.limits,
+                partition,
+                Command::Users { at_us, commands },
+            )?;
         }
         let saved = staging.keep();
         Ok(summarise(staging, &saved))
     }
 
-    fn stage_schema(&self, group: &mut Group, statement: &SchemaStatement) -> Result<Summary, Error> {
+    fn stage_schema(
+        &self,
+        group: &mut Group,
+        statement: &SchemaStatement,
+    ) -> Result<Summary, Error> {
         let now = self.clock.now();
         let planned = schema_change::plan(&group.staging.base, &self.limits, now, statement)?;
         let at_us = micros_of_timestamp(now);
         // Definitions belong to all partitions: any may be named.
-        let command = Command::Schema { at_us, changes: planned.changes };
+        let command = Command::Schema {
+            at_us,
+            changes: planned.changes,
+        };
         apply(&mut group.staging, &self.limits, PartitionId(0), command)?;
         group.staging.keep();
-        Ok(Summary { warnings: planned.warnings, ..Summary::default() })
+        Ok(Summary {
+            warnings: planned.warnings,
+            ..Summary::default()
+        })
     }
 
     /// Commits a group and answers its requests.
@@ -272,21 +327,33 @@ impl State {
         }
     }
 
-    fn commit(&mut self, staging: Staging, mut outcomes: OutcomeChanges) -> Result<(), StorageError> {
+    fn commit(
+        &mut self,
+        staging: Staging,
+        mut outcomes: OutcomeChanges,
+    ) -> Result<(), StorageError> {
         if self.stopped_by.is_some() {
             return Ok(());
         }
         if !outcomes.added.is_empty() {
             let now_us = micros_of_timestamp(self.clock.now());
-            outcomes.removed = self.outcomes.expired(&self.limits, now_us, outcomes.added.len());
+            outcomes.removed = self
+                .outcomes
+                .expired(&self.limits, now_us, outcomes.added.len());
         }
         let version = self.version + 1;
         match commit(&self.store, &staging, &self.partitions, &outcomes, version) {
             Ok(Some(view)) => {
                 self.version = version;
                 self.partitions = staging.partitions;
-                outcomes.removed.iter().for_each(|key| self.outcomes.remove(key));
-                outcomes.added.into_iter().for_each(|(key, outcome)| self.outcomes.insert(key, outcome));
+                outcomes
+                    .removed
+                    .iter()
+                    .for_each(|key| self.outcomes.remove(key));
+                outcomes
+                    .added
+                    .into_iter()
+                    .for_each(|(key, outcome)| self.outcomes.insert(key, outcome));
                 self.current.store(view);
                 Ok(())
             }
@@ -313,7 +380,11 @@ fn summary_of(outcome: &IdempotentOutcome) -> Summary {
 /// does not count.
 fn summarise(staging: &Staging, saved: &[Saved]) -> Summary {
     let mut summary = Summary::default();
-    for Saved { slot, after: before } in saved {
+    for Saved {
+        slot,
+        after: before,
+    } in saved
+    {
         let after = staging.slot(*slot).after.as_ref();
         let (is_changed, facts) = match (before, after) {
             (Some(before), Some(after)) if before.id == after.id => {

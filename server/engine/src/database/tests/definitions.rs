@@ -9,17 +9,42 @@ fn conflict(fixture: &Fixture, statement: &str, message: &str) {
 
 #[test]
 fn names_are_unique_per_kind() {
-    let fixture = Fixture::defined(&["DEFINE TAG x", "DEFINE GROUP x", "DEFINE ATTRIBUTE x DATE", "DEFINE SEGMENT x AS ALL"]);
-    for statement in ["DEFINE TAG x", "DEFINE GROUP x", "DEFINE ATTRIBUTE x DATE", "DEFINE SEGMENT x AS ALL"] {
+    let fixture = Fixture::defined(&[
+        "DEFINE TAG x",
+        "DEFINE GROUP x",
+        "DEFINE ATTRIBUTE x DATE",
+        "DEFINE SEGMENT x AS ALL",
+    ]);
+    for statement in [
+        "DEFINE TAG x",
+        "DEFINE GROUP x",
+        "DEFINE ATTRIBUTE x DATE",
+        "DEFINE SEGMENT x AS ALL",
+    ] {
         conflict(&fixture, statement, "defined already");
-        let warnings = fixture.define(&format!("{statement} IF NOT EXISTS")).or_else(|_| {
-            fixture.define(&statement.replacen(" x", " IF NOT EXISTS x", 1))
-        });
+        let warnings = fixture
+            .define(&format!("{statement} IF NOT EXISTS"))
+            .or_else(|_| fixture.define(&statement.replacen(" x", " IF NOT EXISTS x", 1)));
         assert!(warnings.is_ok_and(|summary| summary.warnings.len() == 1));
     }
-    refused(fixture.define("DROP TAG y"), ErrorCode::UnknownName, "there is no tag named \"y\"");
-    refused(fixture.define("ALTER GROUP xx SHARED"), ErrorCode::UnknownName, "xx");
-    assert_eq!(fixture.define("ALTER TAG xy NO GROUP").unwrap_err().hint().as_deref(), Some("did you mean x?"));
+    refused(
+        fixture.define("DROP TAG y"),
+        ErrorCode::UnknownName,
+        "there is no tag named \"y\"",
+    );
+    refused(
+        fixture.define("ALTER GROUP xx SHARED"),
+        ErrorCode::UnknownName,
+        "xx",
+    );
+    assert_eq!(
+        fixture
+            .define("ALTER TAG xy NO GROUP")
+            .unwrap_err()
+            .hint()
+            .as_deref(),
+        Some("did you mean x?")
+    );
 }
 
 #[test]
@@ -39,7 +64,10 @@ fn definitions_survive_a_restart() {
         let view = fixture.db().view();
         let schema = view.schema();
         let size = schema.attribute("size").unwrap().id;
-        let values: Vec<_> = schema.values(size).map(|(code, text)| (code.0, text.to_owned())).collect();
+        let values: Vec<_> = schema
+            .values(size)
+            .map(|(code, text)| (code.0, text.to_owned()))
+            .collect();
         format!(
             "{:?} {:?} {:?} {:?} {values:?} {:?}",
             schema.tag("vip"),
@@ -52,17 +80,36 @@ fn definitions_survive_a_restart() {
     let before = shown(&fixture);
     fixture.restart();
     assert_eq!(shown(&fixture), before);
-    assert!(before.contains("(2, \"l\")") && before.contains("\"ann\"") && before.ends_with("TagId(2)"), "{before}");
+    assert!(
+        before.contains("(2, \"l\")") && before.contains("\"ann\"") && before.ends_with("TagId(2)"),
+        "{before}"
+    );
     fixture.define("ALTER TAG vip OWNER \"\"").unwrap();
-    assert_eq!(fixture.db().view().schema().tag("vip").unwrap().notes.owner, None);
+    assert_eq!(
+        fixture.db().view().schema().tag("vip").unwrap().notes.owner,
+        None
+    );
 }
 
 #[test]
 fn a_group_cannot_become_exclusive_while_somebody_holds_two() {
-    let fixture = Fixture::defined(&["DEFINE GROUP g", "DEFINE TAG a IN GROUP g", "DEFINE TAG b IN GROUP g", "DEFINE TAG c"]);
-    fixture.changed((0..50).map(|n| tag(&format!("a{n}"), &["a", "c"])).collect());
+    let fixture = Fixture::defined(&[
+        "DEFINE GROUP g",
+        "DEFINE TAG a IN GROUP g",
+        "DEFINE TAG b IN GROUP g",
+        "DEFINE TAG c",
+    ]);
+    fixture.changed(
+        (0..50)
+            .map(|n| tag(&format!("a{n}"), &["a", "c"]))
+            .collect(),
+    );
     fixture.changed(vec![tag("both", &["a", "b"])]);
-    conflict(&fixture, "ALTER GROUP g EXCLUSIVE", "user \"both\" holds a and b");
+    conflict(
+        &fixture,
+        "ALTER GROUP g EXCLUSIVE",
+        "user \"both\" holds a and b",
+    );
     fixture.changed(vec![untag("both", &["b"])]);
     fixture.define("ALTER GROUP g EXCLUSIVE").unwrap();
     conflict(&fixture, "ALTER TAG c IN GROUP g", "holds a and c");
@@ -93,7 +140,13 @@ fn what_is_in_use_is_not_dropped() {
     conflict(&fixture, "DROP GROUP g", "used by tag:a");
     fixture.define("ALTER TAG a NO GROUP").unwrap();
     conflict(&fixture, "DROP GROUP g", "used by segment:s");
-    for statement in ["DROP SEGMENT t", "DROP SEGMENT s", "DROP GROUP g", "DROP TAG b", "DROP ATTRIBUTE age"] {
+    for statement in [
+        "DROP SEGMENT t",
+        "DROP SEGMENT s",
+        "DROP GROUP g",
+        "DROP TAG b",
+        "DROP ATTRIBUTE age",
+    ] {
         fixture.define(statement).unwrap();
     }
     assert_eq!(fixture.db().view().schema().segment_count(), 0);
@@ -101,26 +154,67 @@ fn what_is_in_use_is_not_dropped() {
 
 #[test]
 fn saved_segments_mean_something_by_themselves() {
-    let fixture = Fixture::defined(&["DEFINE TAG a", "DEFINE SEGMENT s AS tag:a", "DEFINE SEGMENT t AS segment:s"]);
-    refused(fixture.define("SAVE SEGMENT x AS tag:b"), ErrorCode::UnknownName, "b");
-    refused(fixture.define("SAVE SEGMENT x AS tag:$1"), ErrorCode::TypeMismatch, "parameters");
-    refused(fixture.define("SAVE SEGMENT x AS segment:x"), ErrorCode::Conflict, "x → x");
+    let fixture = Fixture::defined(&[
+        "DEFINE TAG a",
+        "DEFINE SEGMENT s AS tag:a",
+        "DEFINE SEGMENT t AS segment:s",
+    ]);
+    refused(
+        fixture.define("SAVE SEGMENT x AS tag:b"),
+        ErrorCode::UnknownName,
+        "b",
+    );
+    refused(
+        fixture.define("SAVE SEGMENT x AS tag:$1"),
+        ErrorCode::TypeMismatch,
+        "parameters",
+    );
+    refused(
+        fixture.define("SAVE SEGMENT x AS segment:x"),
+        ErrorCode::Conflict,
+        "x → x",
+    );
     conflict(&fixture, "SAVE SEGMENT s AS NOT segment:t", "s → t → s");
-    conflict(&fixture, "ALTER SEGMENT s AS segment:t AND tag:a", "s → t → s");
-    fixture.define("SAVE SEGMENT s OWNER \"ann\" AS NOT tag:a").unwrap();
+    conflict(
+        &fixture,
+        "ALTER SEGMENT s AS segment:t AND tag:a",
+        "s → t → s",
+    );
+    fixture
+        .define("SAVE SEGMENT s OWNER \"ann\" AS NOT tag:a")
+        .unwrap();
     fixture.define("SAVE SEGMENT s AS ALL").unwrap();
     let view = fixture.db().view();
     let segment = view.schema().segment("s").unwrap();
-    assert_eq!((segment.text.as_str(), segment.notes.owner.as_deref()), ("ALL", Some("ann")));
+    assert_eq!(
+        (segment.text.as_str(), segment.notes.owner.as_deref()),
+        ("ALL", Some("ann"))
+    );
 }
 
 #[test]
 fn attributes_with_bad_lists_are_refused() {
     let fixture = Fixture::defined(&["DEFINE ATTRIBUTE age INTEGER"]);
-    refused(fixture.define("DEFINE ATTRIBUTE x ENUM (a, a)"), ErrorCode::Conflict, "listed twice");
-    refused(fixture.define("DEFINE ATTRIBUTE x ENUM (\"\")"), ErrorCode::TypeMismatch, "cannot be empty");
-    refused(fixture.define("ALTER ATTRIBUTE age ADD VALUES (x)"), ErrorCode::TypeMismatch, "only enum and multi");
-    refused(fixture.define("DEFINE TAG t IN GROUP nope"), ErrorCode::UnknownName, "nope");
+    refused(
+        fixture.define("DEFINE ATTRIBUTE x ENUM (a, a)"),
+        ErrorCode::Conflict,
+        "listed twice",
+    );
+    refused(
+        fixture.define("DEFINE ATTRIBUTE x ENUM (\"\")"),
+        ErrorCode::TypeMismatch,
+        "cannot be empty",
+    );
+    refused(
+        fixture.define("ALTER ATTRIBUTE age ADD VALUES (x)"),
+        ErrorCode::TypeMismatch,
+        "only enum and multi",
+    );
+    refused(
+        fixture.define("DEFINE TAG t IN GROUP nope"),
+        ErrorCode::UnknownName,
+        "nope",
+    );
 }
 
 #[test]
@@ -141,17 +235,35 @@ fn what_is_dropped_takes_its_data_along_and_comes_back_empty() {
             set(&user, "nick", text("n")),
         ]);
     }
-    for statement in ["DROP TAG vip", "DROP ATTRIBUTE age", "DROP ATTRIBUTE city", "DROP ATTRIBUTE nick"] {
+    for statement in [
+        "DROP TAG vip",
+        "DROP ATTRIBUTE age",
+        "DROP ATTRIBUTE city",
+        "DROP ATTRIBUTE nick",
+    ] {
         fixture.define(statement).unwrap();
     }
     fixture.check_consistent();
     fixture.restart();
-    for statement in ["DEFINE TAG vip", "DEFINE ATTRIBUTE age DATE", "DEFINE ATTRIBUTE city ENUM"] {
+    for statement in [
+        "DEFINE TAG vip",
+        "DEFINE ATTRIBUTE age DATE",
+        "DEFINE ATTRIBUTE city ENUM",
+    ] {
         fixture.define(statement).unwrap();
     }
     assert_eq!((fixture.holders("vip"), fixture.holders("other")), (0, 20));
-    assert_eq!((fixture.value("u1", "age"), fixture.value("u1", "city")), (None, None));
-    assert_eq!(fixture.changed(vec![set("u1", "age", Datum::Date(1)), set("u1", "city", text("oslo"))]), (1, 2));
+    assert_eq!(
+        (fixture.value("u1", "age"), fixture.value("u1", "city")),
+        (None, None)
+    );
+    assert_eq!(
+        fixture.changed(vec![
+            set("u1", "age", Datum::Date(1)),
+            set("u1", "city", text("oslo"))
+        ]),
+        (1, 2)
+    );
     // What was dropped is no longer in a record that was written since.
     assert_eq!(fixture.record("u1").unwrap().values.len(), 2);
     assert_eq!(fixture.changed(vec![delete("u2")]), (1, 1));

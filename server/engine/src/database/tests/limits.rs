@@ -13,7 +13,11 @@ fn exceeded(result: Result<Summary, Error>, message: &str) {
 
 fn define_tags(fixture: &Fixture, user: &str, tags: &[&str]) -> Result<Summary, Error> {
     let mutations = vec![tag(user, tags)];
-    fixture.db().write(WriteRequest { mutations, unknown_tags: UnknownTags::Define, idempotency_key: None })
+    fixture.db().write(WriteRequest {
+        mutations,
+        unknown_tags: UnknownTags::Define,
+        idempotency_key: None,
+    })
 }
 
 #[test]
@@ -23,15 +27,23 @@ fn requests_are_limited_in_mutations_and_bytes() {
         limits.request_bytes_max = 10;
     });
     fixture.write(vec![ensure("a"), ensure("b")]).unwrap();
-    exceeded(fixture.write(vec![ensure("a"), ensure("b"), ensure("c")]), "at most 2 mutations, this one has 3");
+    exceeded(
+        fixture.write(vec![ensure("a"), ensure("b"), ensure("c")]),
+        "at most 2 mutations, this one has 3",
+    );
     fixture.write(vec![ensure("0123456789")]).unwrap();
-    exceeded(fixture.write(vec![ensure("0123456789a")]), "at most 10 bytes");
+    exceeded(
+        fixture.write(vec![ensure("0123456789a")]),
+        "at most 10 bytes",
+    );
 }
 
 #[test]
 fn users_found_by_an_expression_are_limited() {
     let fixture = limited(|limits| limits.where_users_max = 2);
-    let some = |count: usize| move |_: &Arc<View>| Ok((0..count).map(|n| ensure(&format!("u{n}"))).collect());
+    let some = |count: usize| {
+        move |_: &Arc<View>| Ok((0..count).map(|n| ensure(&format!("u{n}"))).collect())
+    };
     fixture.db().write_where(some(2)).unwrap();
     exceeded(fixture.db().write_where(some(3)), "this WHERE finds 3");
 }
@@ -44,10 +56,18 @@ fn tags_and_values_of_a_user_are_limited() {
     });
     fixture.define("DEFINE ATTRIBUTE interests MULTI").unwrap();
     define_tags(&fixture, "u1", &["a", "b"]).unwrap();
-    exceeded(define_tags(&fixture, "u1", &["c"]), "at most 2 tags, \"u1\"");
+    exceeded(
+        define_tags(&fixture, "u1", &["c"]),
+        "at most 2 tags, \"u1\"",
+    );
     assert!(fixture.db().view().schema().tag("c").is_none());
-    fixture.write(vec![add("u1", "interests", &["a", "b"])]).unwrap();
-    exceeded(fixture.write(vec![add("u1", "interests", &["c"])]), "interests of user \"u1\"");
+    fixture
+        .write(vec![add("u1", "interests", &["a", "b"])])
+        .unwrap();
+    exceeded(
+        fixture.write(vec![add("u1", "interests", &["c"])]),
+        "interests of user \"u1\"",
+    );
 }
 
 #[test]
@@ -59,8 +79,14 @@ fn distinct_values_are_limited() {
     city("b").unwrap();
     exceeded(city("c"), "city would have more");
     city("a").unwrap();
-    exceeded(fixture.define("DEFINE ATTRIBUTE size ENUM (s, m, l)"), "size would have more");
-    exceeded(fixture.define("ALTER ATTRIBUTE city ADD VALUES (x)"), "city would have more");
+    exceeded(
+        fixture.define("DEFINE ATTRIBUTE size ENUM (s, m, l)"),
+        "size would have more",
+    );
+    exceeded(
+        fixture.define("ALTER ATTRIBUTE city ADD VALUES (x)"),
+        "city would have more",
+    );
 }
 
 #[test]
@@ -77,15 +103,28 @@ fn definitions_are_limited() {
     };
     check("DEFINE TAG a", "DEFINE TAG b", "at most 1 tags");
     check("DEFINE GROUP a", "DEFINE GROUP b", "at most 1 groups");
-    check("DEFINE ATTRIBUTE a DATE", "DEFINE ATTRIBUTE b DATE", "at most 1 attributes");
-    check("DEFINE SEGMENT a AS ALL", "SAVE SEGMENT b AS ALL", "at most 1 segments");
+    check(
+        "DEFINE ATTRIBUTE a DATE",
+        "DEFINE ATTRIBUTE b DATE",
+        "at most 1 attributes",
+    );
+    check(
+        "DEFINE SEGMENT a AS ALL",
+        "SAVE SEGMENT b AS ALL",
+        "at most 1 segments",
+    );
     exceeded(define_tags(&fixture, "u1", &["b"]), "at most 1 tags");
 }
 
 #[test]
 fn notes_are_limited() {
     let fixture = Fixture::new();
-    let define = |what: &str, length: usize| fixture.define(&format!("DEFINE TAG t{length} {what} \"{}\"", "x".repeat(length)));
+    let define = |what: &str, length: usize| {
+        fixture.define(&format!(
+            "DEFINE TAG t{length} {what} \"{}\"",
+            "x".repeat(length)
+        ))
+    };
     define("OWNER", 256).unwrap();
     exceeded(define("OWNER", 257), "at most 256 bytes");
     define("DESCRIPTION", 4096).unwrap();
@@ -95,11 +134,23 @@ fn notes_are_limited() {
 #[test]
 fn names_values_and_keys_are_limited() {
     let fixture = Fixture::defined(&["DEFINE ATTRIBUTE city ENUM", "DEFINE ATTRIBUTE note TEXT"]);
-    let mismatch = |mutation, message: &str| refused(fixture.write(vec![mutation]), ErrorCode::TypeMismatch, message);
+    let mismatch = |mutation, message: &str| {
+        refused(
+            fixture.write(vec![mutation]),
+            ErrorCode::TypeMismatch,
+            message,
+        )
+    };
     fixture.write(vec![ensure(&"x".repeat(256))]).unwrap();
     mismatch(ensure(&"x".repeat(257)), "at most 256 bytes");
-    mismatch(set("u1", "city", text(&"x".repeat(257))), "at most 256 bytes");
-    mismatch(set("u1", "note", text(&"x".repeat(4097))), "at most 4096 bytes");
+    mismatch(
+        set("u1", "city", text(&"x".repeat(257))),
+        "at most 256 bytes",
+    );
+    mismatch(
+        set("u1", "note", text(&"x".repeat(4097))),
+        "at most 4096 bytes",
+    );
     mismatch(tag("u1", &[&"x".repeat(257)]), "at most 256 bytes");
 }
 
@@ -107,13 +158,26 @@ fn names_values_and_keys_are_limited() {
 fn user_ids_run_out_without_harm() {
     let fixture = Fixture::with(|options| options.partition_count = 1);
     let mut changes = fixture.db().store.changes();
-    let state = crate::storage::PartitionState { applied_offset: 1, users_next: u32::MAX - 1, users_live: 0 };
-    changes.put::<crate::storage::Partitions>(&PartitionId(0), &state).unwrap();
-    fixture.db().store.commit(changes, fixture.db().view().schema().clone(), 1).unwrap();
+    let state = crate::storage::PartitionState {
+        applied_offset: 1,
+        users_next: u32::MAX - 1,
+        users_live: 0,
+    };
+    changes
+        .put::<crate::storage::Partitions>(&PartitionId(0), &state)
+        .unwrap();
+    fixture
+        .db()
+        .store
+        .commit(changes, fixture.db().view().schema().clone(), 1)
+        .unwrap();
     let mut fixture = fixture;
     fixture.restart();
     fixture.write(vec![ensure("last")]).unwrap();
-    exceeded(fixture.write(vec![ensure("one too many")]), "no user ids left");
+    exceeded(
+        fixture.write(vec![ensure("one too many")]),
+        "no user ids left",
+    );
     assert_eq!(fixture.location("last").unwrap().user.0, u32::MAX - 1);
     fixture.check_consistent();
 }

@@ -9,8 +9,16 @@ const USERS: u64 = 64;
 /// Readers look at two rows of which every user is in exactly one, while writers move users.
 #[test]
 fn readers_see_every_move_whole() {
-    let fixture = Fixture::defined(&["DEFINE GROUP side EXCLUSIVE", "DEFINE TAG left IN GROUP side", "DEFINE TAG right IN GROUP side"]);
-    fixture.changed((0..USERS).map(|n| tag(&format!("u{n}"), &["left"])).collect());
+    let fixture = Fixture::defined(&[
+        "DEFINE GROUP side EXCLUSIVE",
+        "DEFINE TAG left IN GROUP side",
+        "DEFINE TAG right IN GROUP side",
+    ]);
+    fixture.changed(
+        (0..USERS)
+            .map(|n| tag(&format!("u{n}"), &["left"]))
+            .collect(),
+    );
     let schema = fixture.db().view().schema().clone();
     let rows = ["left", "right"].map(|name| RowId::Tag(schema.tag(name).unwrap().id));
     let (done, moves) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -40,15 +48,26 @@ fn readers_see_every_move_whole() {
                 let (fixture, moves) = (&fixture, &moves);
                 scope.spawn(move || {
                     for step in 0..150u64 {
-                        let side = if (step + writer) % 2 == 0 { "right" } else { "left" };
-                        let users = (0..8).map(|n| tag(&format!("u{}", (step * 7 + n * 5 + writer) % USERS), &[side]));
+                        let side = if (step + writer) % 2 == 0 {
+                            "right"
+                        } else {
+                            "left"
+                        };
+                        let users = (0..8).map(|n| {
+                            tag(
+                                &format!("u{}", (step * 7 + n * 5 + writer) % USERS),
+                                &[side],
+                            )
+                        });
                         fixture.write(users.collect()).unwrap();
                         moves.fetch_add(1, Ordering::Relaxed);
                     }
                 })
             })
             .collect();
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        writers
+            .into_iter()
+            .for_each(|writer| writer.join().unwrap());
         done.store(true, Ordering::Release);
     });
     assert_eq!(moves.into_inner(), 450);
@@ -60,7 +79,10 @@ fn readers_see_every_move_whole() {
 #[test]
 fn requests_that_share_a_commit_stay_apart() {
     let fixture = Fixture::defined(&["DEFINE TAG vip", "DEFINE ATTRIBUTE age INTEGER"]);
-    let (started, release) = (std::sync::mpsc::sync_channel(1), std::sync::mpsc::sync_channel::<()>(1));
+    let (started, release) = (
+        std::sync::mpsc::sync_channel(1),
+        std::sync::mpsc::sync_channel::<()>(1),
+    );
     std::thread::scope(|scope| {
         let fixture = &fixture;
         let (started_tx, release_rx) = (started.0, release.1);
@@ -76,8 +98,15 @@ fn requests_that_share_a_commit_stay_apart() {
         let requests: Vec<_> = (0..20)
             .map(|n: u64| {
                 scope.spawn(move || {
-                    let age = if n % 2 == 0 { Datum::Integer(1) } else { text("not a number") };
-                    fixture.write(vec![tag(&format!("u{n}"), &["vip"]), set(&format!("u{n}"), "age", age)])
+                    let age = if n % 2 == 0 {
+                        Datum::Integer(1)
+                    } else {
+                        text("not a number")
+                    };
+                    fixture.write(vec![
+                        tag(&format!("u{n}"), &["vip"]),
+                        set(&format!("u{n}"), "age", age),
+                    ])
                 })
             })
             .collect();
@@ -86,7 +115,10 @@ fn requests_that_share_a_commit_stay_apart() {
             assert_eq!(request.join().unwrap().is_ok(), n % 2 == 0);
         }
     });
-    assert_eq!((fixture.holders("vip"), fixture.count(RowId::Users)), (10, 10));
+    assert_eq!(
+        (fixture.holders("vip"), fixture.count(RowId::Users)),
+        (10, 10)
+    );
     fixture.check_consistent();
 }
 

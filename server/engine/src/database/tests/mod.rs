@@ -1,4 +1,8 @@
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests stop at the first surprise"
+)]
 
 mod definitions;
 mod limits;
@@ -46,14 +50,23 @@ impl Fixture {
         };
         change(&mut options);
         let dir = tempfile::tempdir().unwrap();
-        let mut fixture = Self { dir, clock: Arc::new(ManualClock::default()), options, database: None };
+        let mut fixture = Self {
+            dir,
+            clock: Arc::new(ManualClock::default()),
+            options,
+            database: None,
+        };
         fixture.open().unwrap();
         fixture
     }
 
     fn open(&mut self) -> Result<(), OpenError> {
         self.database = None;
-        self.database = Some(Database::open(self.dir.path(), self.options.clone(), self.clock.clone())?);
+        self.database = Some(Database::open(
+            self.dir.path(),
+            self.options.clone(),
+            self.clock.clone(),
+        )?);
         Ok(())
     }
 
@@ -68,7 +81,9 @@ impl Fixture {
 
     fn define(&self, statement: &str) -> Result<Summary, Error> {
         let parsed = parse_statement(statement, &TextLimits::default()).unwrap();
-        self.db().change_schema(SchemaStatement::from_statement(&parsed).expect("a statement about definitions"))
+        self.db().change_schema(
+            SchemaStatement::from_statement(&parsed).expect("a statement about definitions"),
+        )
     }
 
     fn defined(statements: &[&str]) -> Self {
@@ -80,7 +95,10 @@ impl Fixture {
     }
 
     fn write(&self, mutations: Vec<Mutation>) -> Result<Summary, Error> {
-        self.db().write(WriteRequest { mutations, ..WriteRequest::default() })
+        self.db().write(WriteRequest {
+            mutations,
+            ..WriteRequest::default()
+        })
     }
 
     /// Users and facts that a write changed.
@@ -95,22 +113,32 @@ impl Fixture {
 
     fn record(&self, key: &str) -> Option<UserRecord> {
         let view = self.db().view();
-        view.locate(key).unwrap().map(|location| view.record(location).unwrap().unwrap())
+        view.locate(key)
+            .unwrap()
+            .map(|location| view.record(location).unwrap().unwrap())
     }
 
     fn value(&self, key: &str, attribute: &str) -> Option<Datum> {
         let view = self.db().view();
         let definition = view.schema().attribute(attribute).unwrap();
         let record = self.record(key)?;
-        record.value(definition.id).map(|value| view.schema().datum(definition, value))
+        record
+            .value(definition.id)
+            .map(|value| view.schema().datum(definition, value))
     }
 
     /// The tags of a user, by name.
     fn tags(&self, key: &str) -> Vec<String> {
         let view = self.db().view();
-        let tags = self.record(key).map(|record| record.tags).unwrap_or_default();
-        let mut names: Vec<String> =
-            tags.iter().filter_map(|tag| view.schema().tag_by_id(*tag)).map(|tag| tag.name.to_string()).collect();
+        let tags = self
+            .record(key)
+            .map(|record| record.tags)
+            .unwrap_or_default();
+        let mut names: Vec<String> = tags
+            .iter()
+            .filter_map(|tag| view.schema().tag_by_id(*tag))
+            .map(|tag| tag.name.to_string())
+            .collect();
         names.sort();
         names
     }
@@ -154,33 +182,54 @@ fn strings(texts: &[&str]) -> Vec<String> {
 }
 
 fn ensure(user: &str) -> Mutation {
-    Mutation::Ensure { user: user.to_owned() }
+    Mutation::Ensure {
+        user: user.to_owned(),
+    }
 }
 
 fn tag(user: &str, tags: &[&str]) -> Mutation {
-    Mutation::Tag { user: user.to_owned(), tags: strings(tags) }
+    Mutation::Tag {
+        user: user.to_owned(),
+        tags: strings(tags),
+    }
 }
 
 fn untag(user: &str, tags: &[&str]) -> Mutation {
-    Mutation::Untag { user: user.to_owned(), tags: strings(tags) }
+    Mutation::Untag {
+        user: user.to_owned(),
+        tags: strings(tags),
+    }
 }
 
 fn set(user: &str, attribute: &str, value: Datum) -> Mutation {
-    Mutation::Set { user: user.to_owned(), values: vec![(attribute.to_owned(), value)] }
+    Mutation::Set {
+        user: user.to_owned(),
+        values: vec![(attribute.to_owned(), value)],
+    }
 }
 
 fn add(user: &str, attribute: &str, values: &[&str]) -> Mutation {
     let values = values.iter().map(|value| text(value)).collect();
-    Mutation::Add { user: user.to_owned(), attribute: attribute.to_owned(), values }
+    Mutation::Add {
+        user: user.to_owned(),
+        attribute: attribute.to_owned(),
+        values,
+    }
 }
 
 fn remove(user: &str, attribute: &str, values: &[&str]) -> Mutation {
     let values = values.iter().map(|value| text(value)).collect();
-    Mutation::Remove { user: user.to_owned(), attribute: attribute.to_owned(), values }
+    Mutation::Remove {
+        user: user.to_owned(),
+        attribute: attribute.to_owned(),
+        values,
+    }
 }
 
 fn delete(user: &str) -> Mutation {
-    Mutation::DeleteUser { user: user.to_owned() }
+    Mutation::DeleteUser {
+        user: user.to_owned(),
+    }
 }
 
 fn text(text: &str) -> Datum {

@@ -17,7 +17,9 @@ type Model = BTreeMap<String, User>;
 /// Says whether the request is refused.
 fn apply_all(model: &mut Model, mutations: &[Mutation]) -> Result<(), ()> {
     let mut changed = model.clone();
-    mutations.iter().try_for_each(|mutation| apply(&mut changed, mutation))?;
+    mutations
+        .iter()
+        .try_for_each(|mutation| apply(&mut changed, mutation))?;
     *model = changed;
     Ok(())
 }
@@ -47,24 +49,39 @@ fn apply(model: &mut Model, mutation: &Mutation) -> Result<(), ()> {
                 set_one(user, attribute, value)?;
             }
         }
-        Mutation::Add { user, attribute, values } => {
+        Mutation::Add {
+            user,
+            attribute,
+            values,
+        } => {
             let user = model.entry(user.clone()).or_default();
             let mut texts = texts_of(user.values.get(attribute));
             texts.extend(values.iter().flat_map(|value| texts_of(Some(value))));
-            user.values.insert(attribute.clone(), Datum::List(texts.into_iter().collect()));
+            user.values
+                .insert(attribute.clone(), Datum::List(texts.into_iter().collect()));
         }
-        Mutation::Remove { user, attribute, values } => {
+        Mutation::Remove {
+            user,
+            attribute,
+            values,
+        } => {
             if let Some(user) = model.get_mut(user) {
                 let mut texts = texts_of(user.values.get(attribute));
-                values.iter().flat_map(|value| texts_of(Some(value))).for_each(|text| {
-                    texts.remove(&text);
-                });
+                values
+                    .iter()
+                    .flat_map(|value| texts_of(Some(value)))
+                    .for_each(|text| {
+                        texts.remove(&text);
+                    });
                 put(user, attribute, Datum::List(texts.into_iter().collect()));
             }
         }
         Mutation::DeleteUser { user } => {
             if model.remove(user).is_some() {
-                for other in model.values_mut().filter(|other| other.values.get("friend") == Some(&text(user))) {
+                for other in model
+                    .values_mut()
+                    .filter(|other| other.values.get("friend") == Some(&text(user)))
+                {
                     other.values.remove("friend");
                 }
             }
@@ -93,14 +110,22 @@ fn put(user: &mut User, attribute: &str, value: Datum) {
         Datum::List(texts) if texts.is_empty() => user.values.remove(attribute),
         Datum::List(texts) => {
             let texts: BTreeSet<_> = texts.into_iter().collect();
-            user.values.insert(attribute.to_owned(), Datum::List(texts.into_iter().collect()))
+            user.values.insert(
+                attribute.to_owned(),
+                Datum::List(texts.into_iter().collect()),
+            )
         }
         value => user.values.insert(attribute.to_owned(), value),
     };
 }
 
 fn set_one(user: &mut User, attribute: &str, value: &Datum) -> Result<(), ()> {
-    if attribute == "once" && user.values.get("once").is_some_and(|present| present != value) {
+    if attribute == "once"
+        && user
+            .values
+            .get("once")
+            .is_some_and(|present| present != value)
+    {
         return Err(());
     }
     put(user, attribute, value.clone());
@@ -123,13 +148,34 @@ fn word() -> impl Strategy<Value = String> {
 fn value() -> impl Strategy<Value = (String, Datum)> {
     let number = prop_oneof![any::<i64>(), -3i64..3];
     prop_oneof![
-        (Just("color".to_owned()), prop_oneof![Just(Datum::Null), word().prop_map(Datum::Text)]),
-        (Just("likes".to_owned()), prop_oneof![Just(Datum::Null), prop::collection::vec(word(), 0..3).prop_map(Datum::List)]),
-        (Just("score".to_owned()), prop_oneof![Just(Datum::Null), number.prop_map(Datum::Integer)]),
+        (
+            Just("color".to_owned()),
+            prop_oneof![Just(Datum::Null), word().prop_map(Datum::Text)]
+        ),
+        (
+            Just("likes".to_owned()),
+            prop_oneof![
+                Just(Datum::Null),
+                prop::collection::vec(word(), 0..3).prop_map(Datum::List)
+            ]
+        ),
+        (
+            Just("score".to_owned()),
+            prop_oneof![Just(Datum::Null), number.prop_map(Datum::Integer)]
+        ),
         (Just("once".to_owned()), (0..2i64).prop_map(Datum::Integer)),
-        (Just("active".to_owned()), any::<bool>().prop_map(Datum::Boolean)),
-        (Just("note".to_owned()), prop_oneof![Just(Datum::Null), "[\0ab]{0,3}".prop_map(Datum::Text)]),
-        (Just("friend".to_owned()), prop_oneof![Just(Datum::Null), user().prop_map(Datum::Text)]),
+        (
+            Just("active".to_owned()),
+            any::<bool>().prop_map(Datum::Boolean)
+        ),
+        (
+            Just("note".to_owned()),
+            prop_oneof![Just(Datum::Null), "[\0ab]{0,3}".prop_map(Datum::Text)]
+        ),
+        (
+            Just("friend".to_owned()),
+            prop_oneof![Just(Datum::Null), user().prop_map(Datum::Text)]
+        ),
     ]
 }
 
@@ -156,13 +202,25 @@ fn stored(fixture: &Fixture) -> Model {
     let mut model = Model::new();
     for partition in (0..view.partition_count()).map(PartitionId) {
         let mut visit = |_, key: &str, record: &UserRecord| {
-            let tags = record.tags.iter().filter_map(|tag| view.schema().tag_by_id(*tag));
+            let tags = record
+                .tags
+                .iter()
+                .filter_map(|tag| view.schema().tag_by_id(*tag));
             let tags = tags.map(|tag| tag.name.to_string()).collect();
             let values = record.values.iter().filter_map(|(id, value)| {
                 let attribute = view.schema().attribute_by_id(*id)?;
-                Some((attribute.name.to_string(), view.schema().datum(attribute, value)))
+                Some((
+                    attribute.name.to_string(),
+                    view.schema().datum(attribute, value),
+                ))
             });
-            model.insert(key.to_owned(), User { tags, values: values.collect() });
+            model.insert(
+                key.to_owned(),
+                User {
+                    tags,
+                    values: values.collect(),
+                },
+            );
         };
         view.for_each_user(partition, &mut visit).unwrap();
     }

@@ -8,12 +8,28 @@ use crate::{
 
 #[test]
 fn everything_is_there_after_a_restart() {
-    let mut fixture = Fixture::defined(&["DEFINE TAG vip", "DEFINE ATTRIBUTE city ENUM", "DEFINE ATTRIBUTE age INTEGER"]);
-    fixture.changed((0..500).flat_map(|n| [tag(&format!("u{n}"), &["vip"]), set(&format!("u{n}"), "age", Datum::Integer(n))]).collect());
+    let mut fixture = Fixture::defined(&[
+        "DEFINE TAG vip",
+        "DEFINE ATTRIBUTE city ENUM",
+        "DEFINE ATTRIBUTE age INTEGER",
+    ]);
+    fixture.changed(
+        (0..500)
+            .flat_map(|n| {
+                [
+                    tag(&format!("u{n}"), &["vip"]),
+                    set(&format!("u{n}"), "age", Datum::Integer(n)),
+                ]
+            })
+            .collect(),
+    );
     fixture.changed(vec![set("u7", "city", text("rome")), delete("u8")]);
     for _ in 0..2 {
         fixture.restart();
-        assert_eq!((fixture.holders("vip"), fixture.count(RowId::Users)), (499, 499));
+        assert_eq!(
+            (fixture.holders("vip"), fixture.count(RowId::Users)),
+            (499, 499)
+        );
         assert_eq!(fixture.value("u7", "city"), Some(text("rome")));
         assert_eq!(fixture.db().view().user_count().unwrap(), 499);
         fixture.check_consistent();
@@ -25,9 +41,21 @@ fn everything_is_there_after_a_restart() {
 #[test]
 fn only_one_may_have_it_open() {
     let mut fixture = Fixture::new();
-    let second = Database::open(fixture.dir.path(), fixture.options.clone(), fixture.clock.clone());
-    assert!(matches!(&second, Err(OpenError::Locked { .. })), "{second:?}");
-    assert!(second.unwrap_err().to_string().contains("in use by another server"));
+    let second = Database::open(
+        fixture.dir.path(),
+        fixture.options.clone(),
+        fixture.clock.clone(),
+    );
+    assert!(
+        matches!(&second, Err(OpenError::Locked { .. })),
+        "{second:?}"
+    );
+    assert!(
+        second
+            .unwrap_err()
+            .to_string()
+            .contains("in use by another server")
+    );
     // A view that somebody holds keeps it open.
     let view = fixture.db().view();
     fixture.database.take().unwrap().close().unwrap();
@@ -45,7 +73,10 @@ fn what_was_fixed_at_creation_stays() {
     fixture.restart();
     assert_eq!(fixture.db().view().partition_count(), 4);
     let status = fixture.db().status().unwrap();
-    let id = status.iter().find(|(name, _)| name == "database_id").map(|(_, id)| id.clone());
+    let id = status
+        .iter()
+        .find(|(name, _)| name == "database_id")
+        .map(|(_, id)| id.clone());
     assert_eq!(id, Some(text(&"07".repeat(16))));
     assert_ne!(DatabaseId::random(), DatabaseId::random());
 }
@@ -54,7 +85,10 @@ fn what_was_fixed_at_creation_stays() {
 fn impossible_options_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for partition_count in [0, 4097] {
-        let options = Options { partition_count, ..Options::default() };
+        let options = Options {
+            partition_count,
+            ..Options::default()
+        };
         let opened = Database::open(dir.path(), options, Arc::new(ManualClock::default()));
         assert!(matches!(opened, Err(OpenError::InvalidOption(_))));
     }
@@ -68,10 +102,27 @@ fn impossible_options_are_refused() {
 fn a_newer_format_is_refused_and_left_alone() {
     let mut fixture = Fixture::new();
     let mut batch = fixture.db().store.rocks().batch();
-    batch.put(crate::storage::FamilyId::Meta, b"format_version", &[0, 0, 0, 9]).unwrap();
-    fixture.db().store.rocks().commit(batch, crate::storage::Sync::Disk).unwrap();
+    batch
+        .put(
+            crate::storage::FamilyId::Meta,
+            b"format_version",
+            &[0, 0, 0, 9],
+        )
+        .unwrap();
+    fixture
+        .db()
+        .store
+        .rocks()
+        .commit(batch, crate::storage::Sync::Disk)
+        .unwrap();
     let error = fixture.open().unwrap_err();
-    assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 1 }));
+    assert!(matches!(
+        error,
+        OpenError::NewerFormat {
+            found: 9,
+            supported: 1
+        }
+    ));
     assert!(error.to_string().contains("format 9"), "{error}");
 }
 
@@ -79,7 +130,12 @@ fn a_newer_format_is_refused_and_left_alone() {
 fn damage(fixture: &mut Fixture, family: crate::storage::FamilyId, key: &[u8], value: &[u8]) {
     let mut batch = fixture.db().store.rocks().batch();
     batch.put(family, key, value).unwrap();
-    fixture.db().store.rocks().commit(batch, crate::storage::Sync::Disk).unwrap();
+    fixture
+        .db()
+        .store
+        .rocks()
+        .commit(batch, crate::storage::Sync::Disk)
+        .unwrap();
     fixture.restart();
 }
 
@@ -89,42 +145,106 @@ fn damaged_bytes_are_errors_that_say_where() {
     let mut fixture = Fixture::with(|options| options.partition_count = 1);
     fixture.define("DEFINE TAG vip").unwrap();
     fixture.define("DEFINE ATTRIBUTE age INTEGER").unwrap();
-    fixture.changed(vec![tag("u1", &["vip"]), set("u1", "age", Datum::Integer(3))]);
+    fixture.changed(vec![
+        tag("u1", &["vip"]),
+        set("u1", "age", Datum::Integer(3)),
+    ]);
     let row = [&[0, 0, 1][..], &[0; 10]].concat();
     damage(&mut fixture, FamilyId::Fragments, &row, b"garbage");
     let fragment = |fixture: &Fixture| {
-        fixture.db().view().fragment(PartitionId(0), ShardId(0), RowId::Tag(TagId(0))).map(|fragment| fragment.cardinality())
+        fixture
+            .db()
+            .view()
+            .fragment(PartitionId(0), ShardId(0), RowId::Tag(TagId(0)))
+            .map(|fragment| fragment.cardinality())
     };
-    assert!(matches!(fragment(&fixture), Err(StorageError::Damaged { family: "fragments", .. })));
+    assert!(matches!(
+        fragment(&fixture),
+        Err(StorageError::Damaged {
+            family: "fragments",
+            ..
+        })
+    ));
     // A later write to the row neither fails nor hides the damage, not even when it is merged.
     fixture.changed(vec![tag("u2", &["vip"])]);
     fixture.db().store.compact().unwrap();
-    assert!(matches!(fragment(&fixture), Err(StorageError::Damaged { family: "fragments", .. })));
+    assert!(matches!(
+        fragment(&fixture),
+        Err(StorageError::Damaged {
+            family: "fragments",
+            ..
+        })
+    ));
     fixture.changed(vec![tag("u3", &["vip"])]);
     fixture.restart();
-    assert!(matches!(fragment(&fixture), Err(StorageError::Damaged { family: "fragments", .. })));
+    assert!(matches!(
+        fragment(&fixture),
+        Err(StorageError::Damaged {
+            family: "fragments",
+            ..
+        })
+    ));
 
     damage(&mut fixture, FamilyId::Columns, &[0; 8], &[255; 40]);
-    let column = fixture.db().view().column(PartitionId(0), AttributeId(0), BlockId(0));
-    assert!(matches!(column, Err(StorageError::Damaged { family: "columns", .. })));
+    let column = fixture
+        .db()
+        .view()
+        .column(PartitionId(0), AttributeId(0), BlockId(0));
+    assert!(matches!(
+        column,
+        Err(StorageError::Damaged {
+            family: "columns",
+            ..
+        })
+    ));
 
-    damage(&mut fixture, FamilyId::Records, &[0; 6], &[253, 255, 255, 255, 255, 255, 255, 255, 255]);
-    let location = Location { partition: PartitionId(0), user: UserId(0) };
+    damage(
+        &mut fixture,
+        FamilyId::Records,
+        &[0; 6],
+        &[253, 255, 255, 255, 255, 255, 255, 255, 255],
+    );
+    let location = Location {
+        partition: PartitionId(0),
+        user: UserId(0),
+    };
     assert!(fixture.db().view().record(location).is_err());
-    refused(fixture.write(vec![tag("u1", &["vip"])]), ErrorCode::Storage, "damaged data in records");
+    refused(
+        fixture.write(vec![tag("u1", &["vip"])]),
+        ErrorCode::Storage,
+        "damaged data in records",
+    );
     assert!(verify(&fixture.db().view()).unwrap().problem_count >= 3);
 }
 
 #[test]
 fn damaged_definitions_keep_the_database_closed() {
     use crate::storage::FamilyId;
-    for (key, value) in [(&b"\0\0\0\0\0"[..], &b"\x09"[..]), (b"\x09", b""), (b"\0\0\0\0\x01", b"\x01\x01x\0\0\0")] {
+    for (key, value) in [
+        (&b"\0\0\0\0\0"[..], &b"\x09"[..]),
+        (b"\x09", b""),
+        (b"\0\0\0\0\x01", b"\x01\x01x\0\0\0"),
+    ] {
         let mut fixture = Fixture::new();
         let mut batch = fixture.db().store.rocks().batch();
         batch.put(FamilyId::Schema, key, value).unwrap();
-        fixture.db().store.rocks().commit(batch, crate::storage::Sync::Disk).unwrap();
+        fixture
+            .db()
+            .store
+            .rocks()
+            .commit(batch, crate::storage::Sync::Disk)
+            .unwrap();
         let error = fixture.open().unwrap_err();
-        assert!(matches!(error, OpenError::Storage(StorageError::Damaged { family: "schema", .. })), "{error}");
+        assert!(
+            matches!(
+                error,
+                OpenError::Storage(StorageError::Damaged {
+                    family: "schema",
+                    ..
+                })
+            ),
+            "{error}"
+        );
     }
 }
 
@@ -133,6 +253,41 @@ fn nothing_is_written_after_closing() {
     let fixture = Fixture::new();
     let handle = fixture.db().handle.clone();
     drop(fixture);
-    let request = WriteRequest { mutations: vec![ensure("u1")], ..WriteRequest::default() };
-    assert!(matches!(handle.submit(Job::Write(request)), Err(Error::Closing)));
+    let request = WriteRequest {
+        mutations: vec![ensure("u1")],
+        ..WriteRequest::default()
+    };
+    assert!(matches!(
+        handle.submit(Job::Write(request)),
+        Err(Error::Closing)
+    ));
+}
+
+#[test]
+fn after_a_failed_commit_nothing_is_acknowledged() {
+    use std::sync::atomic::Ordering;
+    let mut fixture = Fixture::defined(&["DEFINE TAG vip"]);
+    fixture.changed(vec![tag("u1", &["vip"])]);
+    fixture.db().store.is_failing.store(true, Ordering::SeqCst);
+    refused(
+        fixture.write(vec![tag("u2", &["vip"])]),
+        ErrorCode::Storage,
+        "no space left",
+    );
+    fixture.db().store.is_failing.store(false, Ordering::SeqCst);
+    // The disk may have recovered; what it holds is known only after opening again.
+    refused(
+        fixture.write(vec![tag("u3", &["vip"])]),
+        ErrorCode::Storage,
+        "writing has stopped",
+    );
+    refused(
+        fixture.define("DEFINE TAG gold"),
+        ErrorCode::Storage,
+        "writing has stopped",
+    );
+    assert_eq!(fixture.holders("vip"), 1);
+    fixture.restart();
+    assert_eq!(fixture.changed(vec![tag("u3", &["vip"])]), (1, 1));
+    fixture.check_consistent();
 }

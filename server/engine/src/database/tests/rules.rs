@@ -34,16 +34,42 @@ fn a_write_once_value_stays() {
     let born = |day: &str| set("u1", "born", text(day));
     assert_eq!(fixture.changed(vec![born("2000-01-02")]), (1, 1));
     assert_eq!(fixture.changed(vec![born("2000-01-02")]), (0, 0));
-    let message = "born of user \"u1\" is write-once and is 2000-01-02: it cannot become 2000-01-03";
-    refused(fixture.write(vec![tag("u1", &["vip"]), born("2000-01-03")]), ErrorCode::Conflict, message);
-    refused(fixture.write(vec![set("u1", "born", Datum::Null)]), ErrorCode::Conflict, "cannot become missing");
+    let message =
+        "born of user \"u1\" is write-once and is 2000-01-02: it cannot become 2000-01-03";
+    refused(
+        fixture.write(vec![tag("u1", &["vip"]), born("2000-01-03")]),
+        ErrorCode::Conflict,
+        message,
+    );
+    refused(
+        fixture.write(vec![set("u1", "born", Datum::Null)]),
+        ErrorCode::Conflict,
+        "cannot become missing",
+    );
     // The same within one request.
-    let twice = vec![set("u2", "born", text("2000-01-02")), set("u2", "born", text("2000-01-03"))];
+    let twice = vec![
+        set("u2", "born", text("2000-01-02")),
+        set("u2", "born", text("2000-01-03")),
+    ];
     refused(fixture.write(twice), ErrorCode::Conflict, "write-once");
     assert_eq!(fixture.location("u2"), None);
-    assert_eq!(fixture.changed(vec![add("u1", "seen", &["a", "b"]), add("u1", "seen", &["a"])]), (1, 2));
-    refused(fixture.write(vec![add("u1", "seen", &["c"])]), ErrorCode::Conflict, "(a, b)");
-    refused(fixture.write(vec![remove("u1", "seen", &["a"])]), ErrorCode::Conflict, "write-once");
+    assert_eq!(
+        fixture.changed(vec![
+            add("u1", "seen", &["a", "b"]),
+            add("u1", "seen", &["a"])
+        ]),
+        (1, 2)
+    );
+    refused(
+        fixture.write(vec![add("u1", "seen", &["c"])]),
+        ErrorCode::Conflict,
+        "(a, b)",
+    );
+    refused(
+        fixture.write(vec![remove("u1", "seen", &["a"])]),
+        ErrorCode::Conflict,
+        "write-once",
+    );
     assert_eq!(fixture.tags("u1"), Vec::<String>::new());
     fixture.define("ALTER ATTRIBUTE born MUTABLE").unwrap();
     assert_eq!(fixture.changed(vec![born("2000-01-03")]), (1, 1));
@@ -73,9 +99,20 @@ fn a_deleted_user_is_gone_everywhere_and_comes_back_as_another() {
     }
     let before = fixture.location("u1").unwrap();
     // A reference that is set and one that is kept in the same request.
-    let mutations = vec![set("u20", "invited_by", text("u1")), set("u21", "invited_by", text("u2")), delete("u1")];
+    let mutations = vec![
+        set("u20", "invited_by", text("u1")),
+        set("u21", "invited_by", text("u2")),
+        delete("u1"),
+    ];
     assert_eq!(fixture.changed(mutations), (21, 4 + 18 + 1));
-    assert_eq!((fixture.location("u1"), fixture.holders("vip"), fixture.count(RowId::Users)), (None, 0, 20));
+    assert_eq!(
+        (
+            fixture.location("u1"),
+            fixture.holders("vip"),
+            fixture.count(RowId::Users)
+        ),
+        (None, 0, 20)
+    );
     assert_eq!(fixture.value("u2", "invited_by"), None);
     assert_eq!(fixture.value("u21", "invited_by"), Some(text("u2")));
     fixture.check_consistent();
@@ -84,7 +121,10 @@ fn a_deleted_user_is_gone_everywhere_and_comes_back_as_another() {
     assert!(after.user > before.user);
     assert_eq!(fixture.record("u1"), Some(UserRecord::default()));
     // Deleted and made again in one request is another user, too.
-    assert_eq!(fixture.changed(vec![delete("u1"), tag("u1", &["vip"])]), (1, 1));
+    assert_eq!(
+        fixture.changed(vec![delete("u1"), tag("u1", &["vip"])]),
+        (1, 1)
+    );
     assert!(fixture.location("u1").unwrap().user > after.user);
     fixture.check_consistent();
 }
@@ -98,8 +138,15 @@ fn the_same_request_again_changes_nothing() {
     fixture.define("DEFINE TAG vip").unwrap();
     let request = |fixture: &Fixture, key: u8, mutation: Mutation| {
         let (mutations, idempotency_key) = (vec![mutation], Some([key; 16]));
-        let request = WriteRequest { mutations, idempotency_key, ..WriteRequest::default() };
-        fixture.db().write(request).map(|summary| summary.users_changed)
+        let request = WriteRequest {
+            mutations,
+            idempotency_key,
+            ..WriteRequest::default()
+        };
+        fixture
+            .db()
+            .write(request)
+            .map(|summary| summary.users_changed)
     };
     assert_eq!(request(&fixture, 1, tag("u1", &["vip"])).unwrap(), 1);
     fixture.changed(vec![untag("u1", &["vip"])]);
@@ -128,15 +175,32 @@ fn a_refused_request_leaves_no_trace() {
         set("u1", "city", text("atlantis")),
         set("u1", "age", text("old")),
     ];
-    let request = WriteRequest { mutations, unknown_tags: UnknownTags::Define, idempotency_key: None };
-    refused(fixture.db().write(request), ErrorCode::TypeMismatch, "age of user \"u1\"");
+    let request = WriteRequest {
+        mutations,
+        unknown_tags: UnknownTags::Define,
+        idempotency_key: None,
+    };
+    refused(
+        fixture.db().write(request),
+        ErrorCode::TypeMismatch,
+        "age of user \"u1\"",
+    );
     let after = fixture.db().view();
     assert_eq!(after.version(), view.version());
     assert!(after.schema().tag("brand-new").is_none());
-    assert_eq!(after.schema().value_count(after.schema().attribute("city").unwrap().id), 0);
+    assert_eq!(
+        after
+            .schema()
+            .value_count(after.schema().attribute("city").unwrap().id),
+        0
+    );
     assert_eq!(fixture.location("u1"), None);
     let good = vec![tag("u1", &["brand-new"]), set("u1", "city", text("rome"))];
-    let request = WriteRequest { mutations: good, unknown_tags: UnknownTags::Define, idempotency_key: None };
+    let request = WriteRequest {
+        mutations: good,
+        unknown_tags: UnknownTags::Define,
+        idempotency_key: None,
+    };
     assert_eq!(fixture.db().write(request).unwrap().facts_changed, 2);
     assert_eq!(fixture.location("u1").unwrap().user.0, 0);
     fixture.check_consistent();
@@ -144,14 +208,38 @@ fn a_refused_request_leaves_no_trace() {
 
 #[test]
 fn unknown_names_come_with_the_nearest() {
-    let fixture = Fixture::defined(&["DEFINE TAG vip", "DEFINE ATTRIBUTE gender ENUM (female, male)"]);
+    let fixture = Fixture::defined(&[
+        "DEFINE TAG vip",
+        "DEFINE ATTRIBUTE gender ENUM (female, male)",
+    ]);
     let hint = |mutation| fixture.write(vec![mutation]).unwrap_err().hint();
-    assert_eq!(hint(tag("u1", &["vpi"])).as_deref(), Some("did you mean vip?"));
-    assert_eq!(hint(set("u1", "gendre", text("f"))).as_deref(), Some("did you mean gender?"));
-    assert_eq!(hint(set("u1", "gender", text("femal"))).as_deref(), Some("did you mean female?"));
-    refused(fixture.write(vec![add("u1", "gender", &["male"])]), ErrorCode::TypeMismatch, "only multi");
-    refused(fixture.write(vec![ensure("")]), ErrorCode::TypeMismatch, "cannot be empty");
-    refused(fixture.write(vec![set("u1", "gender", list(&["male"]))]), ErrorCode::TypeMismatch, "not a list");
+    assert_eq!(
+        hint(tag("u1", &["vpi"])).as_deref(),
+        Some("did you mean vip?")
+    );
+    assert_eq!(
+        hint(set("u1", "gendre", text("f"))).as_deref(),
+        Some("did you mean gender?")
+    );
+    assert_eq!(
+        hint(set("u1", "gender", text("femal"))).as_deref(),
+        Some("did you mean female?")
+    );
+    refused(
+        fixture.write(vec![add("u1", "gender", &["male"])]),
+        ErrorCode::TypeMismatch,
+        "only multi",
+    );
+    refused(
+        fixture.write(vec![ensure("")]),
+        ErrorCode::TypeMismatch,
+        "cannot be empty",
+    );
+    refused(
+        fixture.write(vec![set("u1", "gender", list(&["male"]))]),
+        ErrorCode::TypeMismatch,
+        "not a list",
+    );
 }
 
 #[test]
@@ -161,12 +249,18 @@ fn writing_where_sees_all_that_was_acknowledged() {
     let summary = fixture.db().write_where(|view| {
         let mut mutations = Vec::new();
         for partition in (0..view.partition_count()).map(PartitionId) {
-            view.for_each_user(partition, &mut |_, key, _| mutations.push(tag(key, &["gold"])))?;
+            view.for_each_user(partition, &mut |_, key, _| {
+                mutations.push(tag(key, &["gold"]))
+            })?;
         }
         Ok(mutations)
     });
     assert_eq!(summary.unwrap().users_changed, 100);
     assert_eq!(fixture.holders("gold"), 100);
-    refused(fixture.db().write_where(|_| Err(Error::Cancelled)), ErrorCode::Cancelled, "cancelled");
+    refused(
+        fixture.db().write_where(|_| Err(Error::Cancelled)),
+        ErrorCode::Cancelled,
+        "cancelled",
+    );
     assert_eq!(fixture.changed(vec![tag("u0", &["gold"])]), (0, 0));
 }
