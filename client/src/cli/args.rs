@@ -32,9 +32,9 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) timeout: Duration,
     /// How answers are written, without a command.
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, value_enum, default_value = "table", env = "TESSERA_FORMAT")]
     pub(crate) format: Format,
-    /// Tell rows and time of each statement on standard error.
+    /// Tell rows and time of each statement on standard error, as is done for tables anyway.
     #[arg(long, global = true)]
     pub(crate) timing: bool,
     /// What to do.
@@ -65,7 +65,7 @@ pub(crate) struct ExecArguments {
     #[arg(long = "param", short = 'p', value_name = "NAME[:TYPE]=VALUE")]
     pub(crate) parameters: Vec<String>,
     /// How answers are written.
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, value_enum, default_value = "table", env = "TESSERA_FORMAT")]
     pub(crate) format: Format,
 }
 

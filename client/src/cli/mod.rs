@@ -74,6 +74,15 @@ fn tell_usage(error: &clap::Error, streams: &mut Streams) -> u8 {
     }
 }
 
+/// People want to know; programs that read another form must ask for it.
+fn timing(arguments: &Arguments, format: Format) -> Timing {
+    if arguments.timing || format == Format::Table {
+        Timing::Told
+    } else {
+        Timing::Silent
+    }
+}
+
 fn dispatch(arguments: &Arguments, streams: &mut Streams) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
@@ -81,11 +90,6 @@ fn dispatch(arguments: &Arguments, streams: &mut Streams) -> Result<(), CliError
         .build()
         .map_err(|error| CliError::Usage(format!("cannot start threads: {error}")))?;
     let session = Session::new(&arguments.connect, arguments.timeout);
-    let timing = if arguments.timing {
-        Timing::Told
-    } else {
-        Timing::Silent
-    };
     match &arguments.command {
         Some(Command::Status) => runtime.block_on(status::run(&session, streams)),
         Some(Command::Export(export)) => runtime.block_on(export::run(export, &session, streams)),
@@ -96,7 +100,7 @@ fn dispatch(arguments: &Arguments, streams: &mut Streams) -> Result<(), CliError
                 session: &session,
                 format: exec.format,
                 parameters: &parameters,
-                timing,
+                timing: timing(arguments, exec.format),
             };
             runtime.block_on(script.run(&exec.statements, streams))
         }
@@ -113,7 +117,7 @@ fn dispatch(arguments: &Arguments, streams: &mut Streams) -> Result<(), CliError
                 session: &session,
                 format,
                 parameters: &[],
-                timing,
+                timing: timing(arguments, format),
             };
             runtime.block_on(script.run_stdin(streams))
         }

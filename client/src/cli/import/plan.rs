@@ -387,3 +387,6 @@ impl Gathered {
         mutations
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::io::Cursor;
+
+use super::*;
+use crate::cli::import::records::{FileFormat, Next};
+use crate::cli::import::source::{BytesRead, Source};
+
+/// What each row of a file becomes.
+fn rows(mapping: &str, format: FileFormat, data: &str) -> Vec<Result<Changes, BadRow>> {
+    let mapping = Mapping::parse(&format!("key = \"id\"\n{mapping}")).unwrap();
+    let mut plan = Plan::new(&mapping);
+    let data = Cursor::new(data.as_bytes().to_vec());
+    let source = Source::new("test".to_owned(), data, &BytesRead::default()).unwrap();
+    let mut records = Records::open(source, format, b',', plan.columns()).unwrap();
+    let mut rows = Vec::new();
+    while records.next().unwrap() == Next::Row {
+        rows.push(plan.convert(&records));
+    }
+    rows
+}
+
+/// The changes of the only row.
+fn row(mapping: &str, header: &str, data: &str) -> Result<Vec<Mutation>, String> {
+    let text = format!("id,{header}\nu,{data}\n");
+    let mut rows = rows(mapping, FileFormat::Csv, &text);
+    assert_eq!(rows.len(), 1);
+    match rows.remove(0) {
+        Ok(changes) => Ok(changes.mutations),
+        Err(bad) => Err(format!(
+            "{}: {}",
+            bad.column.unwrap_or_default(),
+            bad.reason
+        )),
+    }
+}
+
+fn user() -> String {
+    "u".to_owned()
+}
+
+fn set(name: &str, value: Datum) -> Mutation {
+    Mutation::Set {
+        user: user(),
+        values: vec![(name.to_owned(), value)],
+    }
+}
+
+fn tag(tags: &[&str]) -> Mutation {
+    Mutation::Tag {
+        user: user(),
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+    }
+}
+
+fn ensure() -> Mutation {
+    Mutation::Ensure { user: user() }
+}
+
+fn text(text: &str) -> Datum {
+    Datum::Text(text.to_owned())
+}
+
+#[test]
+fn attributes_are_read_by_their_rules() {
+    let check = |rule: &str, field: &str, expected: Result<Vec<Mutation>, &str>| {
+        let found = row(
+            &format!("[[attribute]]\ncolumn = \"x\"\n{rule}"),
+            "x",
+            field,
+        );
+        assert_eq!(found, expected.map_err(str::to_owned), "{rule}: {field}");
+    };
+    check(
+        "type = \"integer\"",
+        "42",
+        Ok(vec![set("x", Datum::Integer(42))]),
+    );
+    check(
+        "type = \"integer\"\nname = \"y\"",
+        "42",
+        Ok(vec![set("y", Datum::Integer(42))]),
+    );
+    check("type = \"integer\"", "", Ok(vec![ensure()]));
+    check(
+        "type = \"integer\"\nmissing = [\"NA\"]",
+        "NA",
+        Ok(vec![ensure()]),
+    );
+    check(
+        "type = \"integer\"\nmissing = [\"NA\"]",
+        "",
+        Err("2 (x): \"\" is not a whole number"),
+    );
+    check(
+        "type = \"integer\"\non_missing = \"clear\"",
+        "",
+        Ok(vec![set("x", Datum::Null)]),
+    );
+    check(
+        "type = \"integer\"",
+        "a",
+        Err("2 (x): \"a\" is not a whole number"),
+    );
+    let decimal = Datum::Decimal {
+        units: 150,
+        scale: 2,
+    };
+    check(
+        "type = \"decimal\"\nscale = 2",
+        "1.5",
+        Ok(vec![set("x", decimal)]),
+    );
+    check(
+        "type = \"boolean\"\nmap = { Y = \"true\" }",
+        "Y",
+        Ok(vec![set("x", Datum::Boolean(true))]),
+    );
+    check(
+        "type = \"date\"\nformat = \"%Y-%m\"",
+        "1970-02",
+        Ok(vec![set("x", Datum::Date(31))]),
+    );
+    check(
+        "type = \"enum\"",
+        " a b ",
+        Ok(vec![set("x", text(" a b "))]),
+    );
+    check(
+        "type = \"enum\"\nmap = { 1 = \"m\" }",
+        "1",
+        Ok(vec![set("x", text("m"))]),
+    );
+    check(
+        "type = \"enum\"\nvalues = [\"f\"]",
+        "m",
+        Err("2 (x): \"m\" is not among the values of the mapping"),
+    );
+    check("type = \"user\"", "u2", Ok(vec![set("x", text("u2"))]));
+    let add = |values: &[&str]| Mutation::Add {
+        user: user(),
+        attribute: "x".to_owned(),
+        values: values.iter().map(|value| text(value)).collect(),
+    };
+    check("type = \"multi\"", "a; b;;", Ok(vec![add(&["a", "b"])]));
+    check(
+        "type = \"multi\"\nseparator = \"|\"",
+        "a;b|c",
+        Ok(vec![add(&["a;b", "c"])]),
+    );
+    check("type = \"multi\"", "", Ok(vec![ensure()]));
+    let list = Datum::List(vec!["a".to_owned(), "b".to_owned()]);
+    check(
+        "type = \"multi\"\nmode = \"replace\"",
+        "a;b",
+        Ok(vec![set("x", list)]),
+    );
+    check(
+        "type = \"multi\"\nvalues = [\"a\"]",
+        "a;b",
+        Err("2 (x): \"b\" is not among the values of the mapping"),
+    );
+}
+
+#[test]
+fn tags_are_read_by_their_rules() {
+    let check = |rule: &str, field: &str, expected: Result<Vec<Mutation>, &str>| {
+        let found = row(&format!("[[tag]]\ncolumn = \"x\"\n{rule}"), "x", field);
+        assert_eq!(found, expected.map_err(str::to_owned), "{rule}: {field}");
+    };
+    check(
+        "by = \"value\"\nprefix = \"plan-\"",
+        "gold",
+        Ok(vec![tag(&["plan-gold"])]),
+    );
+    check("by = \"value\"\nprefix = \"plan-\"", "", Ok(vec![ensure()]));
+    check(
+        "by = \"value\"\nmap = { 1 = \"one\" }",
+        "1",
+        Ok(vec![tag(&["one"])]),
+    );
+    check("by = \"value\"", "e\u{301}", Ok(vec![tag(&["\u{e9}"])]));
+    let long = "x".repeat(300);
+    let message = format!(
+        "2 (x): \"{}\"… cannot name a tag: a name has at most 256 bytes, this one has 300",
+        "x".repeat(40)
+    );
+    check("by = \"value\"", &long, Err(&message));
+    check(
+        "by = \"list\"\nseparator = \" \"",
+        "a b  c",
+        Ok(vec![tag(&["a", "b", "c"])]),
+    );
+    check(
+        "by = \"list\"\nprefix = \"p/\"",
+        "a;b",
+        Ok(vec![tag(&["p/a", "p/b"])]),
+    );
+    check(
+        "by = \"non-zero\"\nname = \"t\"",
+        "1",
+        Ok(vec![tag(&["t"])]),
+    );
+    check(
+        "by = \"non-zero\"\nname = \"t\"",
+        "-0.5",
+        Ok(vec![tag(&["t"])]),
+    );
+    check(
+        "by = \"non-zero\"\nname = \"t\"",
+        "yes",
+        Ok(vec![tag(&["t"])]),
+    );
+    check("by = \"non-zero\"\nname = \"t\"", "0", Ok(vec![ensure()]));
+    check("by = \"non-zero\"\nname = \"t\"", "", Ok(vec![ensure()]));
+    check(
+        "by = \"non-zero\"\nname = \"t\"",
+        "maybe",
+        Err("2 (x): \"maybe\" is neither a number nor yes or no"),
+    );
+    let untag = Mutation::Untag {
+        user: user(),
+        tags: vec!["t".to_owned()],
+    };
+    check(
+        "by = \"non-zero\"\nname = \"t\"\nclear = true",
+        "no",
+        Ok(vec![ensure(), untag]),
+    );
+}
+
+#[test]
+fn a_row_gathers_all_of_its_rules() {
+    let mapping = "[[attribute]]\ncolumn = \"a\"\ntype = \"enum\"\n[[attribute]]\ncolumn = \"b\"\ntype = \"enum\"\n\
+                   [[tag]]\nby = \"always\"\nname = \"all\"\n[[tag]]\ncolumn = \"a\"\nby = \"value\"\n";
+    let values = vec![("a".to_owned(), text("x")), ("b".to_owned(), text("y"))];
+    let expected = vec![
+        Mutation::Set {
+            user: user(),
+            values,
+        },
+        tag(&["all", "x"]),
+    ];
+    assert_eq!(row(mapping, "a,b", "x,y"), Ok(expected));
+}
+
+#[test]
+fn a_key_is_a_text_of_a_user() {
+    let check = |data: &str, expected: &str| {
+        let found = rows("", FileFormat::Csv, &format!("id\n{data}\n")).remove(0);
+        let Err(bad) = found else {
+            panic!("accepted: {data}")
+        };
+        assert_eq!(bad.reason, expected);
+        assert_eq!(bad.column.as_deref(), Some("1 (id)"));
+    };
+    check("\"\"", "the key is empty");
+    check(&"k".repeat(257), "the key is longer than 256 bytes");
+    let json = "{\"x\":1}\n{\"id\":null}\n{\"id\":[1]}\n{\"id\":{}}\n{\"id\":7}\n";
+    let reasons: Vec<_> = rows("", FileFormat::Jsonl, json)
+        .into_iter()
+        .map(|row| row.err().map(|bad| bad.reason).unwrap_or_default())
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "the key is missing",
+            "the key is missing",
+            "the key is a list",
+            "is an object, not a value",
+            ""
+        ]
+    );
+}
+
+#[test]
+fn json_lists_are_multis_and_lists_of_tags() {
+    let mapping = "[[attribute]]\ncolumn = \"m\"\ntype = \"multi\"\nmode = \"replace\"\n\
+                   [[tag]]\ncolumn = \"t\"\nby = \"list\"\n[[attribute]]\ncolumn = \"n\"\ntype = \"integer\"\n";
+    let json =
+        "{\"id\":\"u\",\"m\":[\"a;b\",\"c\"],\"t\":[\"x\",\"y\"]}\n{\"id\":\"u\",\"n\":[1]}\n";
+    let mut rows = rows(mapping, FileFormat::Jsonl, json);
+    let list = Datum::List(vec!["a;b".to_owned(), "c".to_owned()]);
+    assert_eq!(
+        rows.remove(0).unwrap().mutations,
+        vec![set("m", list), tag(&["x", "y"])]
+    );
+    assert_eq!(
+        rows.remove(0).unwrap_err().reason,
+        "is a list, and the attribute takes one value"
+    );
+}
+
+#[test]
+fn tags_with_a_group_are_defined_before_they_are_used() {
+    let mapping = "[[tag]]\ncolumn = \"p\"\nby = \"value\"\n[[tag]]\ncolumn = \"g\"\nby = \"value\"\ngroup = \"g\"\n";
+    let definitions: Vec<_> = rows(mapping, FileFormat::Csv, "id,p,g\n1,a,x\n2,a,y\n3,a,x\n")
+        .into_iter()
+        .map(|row| row.unwrap().definitions)
+        .collect();
+    assert_eq!(
+        definitions,
+        [vec![(1, "x".to_owned())], vec![(1, "y".to_owned())], vec![]]
+    );
+}
