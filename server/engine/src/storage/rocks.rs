@@ -204,10 +204,10 @@ fn family_options(family: FamilyId, cache: &Cache) -> Options {
     options.set_write_buffer_size(FAMILY_BUFFER_BYTES);
     match family {
         FamilyId::Fragments => {
-            options.set_merge_operator("tessera.fragment", merge_fragment, combine_fragment)
+            options.set_merge_operator("tessera.fragment", merge_fragment, combine_fragment);
         }
         FamilyId::Columns => {
-            options.set_merge_operator("tessera.column", merge_column, combine_column)
+            options.set_merge_operator("tessera.column", merge_column, combine_column);
         }
         FamilyId::UserIds | FamilyId::Records => {
             // Most keys that a load asks for are new.

@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn timestamps_are_read_with_and_without_zone() {
         let check = |text: &str, expected: Result<i64, TimeError>| {
-            assert_eq!(parse_timestamp(text), expected, "{text}")
+            assert_eq!(parse_timestamp(text), expected, "{text}");
         };
         check("1970-01-01T00:00:01Z", Ok(1_000_000));
         check("1970-01-01T01:00:00+01:00", Ok(0));

@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn booleans_take_their_names_and_digits() {
         let check = |datum: Datum, expected: Option<bool>| {
-            assert_eq!(boolean(&datum).ok(), expected, "{datum:?}")
+            assert_eq!(boolean(&datum).ok(), expected, "{datum:?}");
         };
         check(t("TRUE"), Some(true));
         check(t("false"), Some(false));

@@ -6,34 +6,26 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tessera_query_lang::{
-    ast::{
-        Alter, AttributeType, Define, DefinitionKind, Expr, GroupChange, OnConflict, SavedSegment,
-        Span, Spanned,
-    },
+    ast::{Alter, AttributeType, Define, GroupChange, OnConflict, Span, Spanned},
     name::Name,
 };
 
 use super::{
     coerce, exclusive,
-    schema_names::{Kind, check_notes, find, in_use, names_of, segment_users, unless_too_many},
+    schema_names::{Kind, check_notes, find, names_of, unless_too_many},
 };
 use crate::{
     datum::Datum,
     error::Error,
     exec::dataset::Dataset,
-    ids::{AttributeId, GroupId, SegmentId, ValueCode},
+    ids::{AttributeId, ValueCode},
     limits::Limits,
-    plan::{Resolver, resolve::ResolveLimits},
     schema::{
         AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes,
-        Schema, SegmentDefinition, TagDefinition, Vocabulary,
+        Schema, TagDefinition, Vocabulary,
     },
     storage::{SchemaKey, StoredDefinition, View},
-    write::{
-        LimitError, SchemaError, SchemaErrorKind, SchemaStatement,
-        command::SchemaChange,
-        usage::{Names, cycle},
-    },
+    write::{LimitError, SchemaError, SchemaErrorKind, SchemaStatement, command::SchemaChange},
 };
 
 /// What a statement means.
@@ -44,21 +36,21 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    fn put(key: SchemaKey, definition: StoredDefinition) -> Self {
+    pub(super) fn put(key: SchemaKey, definition: StoredDefinition) -> Self {
         Self {
             changes: vec![SchemaChange::Put { key, definition }],
             warnings: Vec::new(),
         }
     }
 
-    fn drop(key: SchemaKey) -> Self {
+    pub(super) fn drop(key: SchemaKey) -> Self {
         Self {
             changes: vec![SchemaChange::Drop { key }],
             warnings: Vec::new(),
         }
     }
 
-    fn nothing(warning: String) -> Self {
+    pub(super) fn nothing(warning: String) -> Self {
         Self {
             changes: Vec::new(),
             warnings: vec![warning],
@@ -96,11 +88,12 @@ pub(super) fn refuse(kind: SchemaErrorKind, span: Span) -> Error {
     .into()
 }
 
-struct Planner<'a> {
-    view: &'a Arc<View>,
-    schema: &'a Arc<Schema>,
-    limits: &'a Limits,
-    now: Timestamp,
+/// What a statement is looked at against.
+pub(super) struct Planner<'a> {
+    pub(super) view: &'a Arc<View>,
+    pub(super) schema: &'a Arc<Schema>,
+    pub(super) limits: &'a Limits,
+    pub(super) now: Timestamp,
 }
 
 impl Planner<'_> {
@@ -407,146 +400,6 @@ impl Planner<'_> {
             self.schema.value_count(attribute.id) as usize + texts.len(),
         )?;
         Ok(texts)
-    }
-
-    fn alter_segment(
-        &self,
-        name: &Spanned<Name>,
-        notes: &Notes,
-        filter: Option<&Expr>,
-    ) -> Result<Planned, Error> {
-        let segment = find(self.schema, Kind::Segment, name, |schema, name| {
-            schema.segment(name)
-        })?;
-        if let Some(filter) = filter {
-            let notes_before = &segment.notes;
-            return self.put_filter(segment.id, name, notes_before, notes, filter);
-        }
-        let mut segment = segment.clone();
-        segment.notes = check_notes(&segment.notes, notes)?;
-        Ok(Planned::put(
-            SchemaKey::Segment(segment.id),
-            StoredDefinition::of_segment(&segment),
-        ))
-    }
-
-    fn save_segment(&self, saved: &SavedSegment) -> Result<Planned, Error> {
-        let Some(segment) = self.schema.segment(saved.name.node.as_str()) else {
-            unless_too_many(self.schema, Kind::Segment, self.limits)?;
-            return self.put_segment(self.schema.next_segment_id(), saved, &Notes::default());
-        };
-        self.put_segment(segment.id, saved, &segment.notes)
-    }
-
-    fn put_segment(
-        &self,
-        id: SegmentId,
-        saved: &SavedSegment,
-        notes_before: &Notes,
-    ) -> Result<Planned, Error> {
-        self.put_filter(id, &saved.name, notes_before, &saved.notes, &saved.filter)
-    }
-
-    fn put_filter(
-        &self,
-        id: SegmentId,
-        name: &Spanned<Name>,
-        notes_before: &Notes,
-        notes: &Notes,
-        filter: &Expr,
-    ) -> Result<Planned, Error> {
-        let notes = check_notes(notes_before, notes)?;
-        self.check_filter(id, name, filter)?;
-        let segment = SegmentDefinition {
-            id,
-            name: name.node.clone(),
-            text: filter.to_string(),
-            notes,
-        };
-        Ok(Planned::put(
-            SchemaKey::Segment(id),
-            StoredDefinition::of_segment(&segment),
-        ))
-    }
-
-    /// An expression to be saved must mean something by itself.
-    fn check_filter(
-        &self,
-        id: SegmentId,
-        name: &Spanned<Name>,
-        filter: &Expr,
-    ) -> Result<(), Error> {
-        let names = Names::of(filter);
-        if names.parameters > 0 {
-            return Err(refuse(SchemaErrorKind::Parameters, name.span));
-        }
-        if let Some(cycle) = cycle(self.schema, name.node.as_str(), &names) {
-            return Err(refuse(SchemaErrorKind::Cycle(cycle), name.span));
-        }
-        let meaningless = |error| refuse(SchemaErrorKind::Meaningless(Box::new(error)), name.span);
-        let parameters: &[(String, Datum)] = &[];
-        let resolver = Resolver::new(self.schema, parameters, self.now, ResolveLimits::default())
-            .map_err(meaningless)?;
-        resolver
-            .defining(id)
-            .expr(filter)
-            .map(|_| ())
-            .map_err(meaningless)
-    }
-
-    fn drop(
-        &self,
-        kind: DefinitionKind,
-        name: &Spanned<Name>,
-        on_conflict: OnConflict,
-    ) -> Result<Planned, Error> {
-        let kind = Kind::from(kind);
-        let key = match kind {
-            Kind::Tag => self
-                .schema
-                .tag(name.node.as_str())
-                .map(|tag| SchemaKey::Tag(tag.id)),
-            Kind::Group => self
-                .schema
-                .group(name.node.as_str())
-                .map(|group| SchemaKey::Group(group.id)),
-            Kind::Attribute => self
-                .schema
-                .attribute(name.node.as_str())
-                .map(|attribute| SchemaKey::Attribute(attribute.id)),
-            Kind::Segment => self
-                .schema
-                .segment(name.node.as_str())
-                .map(|segment| SchemaKey::Segment(segment.id)),
-        };
-        let Some(key) = key else {
-            return match on_conflict {
-                OnConflict::Keep => Ok(Planned::nothing(format!(
-                    "there is no {kind} named \"{}\"",
-                    name.node
-                ))),
-                OnConflict::Refuse => Err(super::schema_names::unknown(self.schema, kind, name)),
-            };
-        };
-        if let SchemaKey::Group(group) = key {
-            self.check_without_tags(group, name)?;
-        }
-        match segment_users(self.schema, kind, name.node.as_str()) {
-            Some(users) => Err(in_use(kind, name, users)),
-            None => Ok(Planned::drop(key)),
-        }
-    }
-
-    fn check_without_tags(&self, group: GroupId, name: &Spanned<Name>) -> Result<(), Error> {
-        let tags: Vec<String> = self
-            .schema
-            .tags_of_group(group)
-            .map(|tag| format!("tag:{}", tag.name))
-            .collect();
-        match super::usage::list(&tags) {
-            Some(users) => Err(in_use(Kind::Group, name, users)),
-            None => Ok(()),
-        }
     }
 }
 

@@ -124,7 +124,7 @@ impl Staging {
         match &change {
             SchemaChange::Put { key, definition } => {
                 add_definition(schema, *key, definition.clone())
-                    .map_err(|error| Error::Internal(error.to_string()))?
+                    .map_err(|error| Error::Internal(error.to_string()))?;
             }
             SchemaChange::Drop { key } => match *key {
                 SchemaKey::Tag(id) => schema.remove_tag(id),

@@ -31,8 +31,9 @@ use crate::{
         commit::{OutcomeChanges, commit},
         idempotency::Outcomes,
         queue::Queue,
-        resolve::{check_size, resolve},
+        resolve::resolve,
         schema_change,
+        size::check_size,
         staging::{LiveUser, Saved, Staging},
     },
 };
@@ -47,9 +48,12 @@ pub(crate) enum Job {
     Where(Select),
 }
 
+/// Where the answer to a job goes.
+type Reply = SyncSender<Result<Summary, Error>>;
+
 struct Submitted {
     job: Job,
-    reply: SyncSender<Result<Summary, Error>>,
+    reply: Reply,
 }
 
 /// Submits jobs; any number of threads may.
@@ -173,7 +177,7 @@ struct State {
 struct Group {
     staging: Staging,
     outcomes: OutcomeChanges,
-    answers: Vec<(SyncSender<Result<Summary, Error>>, Result<Summary, Error>)>,
+    answers: Vec<(Reply, Result<Summary, Error>)>,
     bytes: u64,
 }
 

@@ -139,7 +139,7 @@ fn names_values_and_keys_are_limited() {
             fixture.write(vec![mutation]),
             ErrorCode::TypeMismatch,
             message,
-        )
+        );
     };
     fixture.write(vec![ensure(&"x".repeat(256))]).unwrap();
     mismatch(ensure(&"x".repeat(257)), "at most 256 bytes");

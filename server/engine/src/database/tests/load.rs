@@ -98,7 +98,7 @@ fn requests_that_share_a_commit_stay_apart() {
         let requests: Vec<_> = (0..20)
             .map(|n: u64| {
                 scope.spawn(move || {
-                    let age = if n % 2 == 0 {
+                    let age = if n.is_multiple_of(2) {
                         Datum::Integer(1)
                     } else {
                         text("not a number")

@@ -77,20 +77,13 @@ fn apply(model: &mut Model, mutation: &Mutation) -> Result<(), ()> {
             }
         }
         Mutation::DeleteUser { user } => {
-            if model.remove(user).is_some() {
-                for other in model
-                    .values_mut()
-                    .filter(|other| other.values.get("friend") == Some(&text(user)))
-                {
-                    other.values.remove("friend");
-                }
-            }
-            // Whoever was referred to without being there is forgotten as well.
-            model.values_mut().for_each(|other| {
+            model.remove(user);
+            // References to whoever never was go as well.
+            for other in model.values_mut() {
                 if other.values.get("friend") == Some(&text(user)) {
                     other.values.remove("friend");
                 }
-            });
+            }
         }
     }
     Ok(())
@@ -100,7 +93,16 @@ fn texts_of(value: Option<&Datum>) -> BTreeSet<String> {
     match value {
         Some(Datum::List(texts)) => texts.iter().cloned().collect(),
         Some(Datum::Text(text)) => [text.clone()].into(),
-        _ => BTreeSet::new(),
+        Some(
+            Datum::Null
+            | Datum::Boolean(_)
+            | Datum::Integer(_)
+            | Datum::Decimal { .. }
+            | Datum::Real(_)
+            | Datum::Date(_)
+            | Datum::Timestamp(_),
+        )
+        | None => BTreeSet::new(),
     }
 }
 
@@ -115,7 +117,13 @@ fn put(user: &mut User, attribute: &str, value: Datum) {
                 Datum::List(texts.into_iter().collect()),
             )
         }
-        value => user.values.insert(attribute.to_owned(), value),
+        Datum::Boolean(_)
+        | Datum::Integer(_)
+        | Datum::Decimal { .. }
+        | Datum::Real(_)
+        | Datum::Text(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_) => user.values.insert(attribute.to_owned(), value),
     };
 }
 

@@ -250,7 +250,7 @@ fn writing_where_sees_all_that_was_acknowledged() {
         let mut mutations = Vec::new();
         for partition in (0..view.partition_count()).map(PartitionId) {
             view.for_each_user(partition, &mut |_, key, _| {
-                mutations.push(tag(key, &["gold"]))
+                mutations.push(tag(key, &["gold"]));
             })?;
         }
         Ok(mutations)

@@ -1,0 +1,108 @@
+//! Saved segments: defined, replaced and changed, as long as they mean something by themselves.
+
+use tessera_query_lang::{
+    ast::{Expr, SavedSegment, Spanned},
+    name::Name,
+};
+
+use super::{
+    schema_change::{Planned, Planner, refuse},
+    schema_names::{Kind, check_notes, find, unless_too_many},
+    usage::{Names, cycle},
+};
+use crate::{
+    datum::Datum,
+    error::Error,
+    ids::SegmentId,
+    plan::{Resolver, resolve::ResolveLimits},
+    schema::{Notes, SegmentDefinition},
+    storage::{SchemaKey, StoredDefinition},
+    write::SchemaErrorKind,
+};
+
+impl Planner<'_> {
+    pub(super) fn alter_segment(
+        &self,
+        name: &Spanned<Name>,
+        notes: &Notes,
+        filter: Option<&Expr>,
+    ) -> Result<Planned, Error> {
+        let segment = find(self.schema, Kind::Segment, name, |schema, name| {
+            schema.segment(name)
+        })?;
+        if let Some(filter) = filter {
+            let notes_before = &segment.notes;
+            return self.put_filter(segment.id, name, notes_before, notes, filter);
+        }
+        let mut segment = segment.clone();
+        segment.notes = check_notes(&segment.notes, notes)?;
+        Ok(Planned::put(
+            SchemaKey::Segment(segment.id),
+            StoredDefinition::of_segment(&segment),
+        ))
+    }
+
+    pub(super) fn save_segment(&self, saved: &SavedSegment) -> Result<Planned, Error> {
+        let Some(segment) = self.schema.segment(saved.name.node.as_str()) else {
+            unless_too_many(self.schema, Kind::Segment, self.limits)?;
+            return self.put_segment(self.schema.next_segment_id(), saved, &Notes::default());
+        };
+        self.put_segment(segment.id, saved, &segment.notes)
+    }
+
+    pub(super) fn put_segment(
+        &self,
+        id: SegmentId,
+        saved: &SavedSegment,
+        notes_before: &Notes,
+    ) -> Result<Planned, Error> {
+        self.put_filter(id, &saved.name, notes_before, &saved.notes, &saved.filter)
+    }
+
+    fn put_filter(
+        &self,
+        id: SegmentId,
+        name: &Spanned<Name>,
+        notes_before: &Notes,
+        notes: &Notes,
+        filter: &Expr,
+    ) -> Result<Planned, Error> {
+        let notes = check_notes(notes_before, notes)?;
+        self.check_filter(id, name, filter)?;
+        let segment = SegmentDefinition {
+            id,
+            name: name.node.clone(),
+            text: filter.to_string(),
+            notes,
+        };
+        Ok(Planned::put(
+            SchemaKey::Segment(id),
+            StoredDefinition::of_segment(&segment),
+        ))
+    }
+
+    /// An expression to be saved must mean something by itself.
+    fn check_filter(
+        &self,
+        id: SegmentId,
+        name: &Spanned<Name>,
+        filter: &Expr,
+    ) -> Result<(), Error> {
+        let names = Names::of(filter);
+        if names.parameters > 0 {
+            return Err(refuse(SchemaErrorKind::Parameters, name.span));
+        }
+        if let Some(cycle) = cycle(self.schema, name.node.as_str(), &names) {
+            return Err(refuse(SchemaErrorKind::Cycle(cycle), name.span));
+        }
+        let meaningless = |error| refuse(SchemaErrorKind::Meaningless(Box::new(error)), name.span);
+        let parameters: &[(String, Datum)] = &[];
+        let resolver = Resolver::new(self.schema, parameters, self.now, ResolveLimits::default())
+            .map_err(meaningless)?;
+        resolver
+            .defining(id)
+            .expr(filter)
+            .map(|_| ())
+            .map_err(meaningless)
+    }
+}
