@@ -130,7 +130,7 @@ fn mutations(keys: Vec<String>, change: &ResolvedChange) -> Vec<Mutation> {
 /// Assignments in their order; neighbouring ones that set make one mutation.
 fn assign(user: String, assignments: &[ResolvedAssignment], mutations: &mut Vec<Mutation>) {
     let mut set = Vec::new();
-    let mut flush = |set: &mut Vec<(String, Datum)>, mutations: &mut Vec<Mutation>| {
+    let flush = |set: &mut Vec<(String, Datum)>, mutations: &mut Vec<Mutation>| {
         if !set.is_empty() {
             mutations.push(Mutation::Set { user: user.clone(), values: std::mem::take(set) });
         }

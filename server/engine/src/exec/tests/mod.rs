@@ -2,7 +2,9 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 
 mod counts;
+mod changes;
 mod dimensions;
+mod queries;
 mod segments;
 
 use tessera_query_lang::{Limits, ast, parse_statement};
