@@ -20,18 +20,16 @@ pub fn client() -> &'static Path {
     &built().1
 }
 
-/// Both programs. Cargo tells a test only of the programs of its own package, so this asks cargo
-/// to bring the two up to date first: nothing to do when `make` has just built them.
+/// Both programs. Cargo tells a test only of the programs of its own package, so they are looked
+/// for beside the test. `make` has just built them; where they are missing, the whole workspace
+/// is built, since a part of it alone may want RocksDB with other features, and compile it again.
 fn built() -> &'static (PathBuf, PathBuf) {
     static BUILT: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
     BUILT.get_or_init(|| {
         let profile = profile_directory();
-        if env::var_os("TESSERA_TEST_PROGRAMS").is_none() {
-            build(profile.parent().expect("a profile's folder is in the target's"));
-        }
         let programs = (profile.join("tessera-server"), profile.join("tessera"));
-        for program in [&programs.0, &programs.1] {
-            assert!(program.exists(), "{} was not built", program.display());
+        if !programs.0.exists() || !programs.1.exists() {
+            build(profile.parent().expect("a profile's folder is in the target's"));
         }
         programs
     })
@@ -39,9 +37,6 @@ fn built() -> &'static (PathBuf, PathBuf) {
 
 /// `target/release`, from `target/release/deps/this_test-0123`.
 fn profile_directory() -> PathBuf {
-    if let Some(directory) = env::var_os("TESSERA_TEST_PROGRAMS") {
-        return PathBuf::from(directory);
-    }
     let test = env::current_exe().expect("a running test has a path");
     let deps = test.parent().expect("a program is in a folder");
     deps.parent().expect("deps is in the profile's folder").to_path_buf()
@@ -50,7 +45,7 @@ fn profile_directory() -> PathBuf {
 fn build(target_directory: &Path) {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "-p", "tessera-server", "-p", "tessera-client"])
+        .args(["build", "--quiet", "--release", "--workspace", "--bins"])
         .current_dir(workspace())
         .env("CARGO_TARGET_DIR", target_directory)
         .status()

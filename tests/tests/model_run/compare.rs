@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tessera_protocol::message::Datum;
 use tessera_query_lang::ast::Segment;
 use tessera_tests::model::{
-    Model, User,
+    Model,
     answer::{SegmentRow, compare},
     value::shown,
 };
@@ -48,23 +48,27 @@ pub fn check_segment(segment: &Segment, expected: &[SegmentRow], found: &[Vec<Da
     }
 }
 
-/// All that is known of a user stands in the portrait, and nothing else.
-pub fn check_portrait(model: &Model, user: &User, found: &[Vec<Datum>], place: &str) {
-    let section = |wanted: &str| {
-        found
-            .iter()
-            .filter(|row| row[0] == Datum::Text(wanted.to_owned()))
-            .map(|row| (row[1].clone(), row[2].clone()))
-            .collect::<Vec<_>>()
+/// All that is known of a user stands in the portrait, and nothing else; of nobody, nothing.
+pub fn check_portrait(model: &Model, key: &str, found: &[Vec<Datum>], place: &str) {
+    let Some(user) = model.users.get(key) else {
+        assert!(found.is_empty(), "{place}: {found:?}");
+        return;
     };
-    let text = |name: &String| Datum::Text(name.clone());
-    let values: Vec<(Datum, Datum)> = user
-        .values
-        .iter()
-        .map(|(name, held)| (text(name), shown(&model.attributes[name].kind, held)))
-        .collect();
-    assert_eq!(section("attribute"), values, "{place}");
-    let tags: Vec<Datum> = user.tags.iter().map(text).collect();
-    let found_tags: Vec<Datum> = section("tag").into_iter().map(|(name, _)| name).collect();
-    assert_eq!(found_tags, tags, "{place}");
+    let text = |text: &str| Datum::Text(text.to_owned());
+    let row = |section: &str, name: &str, value: Datum| vec![text(section), text(name), value];
+    let mut expected = vec![row("user", "key", text(key))];
+    for (name, held) in &user.values {
+        expected.push(row("attribute", name, shown(&model.attributes[name].kind, held)));
+    }
+    for tag in &user.tags {
+        let group = model.tags[tag].as_ref().map_or(Datum::Null, |group| text(group));
+        expected.push(row("tag", tag, group));
+    }
+    for (name, filter) in &model.segments {
+        // One that means nothing any more holds nobody.
+        if model.matching(filter).is_ok_and(|keys| keys.contains(key)) {
+            expected.push(row("segment", name, Datum::Null));
+        }
+    }
+    assert_eq!(found, expected, "{place}");
 }
