@@ -33,6 +33,15 @@ impl Session {
         }
     }
 
+    /// The server that a client of the test's own speaks to.
+    #[cfg(test)]
+    pub(crate) fn of(client: Client) -> Self {
+        Self {
+            client,
+            address: "a test".to_owned(),
+        }
+    }
+
     /// Where the server is.
     pub(crate) fn address(&self) -> &str {
         &self.address

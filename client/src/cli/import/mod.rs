@@ -237,3 +237,6 @@ fn summary(totals: &Totals, elapsed: Duration, dry_run: bool) -> String {
     text.push_str(&format!("seconds: {seconds:.2} ({rate:.0} rows/s)\n"));
     text
 }
+
+#[cfg(test)]
+mod tests;

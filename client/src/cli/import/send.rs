@@ -258,13 +258,9 @@ impl<'a> Sending<'a> {
             // Dropped without `finish`, the writer abandons what it has.
             Err(Stop::RefusedRow(reason)) => {
                 self.server = None;
-                Some(CliError::Stopped(format!(
-                    "stopped at the first bad row: {reason}"
-                )))
+                Some(stopped_at(&reason))
             }
-            Err(Stop::BadRow(reason)) => Some(CliError::Stopped(format!(
-                "stopped at the first bad row: {reason}"
-            ))),
+            Err(Stop::BadRow(reason)) => Some(stopped_at(&reason)),
             Err(Stop::Other(error)) => Some(error),
             Err(Stop::Writer) => None,
         };
@@ -294,12 +290,18 @@ impl<'a> Sending<'a> {
             totals, failures, ..
         } = writer.finish().await;
         self.totals.changes = totals;
+        let mut first_refused = None;
         for refusal in refusals.try_iter() {
-            if let Some(reject) = self.reject_of(&refusal)
-                && let Err(Stop::Other(error)) = self.reject(&reject)
-            {
+            let Some(reject) = self.reject_of(&refusal) else {
+                continue;
+            };
+            if let Err(Stop::Other(error)) = self.reject(&reject) {
                 return Some(error);
             }
+            first_refused.get_or_insert_with(|| reject.told());
+        }
+        if let (Strictness::Strict, Some(reason)) = (self.strictness, &first_refused) {
+            return Some(stopped_at(reason));
         }
         let first = failures.first()?;
         let cause = CliError::of_request(&first.error);
@@ -315,6 +317,10 @@ impl<'a> Sending<'a> {
             | CliError::Output(_) => CliError::Stopped(told),
         })
     }
+}
+
+fn stopped_at(bad_row: &str) -> CliError {
+    CliError::Stopped(format!("stopped at the first bad row: {bad_row}"))
 }
 
 /// The column whose attribute a refusal speaks of.

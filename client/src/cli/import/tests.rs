@@ -1,0 +1,259 @@
+//! Whole imports, against a server that answers as it is told to.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use clap::Parser;
+use tempfile::TempDir;
+
+use super::*;
+use crate::cli::args::{Arguments, Command};
+use crate::cli::session::{Column, ColumnRole, Datum, Failure, Mutation, ResultKind, Summary};
+use crate::cli::streams::Terminal;
+use crate::fake_server::{FakeServer, pair};
+use crate::{ClientOptions, FailureCode};
+use tessera_protocol::message::{Request, RequestBody, ServerMessage};
+
+const MAPPING: &str = "key = \"id\"\n[[attribute]]\ncolumn = \"age\"\ntype = \"integer\"\n\
+                       [[tag]]\ncolumn = \"plan\"\nby = \"value\"\ngroup = \"plans\"\n";
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// What the server was asked.
+type Asked = Arc<Mutex<Vec<String>>>;
+
+/// Refuses changes of the user `bad`; says that `age` has this type.
+async fn serve(
+    mut server: FakeServer,
+    age_type: Option<&'static str>,
+    asked: Asked,
+) -> std::io::Result<()> {
+    let mut peer = server.accept().await?;
+    loop {
+        let request = peer.request().await?;
+        asked.lock().unwrap().push(told(&request));
+        for message in answer(&request, age_type) {
+            peer.send(message).await?;
+        }
+    }
+}
+
+fn told(request: &Request) -> String {
+    match &request.body {
+        RequestBody::Execute { statement, .. } => statement.clone(),
+        RequestBody::Write { mutations, .. } => format!("{} changes", mutations.len()),
+        RequestBody::Ping => String::new(),
+    }
+}
+
+fn answer(request: &Request, age_type: Option<&str>) -> Vec<ServerMessage> {
+    let id = request.id;
+    let end = |summary| ServerMessage::End { id, summary };
+    match &request.body {
+        RequestBody::Execute { statement, .. } if statement.starts_with("SHOW ATTRIBUTES") => {
+            let column = |name: &str| Column {
+                name: name.to_owned(),
+                role: ColumnRole::Value,
+            };
+            let columns = vec![column("name"), column("type")];
+            let text = |text: &str| Datum::Text(text.to_owned());
+            let rows = age_type
+                .iter()
+                .map(|kind| vec![text("age"), text(kind)])
+                .collect();
+            let header = ServerMessage::Header {
+                id,
+                kind: ResultKind::Definitions,
+                columns,
+            };
+            vec![
+                header,
+                ServerMessage::Rows { id, rows },
+                end(Summary::default()),
+            ]
+        }
+        RequestBody::Write { mutations, .. } if mutations.iter().any(is_bad) => {
+            let failure = Failure {
+                code: FailureCode::Conflict,
+                message: "age is write-once".to_owned(),
+                span: None,
+                hint: None,
+            };
+            vec![ServerMessage::Failed { id, failure }]
+        }
+        RequestBody::Write { mutations, .. } => {
+            let facts_changed = mutations.len() as u64;
+            vec![end(Summary {
+                facts_changed,
+                ..Summary::default()
+            })]
+        }
+        RequestBody::Execute { .. } | RequestBody::Ping => vec![end(Summary::default())],
+    }
+}
+
+fn is_bad(mutation: &Mutation) -> bool {
+    matches!(mutation, Mutation::Set { user, .. } if user == "bad")
+}
+
+struct Imported {
+    outcome: Result<(), CliError>,
+    out: String,
+    err: String,
+    asked: Vec<String>,
+    folder: TempDir,
+}
+
+async fn import(data: &str, age_type: Option<&'static str>, more: &[&str]) -> Imported {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, mapping) = (folder.path().join("a.csv"), folder.path().join("m.toml"));
+    fs::write(&file, data).unwrap();
+    fs::write(&mapping, MAPPING).unwrap();
+    let words = [
+        "tessera",
+        "import",
+        file.to_str().unwrap(),
+        "--mapping",
+        mapping.to_str().unwrap(),
+    ];
+    let arguments = Arguments::try_parse_from(words.iter().chain(more)).unwrap();
+    let Some(Command::Import(arguments)) = arguments.command else {
+        unreachable_command()
+    };
+    let (client, server) = pair(ClientOptions::default());
+    let asked = Asked::default();
+    let serving = tokio::spawn(serve(server, age_type, Arc::clone(&asked)));
+    let (out, err) = (Shared::default(), Shared::default());
+    let mut streams = Streams {
+        stdin: Box::new(std::io::empty()),
+        stdout: Box::new(out.clone()),
+        stderr: Box::new(err.clone()),
+        terminal: Terminal::default(),
+    };
+    let outcome = run(&arguments, &Session::of(client), &mut streams).await;
+    serving.abort();
+    let asked = asked.lock().unwrap().clone();
+    Imported {
+        outcome,
+        out: out.text(),
+        err: err.text(),
+        asked,
+        folder,
+    }
+}
+
+#[expect(clippy::panic, reason = "a test may fail loudly")]
+fn unreachable_command() -> ! {
+    panic!("the words are an import")
+}
+
+#[tokio::test]
+async fn rows_become_changes_after_their_definitions() {
+    let imported = import(
+        "id,age,plan\n1,20,gold\n2,,\n3,30,gold\n",
+        Some("INTEGER"),
+        &[],
+    )
+    .await;
+    imported.outcome.unwrap();
+    assert!(
+        imported
+            .out
+            .starts_with("rows: 3\nusers changed: 0\nfacts changed: 5\nrejected: 0\n"),
+        "{}",
+        imported.out
+    );
+    assert_eq!(imported.err, "");
+    let defines = [
+        "SHOW ATTRIBUTES LIKE age",
+        "SHOW GROUPS LIKE plans",
+        "DEFINE GROUP IF NOT EXISTS plans",
+        "DEFINE ATTRIBUTE IF NOT EXISTS age INTEGER",
+        "DEFINE TAG IF NOT EXISTS gold IN GROUP plans",
+    ];
+    let statements: Vec<String> = imported
+        .asked
+        .iter()
+        .filter(|asked| !asked.ends_with("changes"))
+        .map(|text| text.replace('"', ""))
+        .collect();
+    assert_eq!(statements, defines);
+}
+
+#[tokio::test]
+async fn a_row_that_the_server_refuses_is_set_aside() {
+    let data = "id,age,plan\n1,20,gold\nbad,30,gold\nx,y,z\n3,40,\n";
+    let imported = import(data, None, &[]).await;
+    imported.outcome.unwrap();
+    assert!(
+        imported.out.contains("rows: 4\n") && imported.out.contains("rejected: 2\n"),
+        "{}",
+        imported.out
+    );
+    assert!(
+        imported
+            .err
+            .contains("a.csv, line 3, column age: age is write-once"),
+        "{}",
+        imported.err
+    );
+    assert!(
+        imported
+            .err
+            .contains("a.csv, line 4, column 2 (age): \"y\" is not"),
+        "{}",
+        imported.err
+    );
+    let rejects = fs::read_to_string(imported.folder.path().join("a.csv.rejects.csv")).unwrap();
+    assert_eq!(rejects.lines().count(), 3, "{rejects}");
+    assert!(rejects.contains("\"bad,30,gold\""), "{rejects}");
+}
+
+#[tokio::test]
+async fn strict_stops_at_the_first_bad_row() {
+    let data = "id,age,plan\n1,20,\n2,x,\n3,30,\n";
+    let imported = import(data, None, &["--strict"]).await;
+    let error = imported.outcome.unwrap_err();
+    assert_eq!(error.status(), 1);
+    assert!(
+        error.to_string().contains("line 3, column 2 (age)"),
+        "{error}"
+    );
+    assert_eq!(imported.asked.last().map(String::as_str), Some("1 changes"));
+    let refused = import("id,age,plan\nbad,20,\n", None, &["--strict"]).await;
+    assert_eq!(refused.outcome.unwrap_err().status(), 1);
+}
+
+#[tokio::test]
+async fn another_type_is_an_error_before_anything_is_sent() {
+    let imported = import("id,age,plan\n1,20,gold\n", Some("TEXT"), &[]).await;
+    let error = imported.outcome.unwrap_err();
+    assert_eq!(error.status(), 1);
+    assert!(
+        error
+            .to_string()
+            .contains("attribute \"age\" is defined as TEXT"),
+        "{error}"
+    );
+    assert_eq!(imported.asked.len(), 1, "{:?}", imported.asked);
+}
