@@ -70,7 +70,8 @@ pub enum UnknownTags {
     /// Refuses the request.
     #[default]
     Refuse,
-    /// Defines them, without description, owner or group.
+    /// Defines them, without description, owner or group. Taking away a tag that is not defined
+    /// defines nothing and changes nothing.
     Define,
 }
 
