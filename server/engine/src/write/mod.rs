@@ -1,6 +1,6 @@
 //! Writing: from mutations with names to one atomic batch.
 //!
-//! The way of a request: [`Mutation`]s are resolved against the schema into [`Command`]s, one
+//! The way of a request: [`Mutation`]s are resolved against the schema into commands, one
 //! list a partition; the commands are applied to staged records; when the requests that share a
 //! commit are staged, the difference between the records before and after is derived into rows,
 //! columns and texts, and everything goes to the store in one batch.
