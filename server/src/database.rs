@@ -13,6 +13,7 @@ use tessera_engine::{
     error::Error,
     time::Clock,
 };
+use tessera_query_lang::Limits as TextLimits;
 
 use crate::{
     config::{Config, Durability},
@@ -36,6 +37,12 @@ fn options(config: &Config) -> Options {
         },
         limits: Limits {
             mutations_max: config.limits.mutations_max,
+            text: TextLimits {
+                text_bytes_max: config.limits.statement_bytes_max.saturating_usize(),
+                depth_max: config.limits.depth_max as usize,
+                leaves_max: config.limits.leaves_max as usize,
+                list_len_max: config.limits.list_len_max as usize,
+            },
             ..Limits::default()
         },
         ..Options::default()

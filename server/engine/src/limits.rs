@@ -48,6 +48,8 @@ pub struct Limits {
     pub idempotency_seconds: u32,
     /// What one query may take.
     pub queries: QueryLimits,
+    /// What a statement's text may ask of the parser.
+    pub text: tessera_query_lang::Limits,
 }
 
 impl Default for Limits {
@@ -68,6 +70,7 @@ impl Default for Limits {
             idempotency_keys_max: 100_000,
             idempotency_seconds: 24 * 60 * 60,
             queries: QueryLimits::default(),
+            text: tessera_query_lang::Limits::default(),
         }
     }
 }

@@ -3,7 +3,6 @@
 //! Knows which part answers which statement. Does not know how.
 
 use tessera_query_lang::{
-    Limits,
     ast::{Show, Statement, Target},
     parse_statement,
 };
@@ -37,7 +36,9 @@ impl Statements {
 
     /// No cursors.
     pub fn with_randomness(randomness: Box<dyn Randomness>) -> Self {
-        Self { cursors: Cursors::new(randomness) }
+        Self {
+            cursors: Cursors::new(randomness),
+        }
     }
 }
 
@@ -59,7 +60,7 @@ pub fn execute(
     sink: &mut dyn ResultSink,
 ) -> Result<Summary, Error> {
     budget.check()?;
-    let statement = parse_statement(text, &Limits::default())?;
+    let statement = parse_statement(text, &database.limits().text)?;
     let query = Query {
         dataset: database.view(),
         pool: Some(database.pool()),
@@ -90,19 +91,30 @@ fn run(
         Statement::Show(Show::Status) => {
             refuse_parameters(query)?;
             let rows = show::status(database.status()?, sink)?;
-            Ok(Summary { rows, ..Summary::default() })
+            Ok(Summary {
+                rows,
+                ..Summary::default()
+            })
         }
         Statement::Show(show) => query.show(&show, sink),
-        Statement::Define(..) | Statement::Alter(_) | Statement::Drop(..) | Statement::SaveSegment(_) => {
+        Statement::Define(..)
+        | Statement::Alter(_)
+        | Statement::Drop(..)
+        | Statement::SaveSegment(_) => {
             refuse_parameters(query)?;
             match SchemaStatement::from_statement(&statement) {
                 Some(change) => database.change_schema(change),
-                None => Err(Error::Internal("a definition is not a change of definitions".to_owned())),
+                None => Err(Error::Internal(
+                    "a definition is not a change of definitions".to_owned(),
+                )),
             }
         }
         Statement::Tag { target, tags } => write(database, query, target, Change::Tag(tags)),
         Statement::Untag { target, tags } => write(database, query, target, Change::Untag(tags)),
-        Statement::Set { target, assignments } => write(database, query, target, Change::Set(assignments)),
+        Statement::Set {
+            target,
+            assignments,
+        } => write(database, query, target, Change::Set(assignments)),
         Statement::DeleteUser(keys) => write(database, query, Target::Keys(keys), Change::Delete),
     }
 }
@@ -112,7 +124,12 @@ fn refuse_parameters(query: &Query<'_>) -> Result<(), Error> {
     Ok(resolver(&*query.dataset, query.parameters, query.now, query.limits)?.finish()?)
 }
 
-fn write(database: &Database, query: &Query<'_>, target: Target, change: Change) -> Result<Summary, Error> {
+fn write(
+    database: &Database,
+    query: &Query<'_>,
+    target: Target,
+    change: Change,
+) -> Result<Summary, Error> {
     let given = Given {
         parameters: query.parameters.into(),
         now: query.now,
@@ -123,7 +140,11 @@ fn write(database: &Database, query: &Query<'_>, target: Target, change: Change)
     match target {
         Target::Keys(keys) => {
             let mutations = change.of_keys(&*query.dataset, &keys, &given)?;
-            database.write(WriteRequest { mutations, unknown_tags: UnknownTags::Refuse, idempotency_key: None })
+            database.write(WriteRequest {
+                mutations,
+                unknown_tags: UnknownTags::Refuse,
+                idempotency_key: None,
+            })
         }
         Target::Where(filter) => {
             database.write_where(move |view| change.of_filter(&**view, &filter, &given))
