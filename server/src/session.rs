@@ -45,6 +45,10 @@ pub(crate) use self::context::Context;
 /// How long a closed connection waits for the client to close its side.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long requests that cross the server's `Closing` are still refused one by one, so that the
+/// client knows that nothing was done.
+const CROSSING: Duration = Duration::from_millis(500);
+
 /// Why a session ends.
 #[derive(Debug)]
 enum Ended {
@@ -54,9 +58,7 @@ enum Ended {
     Disconnected,
     /// The client broke the protocol, or cannot be served.
     Refused(Failure),
-    /// Nothing was asked for a long time.
-    Idle,
-    /// The server is closing, and what was under way is answered.
+    /// The server has said that it is closing, and what was under way is answered.
     Closed,
     /// The server is closing and waits no longer.
     Aborted,
@@ -134,8 +136,8 @@ enum Leaving {
     Client,
     /// The client has said goodbye and closed its side.
     ClientSilent,
-    /// The server has said that it is closing.
-    Server,
+    /// The server has said that it is closing, at this time.
+    Server(Instant),
 }
 
 struct Session<R> {
@@ -179,21 +181,20 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
     async fn serve(&mut self) -> Ended {
         let context = Arc::clone(&self.context);
         loop {
-            let requests = Arc::clone(&self.requests);
+            let left = left(Arc::clone(&self.requests), self.leaving);
             let idle_at = self.idle_at();
             let outcome = tokio::select! {
                 biased;
                 () = self.gone.cancelled() => Err(Ended::Disconnected),
                 () = context.aborting.cancelled() => Err(Ended::Aborted),
                 () = context.closing.cancelled(), if self.leaving == Leaving::No => {
-                    self.leaving = Leaving::Server;
-                    self.say(&ServerMessage::Closing).await
+                    self.leave().await
                 }
                 received = self.reader.next(), if self.leaving != Leaving::ClientSilent => {
                     self.received(received).await
                 }
-                () = requests.ended(), if self.leaving != Leaving::No => Err(self.left()),
-                () = sleep_until(idle_at), if self.leaving == Leaving::No => self.idle(),
+                ended = left, if self.leaving != Leaving::No => Err(ended),
+                () = sleep_until(idle_at), if self.leaving == Leaving::No => self.idle().await,
             };
             if let Err(ended) = outcome {
                 return ended;
@@ -201,12 +202,10 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
         }
     }
 
-    /// How a session ends that was only waiting for its answers.
-    fn left(&self) -> Ended {
-        match self.leaving {
-            Leaving::No | Leaving::Server => Ended::Closed,
-            Leaving::Client | Leaving::ClientSilent => Ended::Goodbye,
-        }
+    /// Tells the client that the connection will close.
+    async fn leave(&mut self) -> Result<(), Ended> {
+        self.leaving = Leaving::Server(Instant::now());
+        self.say(&ServerMessage::Closing).await
     }
 
     /// When it is time to see whether the connection is idle.
@@ -215,9 +214,9 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
         quiet.max(self.heard) + self.context.idle_timeout
     }
 
-    fn idle(&self) -> Result<(), Ended> {
+    async fn idle(&mut self) -> Result<(), Ended> {
         if self.requests.idle_since().is_some() && self.idle_at() <= Instant::now() {
-            return Err(Ended::Idle);
+            return self.leave().await;
         }
         Ok(())
     }
@@ -261,7 +260,7 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
                 self.leaving = Leaving::ClientSilent;
                 Ok(())
             }
-            Leaving::No | Leaving::Server => Err(Ended::Disconnected),
+            Leaving::No | Leaving::Server(_) => Err(Ended::Disconnected),
         }
     }
 
@@ -315,7 +314,7 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
             }
             Err(NotTaken::TooMany) => return Ok(Err(too_many_requests())),
         };
-        if self.leaving == Leaving::Server || self.context.closing.is_cancelled() {
+        if matches!(self.leaving, Leaving::Server(_)) || self.context.closing.is_cancelled() {
             return Ok(Err(failure(FailureCode::Closing, "the server is closing")));
         }
         let bytes = u32::try_from(frame_bytes).unwrap_or(u32::MAX);
@@ -339,7 +338,6 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
     async fn say_last(self, ended: &Ended) -> MessageReader<R> {
         match ended {
             Ended::Goodbye | Ended::Closed => {}
-            Ended::Idle => self.say_and_close(&ServerMessage::Closing).await,
             Ended::Disconnected => {
                 self.requests.stop_all(StopReason::Disconnected);
                 self.outgoing.close();
@@ -360,6 +358,18 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
         // Whoever cannot be told any more has gone.
         let _said = self.say(message).await;
         self.outgoing.close();
+    }
+}
+
+/// Waits until a connection that will end may end, and says how.
+async fn left(requests: Arc<Requests>, leaving: Leaving) -> Ended {
+    requests.ended().await;
+    match leaving {
+        Leaving::No | Leaving::Client | Leaving::ClientSilent => Ended::Goodbye,
+        Leaving::Server(said) => {
+            sleep_until(said + CROSSING).await;
+            Ended::Closed
+        }
     }
 }
 

@@ -13,4 +13,6 @@ mod fake;
 mod handshake;
 mod hostile;
 mod limits;
+mod program;
+mod real;
 mod shutdown;

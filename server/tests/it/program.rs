@@ -44,17 +44,33 @@ struct Process {
 impl Process {
     fn start(data_dir: &Path) -> Self {
         let mut command = command(&["--listen", "127.0.0.1:0", "--data-dir"]);
-        command.arg(data_dir).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .arg(data_dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on ").unwrap().trim_end().parse().unwrap();
-        Self { child, output, address }
+        let address = line
+            .strip_prefix("listening on ")
+            .unwrap()
+            .trim_end()
+            .parse()
+            .unwrap();
+        Self {
+            child,
+            output,
+            address,
+        }
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        kill(
+            Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
+            signal,
+        )
+        .unwrap();
     }
 
     /// Waits for the end; its exit status, and what else it printed.
@@ -77,7 +93,10 @@ fn a_wrong_configuration_is_said_and_ends_with_status_2() {
     for (flags, expected) in [
         (&["--data-dir", "d", "--threads", "none"][..], "--threads"),
         (&["--data-dir", "d", "--threads", "0"], "`threads` is 0"),
-        (&["--data-dir", "d", "--log-level", "loud=!"], "`log.level` is `loud=!`"),
+        (
+            &["--data-dir", "d", "--log-level", "loud=!"],
+            "`log.level` is `loud=!`",
+        ),
         (&["--data-dir", "d", "--such", "1"], "--such"),
         (&[], "no data directory"),
     ] {
@@ -112,7 +131,10 @@ fn an_address_that_is_not_to_be_had_is_said_and_ends_with_status_1() {
     let output = output(&["--data-dir", directory, "--listen", &address]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    assert!(said.contains(&format!("cannot listen on {address}: ")), "{said}");
+    assert!(
+        said.contains(&format!("cannot listen on {address}: ")),
+        "{said}"
+    );
 }
 
 #[tokio::test]

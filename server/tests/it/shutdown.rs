@@ -49,6 +49,16 @@ async fn idle_connections_are_told_and_closed() {
 }
 
 #[tokio::test]
+async fn requests_that_cross_the_closing_of_an_idle_connection_are_refused() {
+    let fixture = start(|config| config.limits.idle_timeout_ms = 1).await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    assert_eq!(client.receive().await, Some(ServerMessage::Closing));
+    client.request(1, PLENTY, execute("number 1")).await;
+    assert_eq!(client.failure(1).await, FailureCode::Closing);
+    assert_eq!(client.receive().await, None);
+}
+
+#[tokio::test]
 async fn a_connection_that_has_said_nothing_is_refused() {
     let fixture = start(|_| {}).await;
     let address = fixture.server.addr();
