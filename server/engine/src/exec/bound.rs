@@ -42,18 +42,31 @@ impl Bound {
         shard: ShardId,
     ) -> Result<Self, StorageError> {
         let load_all = |plans: &[Plan]| -> Result<Vec<Self>, StorageError> {
-            plans.iter().map(|plan| Self::load(plan, dataset, partition, shard)).collect()
+            plans
+                .iter()
+                .map(|plan| Self::load(plan, dataset, partition, shard))
+                .collect()
         };
         Ok(match &plan.operation {
             Operation::Nothing => Self::Nothing,
             Operation::Row(row) => Self::row(dataset.fragment(partition, shard, *row)?),
             Operation::Slices(attribute, range) => {
-                let slices = NumberSlices::load(|row| dataset.fragment(partition, shard, row.row(*attribute)))?;
-                if slices.present().is_empty() { Self::Nothing } else { Self::Slices(Box::new(slices), *range) }
+                let slices = NumberSlices::load(|row| {
+                    dataset.fragment(partition, shard, row.row(*attribute))
+                })?;
+                if slices.present().is_empty() {
+                    Self::Nothing
+                } else {
+                    Self::Slices(Box::new(slices), *range)
+                }
             }
-            Operation::Ids(lists) => Self::row(Arc::new(ids_of_shard(lists, dataset, partition, shard)?)),
+            Operation::Ids(lists) => {
+                Self::row(Arc::new(ids_of_shard(lists, dataset, partition, shard)?))
+            }
             Operation::Union(of) => Self::union(load_all(of)?),
-            Operation::Intersect { keep, drop } => Self::load_intersection(keep, drop, dataset, partition, shard)?,
+            Operation::Intersect { keep, drop } => {
+                Self::load_intersection(keep, drop, dataset, partition, shard)?
+            }
             Operation::Threshold { threshold, of } => Self::threshold(*threshold, load_all(of)?),
         })
     }
@@ -68,13 +81,16 @@ impl Bound {
     ) -> Result<Self, StorageError> {
         let mut kept = Vec::with_capacity(keep.len());
         for plan in keep {
-            match Self::load(plan, dataset, partition, shard)? {
-                Self::Nothing => return Ok(Self::Nothing),
-                bound => kept.push(bound),
+            let bound = Self::load(plan, dataset, partition, shard)?;
+            if matches!(bound, Self::Nothing) {
+                return Ok(Self::Nothing);
             }
+            kept.push(bound);
         }
-        let dropped: Result<Vec<Self>, StorageError> =
-            drop.iter().map(|plan| Self::load(plan, dataset, partition, shard)).collect();
+        let dropped: Result<Vec<Self>, StorageError> = drop
+            .iter()
+            .map(|plan| Self::load(plan, dataset, partition, shard))
+            .collect();
         let dropped = without_nothing(dropped?);
         match (kept.pop(), kept.is_empty() && dropped.is_empty()) {
             (None, _) => Ok(Self::Nothing),
@@ -87,7 +103,11 @@ impl Bound {
     }
 
     pub(super) fn row(fragment: Arc<Fragment>) -> Self {
-        if fragment.is_empty() { Self::Nothing } else { Self::Row(fragment) }
+        if fragment.is_empty() {
+            Self::Nothing
+        } else {
+            Self::Row(fragment)
+        }
     }
 
     fn union(of: Vec<Self>) -> Self {
@@ -117,7 +137,11 @@ impl Bound {
             Self::Row(fragment) => fragment.block_cardinality(block),
             Self::Slices(slices, _) => slices.present().block_cardinality(block),
             Self::Union(of) => sum_at_most(of, block).min(u64::from(BLOCK_USERS)) as u32,
-            Self::Intersect(keep, _) => keep.iter().map(|bound| bound.at_most(block)).min().unwrap_or(0),
+            Self::Intersect(keep, _) => keep
+                .iter()
+                .map(|bound| bound.at_most(block))
+                .min()
+                .unwrap_or(0),
             Self::Threshold(threshold, _, of) => {
                 let most = sum_at_most(of, block) / u64::from(*threshold).max(1);
                 most.min(u64::from(BLOCK_USERS)) as u32
@@ -131,7 +155,13 @@ impl Bound {
             Self::Nothing => out.clear(),
             Self::Row(fragment) => fragment.copy_into(block, out),
             Self::Slices(slices, range) => {
-                slices.range_into(Some(range.low), Some(range.high), block, &mut pool.slices, out);
+                slices.range_into(
+                    Some(range.low),
+                    Some(range.high),
+                    block,
+                    &mut pool.slices,
+                    out,
+                );
             }
             Self::Union(of) => {
                 out.clear();
@@ -178,7 +208,9 @@ impl Bound {
         match self {
             Self::Nothing => {}
             Self::Row(fragment) => fragment.or_into(block, out),
-            Self::Union(of) => of.iter_mut().for_each(|bound| bound.or_into(block, out, pool)),
+            Self::Union(of) => of
+                .iter_mut()
+                .for_each(|bound| bound.or_into(block, out, pool)),
             Self::Slices(..) | Self::Intersect(..) | Self::Threshold(..) => {
                 self.with_filled(block, pool, |filled| out.or(filled));
             }
@@ -206,7 +238,9 @@ impl Bound {
         match self {
             Self::Nothing => {}
             Self::Row(fragment) => fragment.and_not_into(block, out),
-            Self::Union(of) => of.iter_mut().for_each(|bound| bound.and_not_into(block, out, pool)),
+            Self::Union(of) => of
+                .iter_mut()
+                .for_each(|bound| bound.and_not_into(block, out, pool)),
             Self::Slices(..) | Self::Intersect(..) | Self::Threshold(..) => {
                 self.with_filled(block, pool, |filled| out.and_not(filled));
             }
@@ -235,7 +269,9 @@ impl Bound {
 }
 
 fn without_nothing(of: Vec<Bound>) -> Vec<Bound> {
-    of.into_iter().filter(|bound| !matches!(bound, Bound::Nothing)).collect()
+    of.into_iter()
+        .filter(|bound| !matches!(bound, Bound::Nothing))
+        .collect()
 }
 
 fn sum_at_most(of: &[Bound], block: u32) -> u64 {
@@ -243,11 +279,19 @@ fn sum_at_most(of: &[Bound], block: u32) -> u64 {
 }
 
 /// Stops as soon as nobody is left.
-fn fill_intersection(keep: &mut [Bound], drop: &mut [Bound], block: u32, out: &mut Block, pool: &mut BlockPool) {
+fn fill_intersection(
+    keep: &mut [Bound],
+    drop: &mut [Bound],
+    block: u32,
+    out: &mut Block,
+    pool: &mut BlockPool,
+) {
     if keep.iter().any(|bound| bound.at_most(block) == 0) {
         return;
     }
-    let Some((first, rest)) = keep.split_first_mut() else { return };
+    let Some((first, rest)) = keep.split_first_mut() else {
+        return;
+    };
     first.fill(block, out, pool);
     for bound in rest {
         if out.is_empty() {
@@ -298,9 +342,14 @@ fn ids_of_shard(
     let users = lists.partition(partition);
     let start = users.partition_point(|user| user.shard() < shard);
     let end = users.partition_point(|user| user.shard() <= shard);
-    let (Some(named), true) = (users.get(start..end), start < end) else { return Ok(Fragment::empty()) };
+    let (Some(named), true) = (users.get(start..end), start < end) else {
+        return Ok(Fragment::empty());
+    };
     let living = dataset.fragment(partition, shard, RowId::Users)?;
-    let offsets = named.iter().map(|user| user.offset()).filter(|offset| living.contains(*offset));
+    let offsets = named
+        .iter()
+        .map(|user| user.offset())
+        .filter(|offset| living.contains(*offset));
     Fragment::from_sorted(offsets).map_err(|error| StorageError::Damaged {
         family: "texts",
         key: String::new(),

@@ -8,14 +8,14 @@ use tessera_query_lang::ast::{Assignment, Expr, NameRef, Spanned, Value};
 use tessera_query_lang::name::Name;
 
 use super::{
-    count::count, dataset::Dataset, limits::QueryLimits, planner, query::resolver, rows::KeySink, scan::Context,
-    segment::PreparedSegment,
+    count::count, dataset::Dataset, limits::QueryLimits, planner, query::resolver, rows::KeySink,
+    scan::Context, segment::PreparedSegment,
 };
 use crate::{
     budget::Budget,
     datum::Datum,
     error::Error,
-    plan::{Resolver, ResolveError, resolve::ResolvedAssignment},
+    plan::{ResolveError, Resolver, resolve::ResolvedAssignment},
     write::{LimitError, Mutation},
 };
 
@@ -89,13 +89,27 @@ impl Change {
         let change = self.resolve(&mut resolver)?;
         resolver.finish()?;
         // The writer waits meanwhile, on whose thread this runs: the query threads stay free.
-        let context = Context { dataset, pool: None, budget: &given.budget, limits: &given.limits };
+        let context = Context {
+            dataset,
+            pool: None,
+            budget: &given.budget,
+            limits: &given.limits,
+        };
         let plan = planner::plan(dataset, filter)?;
         let found = count(context, &plan)?;
         if found > u64::from(given.where_users_max) {
-            return Err(LimitError::WhereUsers { found, max: given.where_users_max }.into());
+            return Err(LimitError::WhereUsers {
+                found,
+                max: given.where_users_max,
+            }
+            .into());
         }
-        let segment = PreparedSegment { plan, returns: Vec::new(), order: Vec::new(), sample: None };
+        let segment = PreparedSegment {
+            plan,
+            returns: Vec::new(),
+            order: Vec::new(),
+            sample: None,
+        };
         let mut sink = KeySink::default();
         segment.run(context, None, None, &mut sink)?;
         Ok(mutations(sink.into_keys(), &change))
@@ -106,7 +120,9 @@ impl Change {
             Self::Tag(tags) => ResolvedChange::Tag(resolver.tag_names(tags)?),
             Self::Untag(tags) => ResolvedChange::Untag(resolver.tag_names(tags)?),
             Self::Set(assignments) => {
-                let resolved = assignments.iter().map(|(name, assignment)| resolver.assignment(name, assignment));
+                let resolved = assignments
+                    .iter()
+                    .map(|(name, assignment)| resolver.assignment(name, assignment));
                 ResolvedChange::Set(resolved.collect::<Result<_, _>>()?)
             }
             Self::Delete => ResolvedChange::Delete,
@@ -118,9 +134,15 @@ fn mutations(keys: Vec<String>, change: &ResolvedChange) -> Vec<Mutation> {
     let mut mutations = Vec::with_capacity(keys.len());
     for user in keys {
         match change {
-            ResolvedChange::Tag(tags) => mutations.push(Mutation::Tag { user, tags: tags.clone() }),
-            ResolvedChange::Untag(tags) => mutations.push(Mutation::Untag { user, tags: tags.clone() }),
-            ResolvedChange::Set(assignments) => assign(user, assignments, &mut mutations),
+            ResolvedChange::Tag(tags) => mutations.push(Mutation::Tag {
+                user,
+                tags: tags.clone(),
+            }),
+            ResolvedChange::Untag(tags) => mutations.push(Mutation::Untag {
+                user,
+                tags: tags.clone(),
+            }),
+            ResolvedChange::Set(assignments) => assign(&user, assignments, &mut mutations),
             ResolvedChange::Delete => mutations.push(Mutation::DeleteUser { user }),
         }
     }
@@ -128,25 +150,40 @@ fn mutations(keys: Vec<String>, change: &ResolvedChange) -> Vec<Mutation> {
 }
 
 /// Assignments in their order; neighbouring ones that set make one mutation.
-fn assign(user: String, assignments: &[ResolvedAssignment], mutations: &mut Vec<Mutation>) {
+fn assign(user: &str, assignments: &[ResolvedAssignment], mutations: &mut Vec<Mutation>) {
     let mut set = Vec::new();
     let flush = |set: &mut Vec<(String, Datum)>, mutations: &mut Vec<Mutation>| {
         if !set.is_empty() {
-            mutations.push(Mutation::Set { user: user.clone(), values: std::mem::take(set) });
+            mutations.push(Mutation::Set {
+                user: user.to_owned(),
+                values: std::mem::take(set),
+            });
         }
     };
     for assignment in assignments {
         match assignment {
-            ResolvedAssignment::Set(attribute, value) => set.push((attribute.clone(), value.clone())),
+            ResolvedAssignment::Set(attribute, value) => {
+                set.push((attribute.clone(), value.clone()));
+            }
             ResolvedAssignment::Add(attribute, values) => {
                 flush(&mut set, mutations);
-                let (user, attribute, values) = (user.clone(), attribute.clone(), values.clone());
-                mutations.push(Mutation::Add { user, attribute, values });
+                let (user, attribute, values) =
+                    (user.to_owned(), attribute.clone(), values.clone());
+                mutations.push(Mutation::Add {
+                    user,
+                    attribute,
+                    values,
+                });
             }
             ResolvedAssignment::Remove(attribute, values) => {
                 flush(&mut set, mutations);
-                let (user, attribute, values) = (user.clone(), attribute.clone(), values.clone());
-                mutations.push(Mutation::Remove { user, attribute, values });
+                let (user, attribute, values) =
+                    (user.to_owned(), attribute.clone(), values.clone());
+                mutations.push(Mutation::Remove {
+                    user,
+                    attribute,
+                    values,
+                });
             }
         }
     }

@@ -7,7 +7,10 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,7 +34,11 @@ pub(crate) struct CursorRules {
 impl CursorRules {
     /// The rules at a moment.
     pub(crate) fn new(now: Duration, limits: &QueryLimits) -> Self {
-        Self { now, cursors_max: limits.cursors_max, idle: Duration::from_millis(limits.cursor_idle_ms) }
+        Self {
+            now,
+            cursors_max: limits.cursors_max,
+            idle: Duration::from_millis(limits.cursor_idle_ms),
+        }
     }
 }
 
@@ -94,7 +101,10 @@ impl Token {
         if cursor.len() != 32 {
             return None;
         }
-        Some(Self { cursor: u128::from_str_radix(cursor, 16).ok()?, page: page.parse().ok()? })
+        Some(Self {
+            cursor: u128::from_str_radix(cursor, 16).ok()?,
+            page: page.parse().ok()?,
+        })
     }
 }
 
@@ -115,7 +125,10 @@ pub(crate) struct Cursors {
 impl Cursors {
     /// None yet.
     pub(crate) fn new(randomness: Box<dyn Randomness>) -> Self {
-        Self { entries: Mutex::default(), randomness }
+        Self {
+            entries: Mutex::default(),
+            randomness,
+        }
     }
 
     /// Opens a cursor after a first page; gives its token.
@@ -123,11 +136,22 @@ impl Cursors {
         let cursor = self.randomness.bits();
         let mut entries = self.living(rules);
         if entries.len() >= rules.cursors_max {
-            let longest_unused = entries.iter().min_by_key(|(id, entry)| (entry.used, **id)).map(|(id, _)| *id);
+            let longest_unused = entries
+                .iter()
+                .min_by_key(|(id, entry)| (entry.used, **id))
+                .map(|(id, _)| *id);
             longest_unused.and_then(|id| entries.remove(&id));
         }
         let next = (1, after);
-        entries.insert(cursor, Entry { open: Arc::new(open), next, previous: None, used: rules.now });
+        entries.insert(
+            cursor,
+            Entry {
+                open: Arc::new(open),
+                next,
+                previous: None,
+                used: rules.now,
+            },
+        );
         Token { cursor, page: 1 }.to_string()
     }
 
@@ -138,12 +162,24 @@ impl Cursors {
         let entry = entries.get_mut(&token.cursor)?;
         entry.used = rules.now;
         let places = [Some(&entry.next), entry.previous.as_ref()];
-        let (_, after) = places.into_iter().flatten().find(|(page, _)| *page == token.page)?;
-        Some(NextPage { open: Arc::clone(&entry.open), after: after.clone(), token })
+        let (_, after) = places
+            .into_iter()
+            .flatten()
+            .find(|(page, _)| *page == token.page)?;
+        Some(NextPage {
+            open: Arc::clone(&entry.open),
+            after: after.clone(),
+            token,
+        })
     }
 
     /// Says where a page ended; gives the token of the next one, or closes the cursor.
-    pub(crate) fn advance(&self, rules: CursorRules, page: &NextPage, next: Option<Place>) -> Option<String> {
+    pub(crate) fn advance(
+        &self,
+        rules: CursorRules,
+        page: &NextPage,
+        next: Option<Place>,
+    ) -> Option<String> {
         let mut entries = self.living(rules);
         let Some(next) = next else {
             entries.remove(&page.token.cursor);
@@ -156,18 +192,19 @@ impl Cursors {
             entry.previous = Some(previous);
         }
         entry.used = rules.now;
-        Some(Token { cursor: page.token.cursor, page: number }.to_string())
+        Some(
+            Token {
+                cursor: page.token.cursor,
+                page: number,
+            }
+            .to_string(),
+        )
     }
 
     /// Closes a cursor; says whether there was one.
     pub(crate) fn close(&self, rules: CursorRules, token: &str) -> bool {
         let token = Token::parse(token);
         token.is_some_and(|token| self.living(rules).remove(&token.cursor).is_some())
-    }
-
-    /// How many are open.
-    pub(crate) fn count(&self, rules: CursorRules) -> usize {
-        self.living(rules).len()
     }
 
     /// The cursors that have not expired; forgets the others.

@@ -32,7 +32,12 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// When the store fails or holds damaged bytes.
-    fn fragment(&self, partition: PartitionId, shard: ShardId, row: RowId) -> Result<Arc<Fragment>, StorageError>;
+    fn fragment(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        row: RowId,
+    ) -> Result<Arc<Fragment>, StorageError>;
 
     /// An attribute's codes or numbers in one block; all missing where nothing is stored.
     ///
@@ -49,7 +54,12 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// When the store fails, or one of the users does not exist.
-    fn keys(&self, partition: PartitionId, users: &[UserId], keys: &mut Vec<String>) -> Result<(), StorageError>;
+    fn keys(
+        &self,
+        partition: PartitionId,
+        users: &[UserId],
+        keys: &mut Vec<String>,
+    ) -> Result<(), StorageError>;
 
     /// Where a user is.
     ///

@@ -80,7 +80,11 @@ fn leaf_text(schema: &Schema, leaf: &Leaf) -> String {
         Leaf::Range(id, bounds) => range(schema, *id, *bounds),
         Leaf::Text(id, text) => format!("{}:{text:?}", attribute(schema, *id)),
         Leaf::Keys(keys) => {
-            let shown: Vec<String> = keys.iter().take(KEYS_SHOWN).map(|key| format!("{key:?}")).collect();
+            let shown: Vec<String> = keys
+                .iter()
+                .take(KEYS_SHOWN)
+                .map(|key| format!("{key:?}"))
+                .collect();
             let more = if keys.len() > KEYS_SHOWN { ", …" } else { "" };
             format!("user:({}{more})", shown.join(", "))
         }
@@ -88,15 +92,25 @@ fn leaf_text(schema: &Schema, leaf: &Leaf) -> String {
 }
 
 fn tag(schema: &Schema, id: TagId) -> String {
-    schema.tag_by_id(id).map_or_else(|| format!("tag:#{}", id.0), |tag| format!("tag:{}", tag.name))
+    schema.tag_by_id(id).map_or_else(
+        || format!("tag:#{}", id.0),
+        |tag| format!("tag:{}", tag.name),
+    )
 }
 
 fn attribute(schema: &Schema, id: AttributeId) -> String {
-    schema.attribute_by_id(id).map_or_else(|| format!("#{}", id.0), |attribute| attribute.name.to_string())
+    schema.attribute_by_id(id).map_or_else(
+        || format!("#{}", id.0),
+        |attribute| attribute.name.to_string(),
+    )
 }
 
 fn value(schema: &Schema, id: AttributeId, code: ValueCode) -> String {
-    format!("{}:{}", attribute(schema, id), schema.value_text(id, code).unwrap_or("?"))
+    format!(
+        "{}:{}",
+        attribute(schema, id),
+        schema.value_text(id, code).unwrap_or("?")
+    )
 }
 
 fn range(schema: &Schema, id: AttributeId, range: Range) -> String {
@@ -111,10 +125,16 @@ fn range(schema: &Schema, id: AttributeId, range: Range) -> String {
 }
 
 fn number(schema: &Schema, id: AttributeId, number: i64) -> String {
-    let Some(attribute) = schema.attribute_by_id(id) else { return number.to_string() };
+    let Some(attribute) = schema.attribute_by_id(id) else {
+        return number.to_string();
+    };
     match attribute.kind {
-        AttributeKind::Decimal { scale } => crate::plan::resolve::decimal_text(number.into(), scale),
-        AttributeKind::Date => i32::try_from(number).map_or_else(|_| number.to_string(), time::format_date),
+        AttributeKind::Decimal { scale } => {
+            crate::plan::resolve::decimal_text(number.into(), scale)
+        }
+        AttributeKind::Date => {
+            i32::try_from(number).map_or_else(|_| number.to_string(), time::format_date)
+        }
         AttributeKind::Timestamp => time::format_timestamp(number),
         AttributeKind::Integer
         | AttributeKind::Enum(_)
@@ -133,8 +153,12 @@ pub(crate) fn operator(schema: &Schema, plan: &Plan) -> String {
         Operation::Slices(id, bounds) => format!("slices {}", range(schema, *id, *bounds)),
         Operation::Ids(lists) => format!("{} users by id", lists.count()),
         Operation::Union(of) => format!("union of {}", of.len()),
-        Operation::Intersect { keep, drop } if drop.is_empty() => format!("intersection of {}", keep.len()),
-        Operation::Intersect { keep, drop } => format!("intersection of {} without {}", keep.len(), drop.len()),
+        Operation::Intersect { keep, drop } if drop.is_empty() => {
+            format!("intersection of {}", keep.len())
+        }
+        Operation::Intersect { keep, drop } => {
+            format!("intersection of {} without {}", keep.len(), drop.len())
+        }
         Operation::Threshold { threshold, of } => format!("at least {threshold} of {}", of.len()),
     }
 }

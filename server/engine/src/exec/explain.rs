@@ -5,12 +5,7 @@
 //! as a tree, `keep` and `drop` marked. With `ANALYZE` every operator is run by itself, with all
 //! its inputs: `users` is what it finds, `elapsed_us` what it takes from start to end.
 
-use super::{
-    count::count,
-    describe,
-    planner::Planned,
-    scan::Context,
-};
+use super::{count::count, describe, planner::Planned, scan::Context};
 use crate::{
     datum::{Column, ColumnRole, Datum, Header, ResultKind, Row},
     error::Error,
@@ -37,17 +32,32 @@ pub(crate) fn header(run: Run<'_>) -> Header {
         Run::No => &["step", "plan", "estimate"],
         Run::TimedBy(_) => &["step", "plan", "estimate", "users", "elapsed_us"],
     };
-    let column = |name: &&str| Column { name: (*name).to_owned(), role: ColumnRole::Value };
-    Header { kind: ResultKind::Plan, columns: names.iter().map(column).collect() }
+    let column = |name: &&str| Column {
+        name: (*name).to_owned(),
+        role: ColumnRole::Value,
+    };
+    Header {
+        kind: ResultKind::Plan,
+        columns: names.iter().map(column).collect(),
+    }
 }
 
 /// The rows about a planned expression.
 ///
 /// # Errors
 /// With `ANALYZE` when the store fails or the budget is used up.
-pub(crate) fn rows(context: Context<'_>, planned: &Planned, run: Run<'_>) -> Result<Vec<Row>, Error> {
+pub(crate) fn rows(
+    context: Context<'_>,
+    planned: &Planned,
+    run: Run<'_>,
+) -> Result<Vec<Row>, Error> {
     let schema: &Schema = context.dataset.schema();
-    let mut explanation = Explanation { context, schema, run, rows: Vec::new() };
+    let mut explanation = Explanation {
+        context,
+        schema,
+        run,
+        rows: Vec::new(),
+    };
     explanation.expression("resolved", &planned.resolved);
     for step in &planned.steps {
         explanation.expression(step.pass, &step.after);
@@ -75,30 +85,49 @@ struct Explanation<'a> {
 
 impl Explanation<'_> {
     fn expression(&mut self, step: &str, expr: &crate::plan::logical::Expr) {
-        self.rows.push(note(step, describe::expression(self.schema, expr), self.run));
+        self.rows.push(note(
+            step,
+            describe::expression(self.schema, expr),
+            self.run,
+        ));
     }
 
     fn operator(&mut self, plan: &Plan, depth: usize, mark: &str) -> Result<(), Error> {
         if self.rows.len() >= OPERATORS_SHOWN {
             return Ok(());
         }
-        let text = format!("{}{mark}{}", "  ".repeat(depth), describe::operator(self.schema, plan));
-        let mut row = vec![Datum::Text("operator".to_owned()), Datum::Text(text), number(plan.estimate)];
+        let text = format!(
+            "{}{mark}{}",
+            "  ".repeat(depth),
+            describe::operator(self.schema, plan)
+        );
+        let mut row = vec![
+            Datum::Text("operator".to_owned()),
+            Datum::Text(text),
+            number(plan.estimate),
+        ];
         if let Run::TimedBy(clock) = self.run {
             let start = clock.monotonic();
             let users = count(self.context, plan)?;
             let elapsed = clock.monotonic().saturating_sub(start);
-            row.extend([number(users), number(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))]);
+            row.extend([
+                number(users),
+                number(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)),
+            ]);
         }
         self.rows.push(row);
         match &plan.operation {
-            Operation::Nothing | Operation::Row(_) | Operation::Slices(..) | Operation::Ids(_) => Ok(()),
-            Operation::Union(of) | Operation::Threshold { of, .. } => {
-                of.iter().try_for_each(|input| self.operator(input, depth + 1, ""))
+            Operation::Nothing | Operation::Row(_) | Operation::Slices(..) | Operation::Ids(_) => {
+                Ok(())
             }
+            Operation::Union(of) | Operation::Threshold { of, .. } => of
+                .iter()
+                .try_for_each(|input| self.operator(input, depth + 1, "")),
             Operation::Intersect { keep, drop } => {
-                keep.iter().try_for_each(|input| self.operator(input, depth + 1, "keep "))?;
-                drop.iter().try_for_each(|input| self.operator(input, depth + 1, "drop "))
+                keep.iter()
+                    .try_for_each(|input| self.operator(input, depth + 1, "keep "))?;
+                drop.iter()
+                    .try_for_each(|input| self.operator(input, depth + 1, "drop "))
             }
         }
     }

@@ -39,7 +39,9 @@ impl Default for QueryLimits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryLimitError {
     /// Too many combinations.
-    #[error("a DIMENSION has at most {max} groups, this one has more: use fewer dims, bands, or a narrower WHERE")]
+    #[error(
+        "a DIMENSION has at most {max} groups, this one has more: use fewer dims, bands, or a narrower WHERE"
+    )]
     Groups {
         /// The limit.
         max: usize,
@@ -51,7 +53,9 @@ pub enum QueryLimitError {
         max: usize,
     },
     /// Too many users to order at once.
-    #[error("ORDER BY holds at most {max} users at once: add a LIMIT and follow the cursor, or leave the order out")]
+    #[error(
+        "ORDER BY holds at most {max} users at once: add a LIMIT and follow the cursor, or leave the order out"
+    )]
     OrderedUsers {
         /// The limit.
         max: usize,

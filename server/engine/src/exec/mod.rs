@@ -23,7 +23,10 @@ mod show;
 mod sizes;
 pub mod statement;
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "test support stops at the first surprise")]
+#[expect(
+    clippy::expect_used,
+    reason = "test support stops at the first surprise"
+)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

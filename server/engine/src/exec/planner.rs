@@ -40,5 +40,9 @@ pub(crate) fn plan_with_steps(dataset: &dyn Dataset, expr: Expr) -> Result<Plann
     let mut steps = Vec::new();
     let simplified = passes::simplify_with(expr.clone(), &sizes, &mut |step| steps.push(step));
     let plan = lower(&simplified, dataset, &sizes)?;
-    Ok(Planned { resolved: expr, steps, plan })
+    Ok(Planned {
+        resolved: expr,
+        steps,
+        plan,
+    })
 }

@@ -15,8 +15,14 @@ use crate::{
 /// What stands before the rows.
 pub(crate) fn header() -> Header {
     let columns = ["section", "name", "value"];
-    let column = |name: &str| Column { name: name.to_owned(), role: ColumnRole::Value };
-    Header { kind: ResultKind::Portrait, columns: columns.into_iter().map(column).collect() }
+    let column = |name: &str| Column {
+        name: name.to_owned(),
+        role: ColumnRole::Value,
+    };
+    Header {
+        kind: ResultKind::Portrait,
+        columns: columns.into_iter().map(column).collect(),
+    }
 }
 
 /// The rows about a user; `None` when there is no such user. `segments` are the meanings of the
@@ -29,17 +35,28 @@ pub(crate) fn rows(
     key: &str,
     segments: &[(String, Expr)],
 ) -> Result<Option<Vec<Row>>, Error> {
-    let Some(location) = dataset.locate(key)? else { return Ok(None) };
-    let Some(record) = dataset.record(location)? else { return Ok(None) };
+    let Some(location) = dataset.locate(key)? else {
+        return Ok(None);
+    };
+    let Some(record) = dataset.record(location)? else {
+        return Ok(None);
+    };
     let schema: &Schema = dataset.schema();
     let mut rows = vec![row("user", "key", Datum::Text(key.to_owned()))];
     rows.extend(attributes(schema, &record));
     rows.extend(tag_names(schema, &record).into_iter().map(|name| {
-        let group = schema.tag(&name).and_then(|tag| tag.group).and_then(|group| schema.group_by_id(group));
-        let group = group.map_or(Datum::Null, |group| Datum::Text(group.name.as_str().to_owned()));
+        let group = schema
+            .tag(&name)
+            .and_then(|tag| tag.group)
+            .and_then(|group| schema.group_by_id(group));
+        let group = group.map_or(Datum::Null, |group| {
+            Datum::Text(group.name.as_str().to_owned())
+        });
         row("tag", &name, group)
     }));
-    let held = segments.iter().filter(|(_, expr)| naive::matches(expr, key, &record));
+    let held = segments
+        .iter()
+        .filter(|(_, expr)| naive::matches(expr, key, &record));
     rows.extend(held.map(|(name, _)| row("segment", name, Datum::Null)));
     Ok(Some(rows))
 }
@@ -52,5 +69,9 @@ fn attributes<'a>(schema: &'a Schema, record: &'a UserRecord) -> impl Iterator<I
 }
 
 fn row(section: &str, name: &str, value: Datum) -> Row {
-    vec![Datum::Text(section.to_owned()), Datum::Text(name.to_owned()), value]
+    vec![
+        Datum::Text(section.to_owned()),
+        Datum::Text(name.to_owned()),
+        value,
+    ]
 }

@@ -13,8 +13,7 @@ use super::{
     dataset::Dataset,
     dimension, explain,
     limits::QueryLimits,
-    planner,
-    portrait,
+    planner, portrait,
     rows::RowWriter,
     scan::Context,
     segment::{Page, Place, PreparedSegment},
@@ -24,12 +23,7 @@ use crate::{
     budget::Budget,
     datum::{Column, ColumnRole, Datum, Header, ResultKind, ResultSink, Row, Stopped, Summary},
     error::Error,
-    plan::{
-        ResolveError, Resolver,
-        logical::Expr,
-        query::SegmentQuery,
-        resolve::ResolveLimits,
-    },
+    plan::{ResolveError, Resolver, logical::Expr, query::SegmentQuery, resolve::ResolveLimits},
     time::Clock,
 };
 
@@ -55,7 +49,12 @@ pub(crate) struct Query<'a> {
 
 impl Query<'_> {
     pub(crate) fn context(&self) -> Context<'_> {
-        Context { dataset: &*self.dataset, pool: self.pool, budget: self.budget, limits: self.limits }
+        Context {
+            dataset: &*self.dataset,
+            pool: self.pool,
+            budget: self.budget,
+            limits: self.limits,
+        }
     }
 
     fn resolver(&self) -> Result<Resolver<'_>, ResolveError> {
@@ -78,32 +77,69 @@ impl Query<'_> {
     }
 
     /// `COUNT`
-    pub(crate) fn count(&self, expr: &ast::Expr, sink: &mut dyn ResultSink) -> Result<Summary, Error> {
+    pub(crate) fn count(
+        &self,
+        expr: &ast::Expr,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error> {
         let expr = self.resolve(|resolver| resolver.expr(expr))?;
         let plan = planner::plan(&*self.dataset, expr)?;
         let users = count(self.context(), &plan)?;
-        let columns = vec![Column { name: "count".to_owned(), role: ColumnRole::Measure }];
-        give(sink, Header { kind: ResultKind::Count, columns }, vec![vec![number(users)]])
+        let columns = vec![Column {
+            name: "count".to_owned(),
+            role: ColumnRole::Measure,
+        }];
+        give(
+            sink,
+            Header {
+                kind: ResultKind::Count,
+                columns,
+            },
+            vec![vec![number(users)]],
+        )
     }
 
     /// `SEGMENT`
-    pub(crate) fn segment(&self, segment: &ast::Segment, sink: &mut dyn ResultSink) -> Result<Summary, Error> {
+    pub(crate) fn segment(
+        &self,
+        segment: &ast::Segment,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error> {
         let query = self.resolve(|resolver| resolver.segment(segment))?;
         let limit = query.limit;
         let segment = self.prepare(query)?;
         let page = segment.run(self.context(), None, limit, sink)?;
         let Page { rows, next } = page;
         let cursor = next.map(|after| self.open_cursor(segment, limit, after));
-        Ok(Summary { rows, cursor, ..Summary::default() })
+        Ok(Summary {
+            rows,
+            cursor,
+            ..Summary::default()
+        })
     }
 
     fn prepare(&self, query: SegmentQuery) -> Result<PreparedSegment, Error> {
-        let SegmentQuery { filter, returns, order, sample, limit: _ } = query;
-        Ok(PreparedSegment { plan: planner::plan(&*self.dataset, filter)?, returns, order, sample })
+        let SegmentQuery {
+            filter,
+            returns,
+            order,
+            sample,
+            limit: _,
+        } = query;
+        Ok(PreparedSegment {
+            plan: planner::plan(&*self.dataset, filter)?,
+            returns,
+            order,
+            sample,
+        })
     }
 
     fn open_cursor(&self, segment: PreparedSegment, limit: Option<u64>, after: Place) -> String {
-        let open = OpenSegment { dataset: Arc::clone(&self.dataset), segment, limit };
+        let open = OpenSegment {
+            dataset: Arc::clone(&self.dataset),
+            segment,
+            limit,
+        };
         self.cursors.open(self.rules(), open, after)
     }
 
@@ -115,18 +151,35 @@ impl Query<'_> {
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error> {
         let token = self.resolve(|resolver| resolver.text(cursor))?;
-        let page = self.cursors.page(self.rules(), &token).ok_or(Error::UnknownCursor)?;
+        let page = self
+            .cursors
+            .page(self.rules(), &token)
+            .ok_or(Error::UnknownCursor)?;
         let limit = limit.map(|limit| limit.node).or(page.open.limit);
-        let context = Context { dataset: &*page.open.dataset, ..self.context() };
-        let Page { rows, next } = page.open.segment.run(context, Some(&page.after), limit, sink)?;
+        let context = Context {
+            dataset: &*page.open.dataset,
+            ..self.context()
+        };
+        let Page { rows, next } = page
+            .open
+            .segment
+            .run(context, Some(&page.after), limit, sink)?;
         let cursor = self.cursors.advance(self.rules(), &page, next);
-        Ok(Summary { rows, cursor, ..Summary::default() })
+        Ok(Summary {
+            rows,
+            cursor,
+            ..Summary::default()
+        })
     }
 
     /// `CLOSE`
     pub(crate) fn close(&self, cursor: &Spanned<Value>) -> Result<Summary, Error> {
         let token = self.resolve(|resolver| resolver.text(cursor))?;
-        if self.cursors.close(self.rules(), &token) { Ok(Summary::default()) } else { Err(Error::UnknownCursor) }
+        if self.cursors.close(self.rules(), &token) {
+            Ok(Summary::default())
+        } else {
+            Err(Error::UnknownCursor)
+        }
     }
 
     /// `DIMENSION`
@@ -138,22 +191,32 @@ impl Query<'_> {
         let query = self.resolve(|resolver| resolver.dimension(dimension))?;
         let plan = planner::plan(&*self.dataset, query.filter.clone())?;
         let rows = dimension::run(self.context(), &plan, &query, sink)?;
-        Ok(Summary { rows, ..Summary::default() })
+        Ok(Summary {
+            rows,
+            ..Summary::default()
+        })
     }
 
     /// `PORTRAIT`. An unknown user has no rows, and a warning says so.
-    pub(crate) fn portrait(&self, key: &Spanned<Value>, sink: &mut dyn ResultSink) -> Result<Summary, Error> {
+    pub(crate) fn portrait(
+        &self,
+        key: &Spanned<Value>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error> {
         let key = self.resolve(|resolver| resolver.text(key))?;
         let (segments, mut warnings) = self.saved_segments()?;
         let rows = portrait::rows(&*self.dataset, &key, &segments)?.unwrap_or_else(|| {
             warnings = vec![format!("there is no user {key:?}")];
             Vec::new()
         });
-        Ok(Summary { warnings, ..give(sink, portrait::header(), rows)? })
+        Ok(Summary {
+            warnings,
+            ..give(sink, portrait::header(), rows)?
+        })
     }
 
     /// The meanings of all saved segments by name, and warnings about those that have none.
-    fn saved_segments(&self) -> Result<(Vec<(String, Expr)>, Vec<String>), Error> {
+    fn saved_segments(&self) -> Result<(NamedExprs, Vec<String>), Error> {
         let mut segments = Vec::new();
         let mut warnings = Vec::new();
         for segment in self.dataset.schema().segments() {
@@ -170,7 +233,11 @@ impl Query<'_> {
     }
 
     /// `SHOW`, but for the status.
-    pub(crate) fn show(&self, show: &ast::Show, sink: &mut dyn ResultSink) -> Result<Summary, Error> {
+    pub(crate) fn show(
+        &self,
+        show: &ast::Show,
+        sink: &mut dyn ResultSink,
+    ) -> Result<Summary, Error> {
         self.resolve(|_| Ok(()))?;
         let answer = Show::new(self.context());
         let rows = match show {
@@ -182,9 +249,14 @@ impl Query<'_> {
                 let attribute = self.resolver()?.attribute(name)?;
                 answer.values(attribute, name, list, sink)?
             }
-            ast::Show::Status => return Err(Error::Internal("the status is not of a state".to_owned())),
+            ast::Show::Status => {
+                return Err(Error::Internal("the status is not of a state".to_owned()));
+            }
         };
-        Ok(Summary { rows, ..Summary::default() })
+        Ok(Summary {
+            rows,
+            ..Summary::default()
+        })
     }
 
     /// `EXPLAIN`
@@ -200,10 +272,15 @@ impl Query<'_> {
         };
         let (filter, what) = match statement {
             Statement::Count(expr) => (self.resolve(|resolver| resolver.expr(expr))?, "count"),
-            Statement::Segment(segment) => (self.resolve(|resolver| resolver.segment(segment))?.filter, "segment"),
-            Statement::Dimension(dimension) => {
-                (self.resolve(|resolver| resolver.dimension(dimension))?.filter, "dimension")
-            }
+            Statement::Segment(segment) => (
+                self.resolve(|resolver| resolver.segment(segment))?.filter,
+                "segment",
+            ),
+            Statement::Dimension(dimension) => (
+                self.resolve(|resolver| resolver.dimension(dimension))?
+                    .filter,
+                "dimension",
+            ),
             Statement::Fetch { .. }
             | Statement::Close(_)
             | Statement::Portrait(_)
@@ -218,7 +295,11 @@ impl Query<'_> {
             | Statement::Set { .. }
             | Statement::DeleteUser(_) => {
                 let message = "only COUNT, SEGMENT and DIMENSION can be explained".to_owned();
-                return Err(ResolveError::TypeMismatch { message, span: Span::default() }.into());
+                return Err(ResolveError::TypeMismatch {
+                    message,
+                    span: Span::default(),
+                }
+                .into());
             }
         };
         let planned = planner::plan_with_steps(&*self.dataset, filter)?;
@@ -274,6 +355,9 @@ impl Query<'_> {
     }
 }
 
+/// Expressions by name.
+type NamedExprs = Vec<(String, Expr)>;
+
 /// A resolver over a state.
 pub(crate) fn resolver<'a>(
     dataset: &'a dyn Dataset,
@@ -281,8 +365,11 @@ pub(crate) fn resolver<'a>(
     now: jiff::Timestamp,
     limits: &QueryLimits,
 ) -> Result<Resolver<'a>, ResolveError> {
-    let limits =
-        ResolveLimits { leaves_max: limits.leaves_max, depth_max: limits.depth_max, ..ResolveLimits::default() };
+    let limits = ResolveLimits {
+        leaves_max: limits.leaves_max,
+        depth_max: limits.depth_max,
+        ..ResolveLimits::default()
+    };
     Resolver::new(dataset.schema(), parameters, now, limits)
 }
 
@@ -291,7 +378,10 @@ fn give(sink: &mut dyn ResultSink, header: Header, rows: Vec<Row>) -> Result<Sum
     sink.header(header).map_err(|_: Stopped| Error::Stopped)?;
     let mut writer = RowWriter::new(sink);
     writer.write(rows)?;
-    Ok(Summary { rows: writer.finish()?, ..Summary::default() })
+    Ok(Summary {
+        rows: writer.finish()?,
+        ..Summary::default()
+    })
 }
 
 fn number(number: u64) -> Datum {

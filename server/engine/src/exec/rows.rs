@@ -17,14 +17,22 @@ pub(crate) struct RowWriter<'a> {
 
 impl<'a> RowWriter<'a> {
     pub(crate) fn new(sink: &'a mut dyn ResultSink) -> Self {
-        Self { sink, batch: Vec::new(), rows: 0 }
+        Self {
+            sink,
+            batch: Vec::new(),
+            rows: 0,
+        }
     }
 
     /// Takes rows; sends them on when there are enough.
     pub(crate) fn write(&mut self, rows: Vec<Row>) -> Result<(), Error> {
         self.rows += rows.len() as u64;
         self.batch.extend(rows);
-        if self.batch.len() >= BATCH_ROWS { self.flush() } else { Ok(()) }
+        if self.batch.len() >= BATCH_ROWS {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// Sends the rest, and says how many rows there were.
@@ -37,7 +45,9 @@ impl<'a> RowWriter<'a> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.sink.rows(std::mem::take(&mut self.batch)).map_err(|_| Error::Stopped)
+        self.sink
+            .rows(std::mem::take(&mut self.batch))
+            .map_err(|_| Error::Stopped)
     }
 }
 
@@ -60,10 +70,13 @@ impl ResultSink for KeySink {
     }
 
     fn rows(&mut self, rows: Vec<Row>) -> Result<(), Stopped> {
-        self.keys.extend(rows.into_iter().filter_map(|row| match row.into_iter().next() {
-            Some(Datum::Text(key)) => Some(key),
-            Some(_) | None => None,
-        }));
+        self.keys.extend(
+            rows.into_iter()
+                .filter_map(|row| match row.into_iter().next() {
+                    Some(Datum::Text(key)) => Some(key),
+                    Some(_) | None => None,
+                }),
+        );
         Ok(())
     }
 }

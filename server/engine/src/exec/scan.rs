@@ -28,7 +28,10 @@ pub(crate) fn units(dataset: &dyn Dataset) -> Result<Vec<Unit>, Error> {
     let mut units = Vec::new();
     for partition in (0..dataset.partition_count()).map(PartitionId) {
         let shards = dataset.shard_count(partition)?;
-        units.extend((0..shards).map(|shard| Unit { partition, shard: ShardId(shard) }));
+        units.extend((0..shards).map(|shard| Unit {
+            partition,
+            shard: ShardId(shard),
+        }));
     }
     Ok(units)
 }
@@ -73,7 +76,12 @@ impl Context<'_> {
         let units = units(self.dataset)?;
         let one = |state: T, unit: &Unit| work(state, ShardScan::open(*self, plan, *unit)?);
         match self.pool {
-            Some(pool) => pool.install(|| units.par_iter().try_fold(&start, &one).try_reduce(&start, &merge)),
+            Some(pool) => pool.install(|| {
+                units
+                    .par_iter()
+                    .try_fold(&start, &one)
+                    .try_reduce(&start, &merge)
+            }),
             None => units.iter().try_fold(start(), one),
         }
     }
@@ -93,7 +101,12 @@ impl<'a> ShardScan<'a> {
     pub(crate) fn open(context: Context<'a>, plan: &Plan, unit: Unit) -> Result<Self, Error> {
         context.budget.check()?;
         let bound = Bound::load(plan, context.dataset, unit.partition, unit.shard)?;
-        Ok(Self { unit, context, bound, pool: BlockPool::default() })
+        Ok(Self {
+            unit,
+            context,
+            bound,
+            pool: BlockPool::default(),
+        })
     }
 
     /// The surroundings.
@@ -130,7 +143,11 @@ impl<'a> ShardScan<'a> {
             if users.is_empty() {
                 continue;
             }
-            visit(FoundBlock { index, id: self.unit.shard.block(index), users: &users })?;
+            visit(FoundBlock {
+                index,
+                id: self.unit.shard.block(index),
+                users: &users,
+            })?;
         }
         self.pool.give_back(users);
         Ok(())

@@ -26,7 +26,10 @@ pub(crate) struct Show<'a> {
 impl<'a> Show<'a> {
     /// About a state.
     pub(crate) fn new(context: Context<'a>) -> Self {
-        Self { context, schema: context.dataset.schema() }
+        Self {
+            context,
+            schema: context.dataset.schema(),
+        }
     }
 
     /// `name`, `group`, `users`, `description`, `owner`.
@@ -40,7 +43,10 @@ impl<'a> Show<'a> {
             let group = tag.group.and_then(|group| self.schema.group_by_id(group));
             let group = group.map_or(Datum::Null, |group| text(group.name.as_str()));
             let users = self.users(RowId::Tag(tag.id))?;
-            Ok(noted(vec![text(tag.name.as_str()), group, users], &tag.notes))
+            Ok(noted(
+                vec![text(tag.name.as_str()), group, users],
+                &tag.notes,
+            ))
         })
     }
 
@@ -54,7 +60,10 @@ impl<'a> Show<'a> {
         write(sink, header, groups, |group| {
             let exclusive = Datum::Boolean(group.exclusivity == Exclusivity::Exclusive);
             let tags = number(self.schema.tags_of_group(group.id).count() as u64);
-            Ok(noted(vec![text(group.name.as_str()), exclusive, tags], &group.notes))
+            Ok(noted(
+                vec![text(group.name.as_str()), exclusive, tags],
+                &group.notes,
+            ))
         })
     }
 
@@ -62,9 +71,23 @@ impl<'a> Show<'a> {
     ///
     /// # Errors
     /// When the store fails, the budget is used up, or the receiver stops.
-    pub(crate) fn attributes(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
-        let header = header(&["name", "type", "write_once", "users", "values", "description", "owner"]);
-        let attributes = chosen(self.schema.attributes(), list, |attribute| attribute.name.as_str());
+    pub(crate) fn attributes(
+        &self,
+        list: &ShowList,
+        sink: &mut dyn ResultSink,
+    ) -> Result<u64, Error> {
+        let header = header(&[
+            "name",
+            "type",
+            "write_once",
+            "users",
+            "values",
+            "description",
+            "owner",
+        ]);
+        let attributes = chosen(self.schema.attributes(), list, |attribute| {
+            attribute.name.as_str()
+        });
         write(sink, header, attributes, |attribute| {
             let write_once = Datum::Boolean(attribute.mutability == Mutability::WriteOnce);
             let users = self.users(RowId::Present(attribute.id))?;
@@ -74,7 +97,13 @@ impl<'a> Show<'a> {
                 }
                 AttributeClass::Numeric | AttributeClass::Textual => Datum::Null,
             };
-            let row = vec![text(attribute.name.as_str()), text(&type_text(attribute)), write_once, users, values];
+            let row = vec![
+                text(attribute.name.as_str()),
+                text(&type_text(attribute)),
+                write_once,
+                users,
+                values,
+            ];
             Ok(noted(row, &attribute.notes))
         })
     }
@@ -94,27 +123,56 @@ impl<'a> Show<'a> {
         match attribute.kind.class() {
             AttributeClass::Coded | AttributeClass::MultiCoded => {}
             AttributeClass::Numeric | AttributeClass::Textual => {
-                let message = format!("{} is {}: it has no list of values", attribute.name, attribute.kind);
-                return Err(ResolveError::TypeMismatch { message, span: name.span }.into());
+                let message = format!(
+                    "{} is {}: it has no list of values",
+                    attribute.name, attribute.kind
+                );
+                return Err(ResolveError::TypeMismatch {
+                    message,
+                    span: name.span,
+                }
+                .into());
             }
         }
         let mut values: Vec<_> = self.schema.values(attribute.id).collect();
-        values.sort_unstable_by(|(_, left), (_, right)| left.cmp(right));
+        values.sort_unstable_by_key(|(_, text)| *text);
         let values = chosen(values.into_iter(), list, |(_, text)| text);
-        write(sink, header(&["value", "users"]), values, |(code, value)| {
-            Ok(vec![text(value), self.users(RowId::Value(attribute.id, code))?])
-        })
+        write(
+            sink,
+            header(&["value", "users"]),
+            values,
+            |(code, value)| {
+                Ok(vec![
+                    text(value),
+                    self.users(RowId::Value(attribute.id, code))?,
+                ])
+            },
+        )
     }
 
     /// `name`, `expression`, `description`, `owner`.
     ///
     /// # Errors
     /// When the receiver stops.
-    pub(crate) fn segments(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
-        let segments = chosen(self.schema.segments(), list, |segment| segment.name.as_str());
-        write(sink, header(&["name", "expression", "description", "owner"]), segments, |segment| {
-            Ok(noted(vec![text(segment.name.as_str()), text(&segment.text)], &segment.notes))
-        })
+    pub(crate) fn segments(
+        &self,
+        list: &ShowList,
+        sink: &mut dyn ResultSink,
+    ) -> Result<u64, Error> {
+        let segments = chosen(self.schema.segments(), list, |segment| {
+            segment.name.as_str()
+        });
+        write(
+            sink,
+            header(&["name", "expression", "description", "owner"]),
+            segments,
+            |segment| {
+                Ok(noted(
+                    vec![text(segment.name.as_str()), text(&segment.text)],
+                    &segment.notes,
+                ))
+            },
+        )
     }
 
     /// A row's size, from the stored cardinalities.
@@ -122,7 +180,11 @@ impl<'a> Show<'a> {
         self.context.budget.check()?;
         let mut users = 0;
         for unit in units(self.context.dataset)? {
-            users += self.context.dataset.fragment(unit.partition, unit.shard, row)?.cardinality();
+            users += self
+                .context
+                .dataset
+                .fragment(unit.partition, unit.shard, row)?
+                .cardinality();
         }
         Ok(number(users))
     }
@@ -133,7 +195,12 @@ impl<'a> Show<'a> {
 /// # Errors
 /// When the receiver stops.
 pub(crate) fn status(facts: Vec<(String, Datum)>, sink: &mut dyn ResultSink) -> Result<u64, Error> {
-    write(sink, header(&["name", "value"]), facts.into_iter(), |(name, value)| Ok(vec![text(&name), value]))
+    write(
+        sink,
+        header(&["name", "value"]),
+        facts.into_iter(),
+        |(name, value)| Ok(vec![text(&name), value]),
+    )
 }
 
 fn header(names: &[&str]) -> Header {
@@ -141,14 +208,34 @@ fn header(names: &[&str]) -> Header {
         "users" | "tags" | "values" => ColumnRole::Measure,
         _ => ColumnRole::Value,
     };
-    let columns = names.iter().map(|name| Column { name: (*name).to_owned(), role: role(name) }).collect();
-    Header { kind: ResultKind::Definitions, columns }
+    let columns = names
+        .iter()
+        .map(|name| Column {
+            name: (*name).to_owned(),
+            role: role(name),
+        })
+        .collect();
+    Header {
+        kind: ResultKind::Definitions,
+        columns,
+    }
 }
 
 /// Those whose name matches, as many as are wanted.
-fn chosen<T>(all: impl Iterator<Item = T>, list: &ShowList, name: impl Fn(&T) -> &str) -> impl Iterator<Item = T> {
-    let max = list.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    all.filter(move |item| list.like.as_ref().is_none_or(|glob| glob.matches(name(item)))).take(max)
+fn chosen<T>(
+    all: impl Iterator<Item = T>,
+    list: &ShowList,
+    name: impl Fn(&T) -> &str,
+) -> impl Iterator<Item = T> {
+    let max = list.limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    });
+    all.filter(move |item| {
+        list.like
+            .as_ref()
+            .is_none_or(|glob| glob.matches(name(item)))
+    })
+    .take(max)
 }
 
 fn write<T>(

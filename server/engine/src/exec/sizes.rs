@@ -66,37 +66,54 @@ impl Sizes {
             Leaf::Tag(tag) => row_size(dataset, RowId::Tag(*tag))?,
             Leaf::Present(attribute) => row_size(dataset, RowId::Present(*attribute))?,
             Leaf::Value(attribute, code) => row_size(dataset, RowId::Value(*attribute, *code))?,
-            Leaf::Text(attribute, text) => dataset.text_matches(SAMPLED, *attribute, text)?.len() as u64,
+            Leaf::Text(attribute, text) => {
+                dataset.text_matches(SAMPLED, *attribute, text)?.len() as u64
+            }
             Leaf::Range(attribute, _) => return self.measure_numbers(dataset, *attribute),
             Leaf::Keys(keys) => {
                 self.leaves.insert(leaf.clone(), keys.len() as u64);
                 return Ok(());
             }
         };
-        self.leaves.insert(leaf.clone(), in_sample * self.partitions);
+        self.leaves
+            .insert(leaf.clone(), in_sample * self.partitions);
         Ok(())
     }
 
-    fn measure_numbers(&mut self, dataset: &dyn Dataset, attribute: AttributeId) -> Result<(), StorageError> {
+    fn measure_numbers(
+        &mut self,
+        dataset: &dyn Dataset,
+        attribute: AttributeId,
+    ) -> Result<(), StorageError> {
         if self.numbers.contains_key(&attribute) {
             return Ok(());
         }
         let present = row_size(dataset, RowId::Present(attribute))? * self.partitions;
         // A range of every number becomes its presence.
         self.leaves.insert(Leaf::Present(attribute), present);
-        let slices = NumberSlices::load(|row| dataset.fragment(SAMPLED, ShardId(0), row.row(attribute)))?;
-        self.numbers.insert(attribute, SampledNumbers { present, slices });
+        let slices =
+            NumberSlices::load(|row| dataset.fragment(SAMPLED, ShardId(0), row.row(attribute)))?;
+        self.numbers
+            .insert(attribute, SampledNumbers { present, slices });
         Ok(())
     }
 
     fn range(&self, attribute: AttributeId, range: Range) -> u64 {
-        let Some(numbers) = self.numbers.get(&attribute) else { return self.users / 4 };
+        let Some(numbers) = self.numbers.get(&attribute) else {
+            return self.users / 4;
+        };
         if let Some(known) = self.ranges.borrow().get(&(attribute, range)) {
             return *known;
         }
         let sampled = u64::from(numbers.slices.present().block_cardinality(0));
         let mut found = Block::new();
-        numbers.slices.range_into(Some(range.low), Some(range.high), 0, &mut SliceScratch::new(), &mut found);
+        numbers.slices.range_into(
+            Some(range.low),
+            Some(range.high),
+            0,
+            &mut SliceScratch::new(),
+            &mut found,
+        );
         let size = match sampled {
             0 => numbers.present / 4,
             // Neither factor passes 2^32 but for the users, which stay below 2^48.
@@ -127,7 +144,9 @@ impl Estimates for Sizes {
 fn row_size(dataset: &dyn Dataset, row: RowId) -> Result<u64, StorageError> {
     let mut size = 0;
     for shard in 0..dataset.shard_count(SAMPLED)? {
-        size += dataset.fragment(SAMPLED, ShardId(shard), row)?.cardinality();
+        size += dataset
+            .fragment(SAMPLED, ShardId(shard), row)?
+            .cardinality();
     }
     Ok(size)
 }

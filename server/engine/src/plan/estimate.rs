@@ -23,7 +23,9 @@ pub fn estimate(expr: &Expr, sizes: &dyn Estimates) -> u64 {
         Expr::Leaf(leaf) => sizes.leaf(leaf),
         Expr::Not(inner) => users.saturating_sub(estimate(inner, sizes)),
         Expr::And(of) => conjunction(users, &sorted(of, sizes)),
-        Expr::Or(of) => users.saturating_sub(conjunction(users, &complements(users, &sorted(of, sizes)))),
+        Expr::Or(of) => {
+            users.saturating_sub(conjunction(users, &complements(users, &sorted(of, sizes))))
+        }
         Expr::AtLeast { threshold, of } => at_least(*threshold, &sorted(of, sizes)),
     };
     estimated.min(users)
@@ -37,7 +39,11 @@ fn sorted(of: &[Expr], sizes: &dyn Estimates) -> Vec<u64> {
 }
 
 fn complements(users: u64, estimates: &[u64]) -> Vec<u64> {
-    estimates.iter().rev().map(|estimate| users.saturating_sub(*estimate)).collect()
+    estimates
+        .iter()
+        .rev()
+        .map(|estimate| users.saturating_sub(*estimate))
+        .collect()
 }
 
 /// The product of the operands' shares.
@@ -45,13 +51,18 @@ fn conjunction(users: u64, estimates: &[u64]) -> u64 {
     if users == 0 {
         return 0;
     }
-    let share: f64 = estimates.iter().map(|estimate| *estimate as f64 / users as f64).product();
+    let share: f64 = estimates
+        .iter()
+        .map(|estimate| *estimate as f64 / users as f64)
+        .product();
     (share * users as f64).round() as u64
 }
 
 /// Every user found needs so many operands that hold.
 fn at_least(threshold: u32, estimates: &[u64]) -> u64 {
-    let sum = estimates.iter().fold(0_u64, |sum, estimate| sum.saturating_add(*estimate));
+    let sum = estimates
+        .iter()
+        .fold(0_u64, |sum, estimate| sum.saturating_add(*estimate));
     match threshold {
         0 => u64::MAX,
         threshold => sum / u64::from(threshold),
@@ -74,7 +85,11 @@ pub(crate) mod tests {
         fn leaf(&self, leaf: &Leaf) -> u64 {
             match leaf {
                 Leaf::Tag(tag) => u64::from(tag.0).min(100),
-                Leaf::Present(_) | Leaf::Value(..) | Leaf::Range(..) | Leaf::Text(..) | Leaf::Keys(_) => 10,
+                Leaf::Present(_)
+                | Leaf::Value(..)
+                | Leaf::Range(..)
+                | Leaf::Text(..)
+                | Leaf::Keys(_) => 10,
             }
         }
     }
@@ -85,14 +100,27 @@ pub(crate) mod tests {
 
     #[test]
     fn estimates_follow_independence() {
-        let check = |expr: Expr, expected: u64| assert_eq!(estimate(&expr, &ByTag), expected, "{expr:?}");
+        let check =
+            |expr: Expr, expected: u64| assert_eq!(estimate(&expr, &ByTag), expected, "{expr:?}");
         check(Expr::All, 100);
         check(Expr::None, 0);
         check(tag(30), 30);
         check(tag(30).negated(), 70);
         check(Expr::And(vec![tag(50), tag(20)]), 10);
         check(Expr::Or(vec![tag(50), tag(20)]), 60);
-        check(Expr::AtLeast { threshold: 2, of: vec![tag(50), tag(20), tag(30)] }, 50);
-        check(Expr::AtLeast { threshold: 0, of: vec![] }, 100);
+        check(
+            Expr::AtLeast {
+                threshold: 2,
+                of: vec![tag(50), tag(20), tag(30)],
+            },
+            50,
+        );
+        check(
+            Expr::AtLeast {
+                threshold: 0,
+                of: vec![],
+            },
+            100,
+        );
     }
 }

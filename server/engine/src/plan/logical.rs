@@ -15,7 +15,10 @@ pub struct Range {
 
 impl Range {
     /// Every number.
-    pub const FULL: Self = Self { low: i64::MIN, high: i64::MAX };
+    pub const FULL: Self = Self {
+        low: i64::MIN,
+        high: i64::MAX,
+    };
 
     /// The interval, unless it is empty.
     pub fn new(low: i64, high: i64) -> Option<Self> {
@@ -34,9 +37,16 @@ impl Range {
 
     /// One interval for both where they touch or overlap.
     pub fn join(self, other: Self) -> Option<Self> {
-        let (left, right) = if self <= other { (self, other) } else { (other, self) };
+        let (left, right) = if self <= other {
+            (self, other)
+        } else {
+            (other, self)
+        };
         let touching = left.high == i64::MAX || right.low <= left.high + 1;
-        touching.then(|| Self { low: left.low, high: left.high.max(right.high) })
+        touching.then(|| Self {
+            low: left.low,
+            high: left.high.max(right.high),
+        })
     }
 }
 

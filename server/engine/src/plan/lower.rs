@@ -20,8 +20,17 @@ use crate::{
 ///
 /// # Errors
 /// When the store fails while users are looked up.
-pub fn lower(expr: &Expr, dataset: &dyn Dataset, sizes: &dyn Estimates) -> Result<Plan, StorageError> {
-    Lowering { dataset, sizes, next: 0 }.plan(expr)
+pub fn lower(
+    expr: &Expr,
+    dataset: &dyn Dataset,
+    sizes: &dyn Estimates,
+) -> Result<Plan, StorageError> {
+    Lowering {
+        dataset,
+        sizes,
+        next: 0,
+    }
+    .plan(expr)
 }
 
 struct Lowering<'a> {
@@ -42,9 +51,16 @@ impl Lowering<'_> {
             Expr::And(of) => self.intersect(of)?,
             Expr::Or(of) => Operation::Union(self.plans(of)?),
             Expr::AtLeast { threshold: 0, .. } => Operation::Row(RowId::Users),
-            Expr::AtLeast { threshold, of } => Operation::Threshold { threshold: *threshold, of: self.plans(of)? },
+            Expr::AtLeast { threshold, of } => Operation::Threshold {
+                threshold: *threshold,
+                of: self.plans(of)?,
+            },
         };
-        Ok(Plan { id, estimate, operation })
+        Ok(Plan {
+            id,
+            estimate,
+            operation,
+        })
     }
 
     fn plans(&mut self, of: &[Expr]) -> Result<Vec<Plan>, StorageError> {
@@ -64,7 +80,12 @@ impl Lowering<'_> {
         for operand in of {
             match operand {
                 Expr::Not(inner) => dropped.push(&**inner),
-                Expr::All | Expr::None | Expr::Leaf(_) | Expr::And(_) | Expr::Or(_) | Expr::AtLeast { .. } => {
+                Expr::All
+                | Expr::None
+                | Expr::Leaf(_)
+                | Expr::And(_)
+                | Expr::Or(_)
+                | Expr::AtLeast { .. } => {
                     keep.push(self.plan(operand)?);
                 }
             }
@@ -72,7 +93,10 @@ impl Lowering<'_> {
         if keep.is_empty() {
             keep.push(self.plan(&Expr::All)?);
         }
-        let drop = dropped.into_iter().map(|inner| self.plan(inner)).collect::<Result<_, _>>()?;
+        let drop = dropped
+            .into_iter()
+            .map(|inner| self.plan(inner))
+            .collect::<Result<_, _>>()?;
         Ok(Operation::Intersect { keep, drop })
     }
 
@@ -82,22 +106,30 @@ impl Lowering<'_> {
             Leaf::Present(attribute) => Operation::Row(RowId::Present(*attribute)),
             Leaf::Value(attribute, code) => Operation::Row(RowId::Value(*attribute, *code)),
             Leaf::Range(attribute, range) => Operation::Slices(*attribute, *range),
-            Leaf::Text(attribute, text) => Operation::Ids(Arc::new(self.text_ids(*attribute, text)?)),
+            Leaf::Text(attribute, text) => {
+                Operation::Ids(Arc::new(self.text_ids(*attribute, text)?))
+            }
             Leaf::Keys(keys) => Operation::Ids(Arc::new(self.key_ids(keys)?)),
         })
     }
 
     fn text_ids(&self, attribute: AttributeId, text: &str) -> Result<IdLists, StorageError> {
         let lists: Result<_, StorageError> = (0..self.dataset.partition_count())
-            .map(|partition| self.dataset.text_matches(PartitionId(partition), attribute, text))
+            .map(|partition| {
+                self.dataset
+                    .text_matches(PartitionId(partition), attribute, text)
+            })
             .collect();
         Ok(IdLists::new(lists?))
     }
 
     fn key_ids(&self, keys: &[String]) -> Result<IdLists, StorageError> {
-        let mut lists: Vec<Vec<UserId>> = vec![Vec::new(); usize::from(self.dataset.partition_count())];
+        let mut lists: Vec<Vec<UserId>> =
+            vec![Vec::new(); usize::from(self.dataset.partition_count())];
         for key in keys {
-            let Some(location) = self.dataset.locate(key)? else { continue };
+            let Some(location) = self.dataset.locate(key)? else {
+                continue;
+            };
             if let Some(list) = lists.get_mut(usize::from(location.partition.0)) {
                 list.push(location.user);
             }

@@ -23,7 +23,9 @@ impl IdLists {
 
     /// The users of a partition, rising.
     pub fn partition(&self, partition: PartitionId) -> &[UserId] {
-        self.0.get(usize::from(partition.0)).map_or(&[], Vec::as_slice)
+        self.0
+            .get(usize::from(partition.0))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// How many users there are.
@@ -81,7 +83,9 @@ impl Plan {
     /// The inputs of this operator.
     pub fn inputs(&self) -> impl Iterator<Item = &Self> {
         let (first, second): (&[Self], &[Self]) = match &self.operation {
-            Operation::Nothing | Operation::Row(_) | Operation::Slices(..) | Operation::Ids(_) => (&[], &[]),
+            Operation::Nothing | Operation::Row(_) | Operation::Slices(..) | Operation::Ids(_) => {
+                (&[], &[])
+            }
             Operation::Union(of) | Operation::Threshold { of, .. } => (of, &[]),
             Operation::Intersect { keep, drop } => (keep, drop),
         };

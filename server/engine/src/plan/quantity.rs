@@ -12,12 +12,18 @@ pub struct Quantity {
 impl Quantity {
     /// A whole number.
     pub fn whole(number: impl Into<i128>) -> Self {
-        Self { numerator: number.into(), denominator: 1 }
+        Self {
+            numerator: number.into(),
+            denominator: 1,
+        }
     }
 
     /// A quotient; `None` unless the denominator is positive.
     pub fn quotient(numerator: i128, denominator: i128) -> Option<Self> {
-        (denominator > 0).then_some(Self { numerator, denominator })
+        (denominator > 0).then_some(Self {
+            numerator,
+            denominator,
+        })
     }
 
     /// `units` / 10^`scale`; `None` for scales above 38.
@@ -44,7 +50,10 @@ fn compare((a, b): (i128, i128), (c, d): (i128, i128)) -> Ordering {
 
 impl Ord for Quantity {
     fn cmp(&self, other: &Self) -> Ordering {
-        compare((self.numerator, self.denominator), (other.numerator, other.denominator))
+        compare(
+            (self.numerator, self.denominator),
+            (other.numerator, other.denominator),
+        )
     }
 }
 
@@ -70,7 +79,11 @@ mod tests {
     fn quotients_are_compared_exactly() {
         let check = |left: (i128, i128), right: (i128, i128), expected: Ordering| {
             assert_eq!(compare(left, right), expected, "{left:?} {right:?}");
-            assert_eq!(compare(right, left), expected.reverse(), "{right:?} {left:?}");
+            assert_eq!(
+                compare(right, left),
+                expected.reverse(),
+                "{right:?} {left:?}"
+            );
         };
         check((1, 2), (2, 4), Ordering::Equal);
         check((1, 3), (1, 2), Ordering::Less);

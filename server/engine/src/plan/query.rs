@@ -53,7 +53,10 @@ pub struct Sample {
 impl Sample {
     /// Whether a user is in the sample.
     pub fn keeps(self, key: &str) -> bool {
-        u128::from(xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), self.seed)) < self.threshold
+        u128::from(xxhash_rust::xxh3::xxh3_64_with_seed(
+            key.as_bytes(),
+            self.seed,
+        )) < self.threshold
     }
 }
 

@@ -9,9 +9,12 @@ use crate::{plan::query::NumberUnit, time};
 pub(super) fn period_of(number: i64, unit: NumberUnit, period: CalendarUnit) -> i64 {
     let day = match unit {
         NumberUnit::Timestamp => Some(time::day_of_micros(number)),
-        NumberUnit::Date | NumberUnit::Integer | NumberUnit::Decimal(_) => i32::try_from(number).ok(),
+        NumberUnit::Date | NumberUnit::Integer | NumberUnit::Decimal(_) => {
+            i32::try_from(number).ok()
+        }
     };
-    day.and_then(|day| time::period_start(day, period)).map_or(day.map_or(number, i64::from), i64::from)
+    day.and_then(|day| time::period_start(day, period))
+        .map_or(day.map_or(number, i64::from), i64::from)
 }
 
 /// The name of the period that begins on a day.
@@ -55,6 +58,9 @@ mod tests {
         let far = i64::from(i32::MAX);
         assert_eq!(period_of(far, NumberUnit::Date, CalendarUnit::Year), far);
         assert_eq!(period_name(far, CalendarUnit::Year), far.to_string());
-        assert_eq!(period_of(i64::MAX, NumberUnit::Date, CalendarUnit::Day), i64::MAX);
+        assert_eq!(
+            period_of(i64::MAX, NumberUnit::Date, CalendarUnit::Day),
+            i64::MAX
+        );
     }
 }

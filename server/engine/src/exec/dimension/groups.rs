@@ -44,27 +44,35 @@ impl Group {
                     Statistic::Max => (statistics.max.into(), 1),
                     Statistic::Percentile(percent) => (statistics.percentile(percent)?.into(), 1),
                 };
-                Quantity::quotient(units, divisor.checked_mul(10_i128.checked_pow(scale.into())?)?)
+                Quantity::quotient(
+                    units,
+                    divisor.checked_mul(10_i128.checked_pow(scale.into())?)?,
+                )
             }
         }
     }
 
     /// A measure as it is returned.
     pub(super) fn datum(&self, measure: MeasureKind, users: u64) -> Datum {
-        let quantity = || self.quantity(measure, users).map_or(Datum::Null, |quantity| Datum::Real(quantity.to_f64()));
+        let quantity = || {
+            self.quantity(measure, users)
+                .map_or(Datum::Null, |quantity| Datum::Real(quantity.to_f64()))
+        };
         match measure {
             MeasureKind::Count => Datum::Integer(i64::try_from(self.count).unwrap_or(i64::MAX)),
             MeasureKind::Share => quantity(),
             MeasureKind::Of(statistic, index, unit) => {
-                let Some(statistics) = self.measured(index) else { return Datum::Null };
+                let Some(statistics) = self.measured(index) else {
+                    return Datum::Null;
+                };
                 match statistic {
                     Statistic::Sum => sum_datum(statistics.sum, unit),
                     Statistic::Average => quantity(),
                     Statistic::Min => number_datum(statistics.min, unit),
                     Statistic::Max => number_datum(statistics.max, unit),
-                    Statistic::Percentile(percent) => {
-                        statistics.percentile(percent).map_or(Datum::Null, |number| number_datum(number, unit))
-                    }
+                    Statistic::Percentile(percent) => statistics
+                        .percentile(percent)
+                        .map_or(Datum::Null, |number| number_datum(number, unit)),
                 }
             }
         }
@@ -72,7 +80,9 @@ impl Group {
 
     /// The statistics of an attribute of which the group has numbers.
     fn measured(&self, index: usize) -> Option<&Statistics> {
-        self.statistics.get(index).filter(|statistics| statistics.count > 0)
+        self.statistics
+            .get(index)
+            .filter(|statistics| statistics.count > 0)
     }
 
     /// Whether a condition holds. A missing measure compares as false.
@@ -82,7 +92,9 @@ impl Group {
             Having::And(of) => of.iter().all(|having| self.satisfies(having, users)),
             Having::Or(of) => of.iter().any(|having| self.satisfies(having, users)),
             Having::Compare(measure, comparison, first, last) => {
-                let Some(quantity) = self.quantity(*measure, users) else { return false };
+                let Some(quantity) = self.quantity(*measure, users) else {
+                    return false;
+                };
                 match comparison {
                     Comparison::Equal => *first <= quantity && quantity <= *last,
                     Comparison::NotEqual => quantity < *first || *last < quantity,
@@ -99,9 +111,14 @@ impl Group {
 fn sum_datum(sum: i128, unit: NumberUnit) -> Datum {
     match (unit, i64::try_from(sum)) {
         (NumberUnit::Decimal(scale), _) => Datum::Decimal { units: sum, scale },
-        (NumberUnit::Integer | NumberUnit::Date | NumberUnit::Timestamp, Ok(sum)) => Datum::Integer(sum),
+        (NumberUnit::Integer | NumberUnit::Date | NumberUnit::Timestamp, Ok(sum)) => {
+            Datum::Integer(sum)
+        }
         (NumberUnit::Integer | NumberUnit::Date | NumberUnit::Timestamp, Err(_)) => {
-            Datum::Decimal { units: sum, scale: 0 }
+            Datum::Decimal {
+                units: sum,
+                scale: 0,
+            }
         }
     }
 }
@@ -110,7 +127,10 @@ fn sum_datum(sum: i128, unit: NumberUnit) -> Datum {
 pub(super) fn number_datum(number: i64, unit: NumberUnit) -> Datum {
     match unit {
         NumberUnit::Integer => Datum::Integer(number),
-        NumberUnit::Decimal(scale) => Datum::Decimal { units: number.into(), scale },
+        NumberUnit::Decimal(scale) => Datum::Decimal {
+            units: number.into(),
+            scale,
+        },
         NumberUnit::Date => i32::try_from(number).map_or(Datum::Null, Datum::Date),
         NumberUnit::Timestamp => Datum::Timestamp(number),
     }

@@ -37,11 +37,17 @@ pub(crate) fn run(
     sink: &mut dyn ResultSink,
 ) -> Result<u64, Error> {
     let schema = context.dataset.schema();
-    let dims: Vec<BoundDim> = query.dims.iter().map(|dim| BoundDim::new(schema, &dim.kind)).collect();
+    let dims: Vec<BoundDim> = query
+        .dims
+        .iter()
+        .map(|dim| BoundDim::new(schema, &dim.kind))
+        .collect();
     let table = context.fold_shards(
         plan,
         || Table::new(&dims, &query.measured, context.limits),
-        |table, shard| Walk::new(&dims, &query.measured, table, shard.context(), shard.unit)?.run(shard),
+        |table, shard| {
+            Walk::new(&dims, &query.measured, table, shard.context(), shard.unit)?.run(shard)
+        },
         |left, right| left.merge(right),
     )?;
     let groups = table.finish(&dims)?;

@@ -32,33 +32,56 @@ pub(super) fn write(
 ) -> Result<u64, Error> {
     sink.header(header(query)).map_err(|_| Error::Stopped)?;
     let users = groups.users;
-    let names: Vec<Names> = query.dims.iter().map(|dim| Names::new(schema, &dim.kind)).collect();
+    let names: Vec<Names> = query
+        .dims
+        .iter()
+        .map(|dim| Names::new(schema, &dim.kind))
+        .collect();
     let mut ranked: Vec<Ranked> = groups
         .groups
         .into_iter()
-        .filter(|group| query.having.as_ref().is_none_or(|having| group.satisfies(having, users)))
+        .filter(|group| {
+            query
+                .having
+                .as_ref()
+                .is_none_or(|having| group.satisfies(having, users))
+        })
         .map(|group| Ranked::new(group, query, &names, users))
         .collect();
     ranked.sort_unstable_by(|left, right| left.compare(right, query));
-    let top = query.top.map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX));
+    let top = query
+        .top
+        .map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX));
     ranked.truncate(top);
     for batch in ranked.chunks(BATCH_ROWS) {
-        let rows = batch.iter().map(|ranked| row(&ranked.group, query, &names, users)).collect();
+        let rows = batch
+            .iter()
+            .map(|ranked| row(&ranked.group, query, &names, users))
+            .collect();
         sink.rows(rows).map_err(|_| Error::Stopped)?;
     }
     Ok(ranked.len() as u64)
 }
 
 fn header(query: &DimensionQuery) -> Header {
-    let dims = query.dims.iter().map(|dim| Column { name: dim.name.clone(), role: ColumnRole::Dim });
+    let dims = query.dims.iter().map(|dim| Column {
+        name: dim.name.clone(),
+        role: ColumnRole::Dim,
+    });
     let measures = query.measures.iter().map(|measure| {
         let role = match measure.kind {
             MeasureKind::Share => ColumnRole::Share,
             MeasureKind::Count | MeasureKind::Of(..) => ColumnRole::Measure,
         };
-        Column { name: measure.name.clone(), role }
+        Column {
+            name: measure.name.clone(),
+            role,
+        }
     });
-    Header { kind: ResultKind::Dimension, columns: dims.chain(measures).collect() }
+    Header {
+        kind: ResultKind::Dimension,
+        columns: dims.chain(measures).collect(),
+    }
 }
 
 fn row(group: &Group, query: &DimensionQuery, names: &[Names], users: u64) -> Row {
@@ -67,7 +90,10 @@ fn row(group: &Group, query: &DimensionQuery, names: &[Names], users: u64) -> Ro
         Some(component) => names.datum(component, &dim.kind),
         None => Datum::Null,
     });
-    let measures = query.measures.iter().map(|measure| group.datum(measure.kind, users));
+    let measures = query
+        .measures
+        .iter()
+        .map(|measure| group.datum(measure.kind, users));
     dims.chain(measures).collect()
 }
 
@@ -82,10 +108,18 @@ impl Names {
         let names = match kind {
             DimKind::Enum(attribute) | DimKind::Multi(attribute) => value_names(schema, *attribute),
             DimKind::Tags(tags) => {
-                let name = |tag| schema.tag_by_id(tag).map(|tag| tag.name.as_str().to_owned()).unwrap_or_default();
+                let name = |tag| {
+                    schema
+                        .tag_by_id(tag)
+                        .map(|tag| tag.name.as_str().to_owned())
+                        .unwrap_or_default()
+                };
                 tags.iter().map(|tag| name(*tag)).collect()
             }
-            DimKind::Boolean(_) | DimKind::Number(..) | DimKind::Bands { .. } | DimKind::Calendar { .. } => Vec::new(),
+            DimKind::Boolean(_)
+            | DimKind::Number(..)
+            | DimKind::Bands { .. }
+            | DimKind::Calendar { .. } => Vec::new(),
         };
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_unstable_by_key(|index| &names[*index]);
@@ -98,12 +132,18 @@ impl Names {
 
     /// A component's place in the dim's own order.
     fn rank(&self, component: i64) -> i64 {
-        usize::try_from(component).ok().and_then(|index| self.ranks.get(index)).copied().unwrap_or(component)
+        usize::try_from(component)
+            .ok()
+            .and_then(|index| self.ranks.get(index))
+            .copied()
+            .unwrap_or(component)
     }
 
     fn datum(&self, component: i64, kind: &DimKind) -> Datum {
         let text = |names: &[String]| {
-            let name = usize::try_from(component).ok().and_then(|index| names.get(index));
+            let name = usize::try_from(component)
+                .ok()
+                .and_then(|index| names.get(index));
             name.map_or(Datum::Null, |name| Datum::Text(name.clone()))
         };
         match kind {
@@ -117,7 +157,12 @@ impl Names {
 }
 
 fn value_names(schema: &Schema, attribute: AttributeId) -> Vec<String> {
-    let name = |code| schema.value_text(attribute, ValueCode(code)).unwrap_or_default().to_owned();
+    let name = |code| {
+        schema
+            .value_text(attribute, ValueCode(code))
+            .unwrap_or_default()
+            .to_owned()
+    };
     (0..schema.value_count(attribute)).map(name).collect()
 }
 
@@ -133,24 +178,48 @@ struct Ranked {
 impl Ranked {
     fn new(group: Group, query: &DimensionQuery, names: &[Names], users: u64) -> Self {
         let dims = names.iter().enumerate();
-        let dims = dims.map(|(index, names)| group.key.component(index).map(|component| names.rank(component)));
+        let dims = dims.map(|(index, names)| {
+            group
+                .key
+                .component(index)
+                .map(|component| names.rank(component))
+        });
         let dims = dims.collect();
         let measure = |order: &GroupOrder| match order {
             GroupOrder::Measure(measure) => group.quantity(*measure, users),
             GroupOrder::Dim(_) => None,
         };
-        let measures = query.order.iter().map(|(order, _)| measure(order)).collect();
-        Self { group, dims, measures }
+        let measures = query
+            .order
+            .iter()
+            .map(|(order, _)| measure(order))
+            .collect();
+        Self {
+            group,
+            dims,
+            measures,
+        }
     }
 
     fn compare(&self, other: &Self, query: &DimensionQuery) -> Ordering {
-        let by_order = query.order.iter().enumerate().map(|(index, (order, direction))| match order {
-            GroupOrder::Dim(dim) => missing_last(&self.dims[*dim], &other.dims[*dim], *direction),
-            GroupOrder::Measure(_) => missing_last(&self.measures[index], &other.measures[index], *direction),
-        });
+        let by_order =
+            query
+                .order
+                .iter()
+                .enumerate()
+                .map(|(index, (order, direction))| match order {
+                    GroupOrder::Dim(dim) => {
+                        missing_last(&self.dims[*dim], &other.dims[*dim], *direction)
+                    }
+                    GroupOrder::Measure(_) => {
+                        missing_last(&self.measures[index], &other.measures[index], *direction)
+                    }
+                });
         let by_dims = self.dims.iter().zip(&other.dims);
         let by_dims = by_dims.map(|(left, right)| missing_last(left, right, Direction::Ascending));
-        by_order.fold(Ordering::Equal, Ordering::then).then_with(|| by_dims.fold(Ordering::Equal, Ordering::then))
+        by_order
+            .fold(Ordering::Equal, Ordering::then)
+            .then_with(|| by_dims.fold(Ordering::Equal, Ordering::then))
     }
 }
 

@@ -38,17 +38,26 @@ pub(super) enum ColumnSplit {
 impl BoundDim {
     pub(super) fn new(schema: &Schema, kind: &DimKind) -> Self {
         match kind {
-            DimKind::Enum(attribute) | DimKind::Boolean(attribute) => {
-                Self::Column(*attribute, ColumnSplit::Codes(schema.value_count(*attribute)))
-            }
+            DimKind::Enum(attribute) | DimKind::Boolean(attribute) => Self::Column(
+                *attribute,
+                ColumnSplit::Codes(schema.value_count(*attribute)),
+            ),
             DimKind::Number(attribute, _) => Self::Column(*attribute, ColumnSplit::Exact),
-            DimKind::Bands { attribute, bounds, .. } => Self::Column(*attribute, ColumnSplit::Bands(bounds.clone())),
-            DimKind::Calendar { attribute, number, unit } => {
-                Self::Column(*attribute, ColumnSplit::Calendar(*number, *unit))
-            }
+            DimKind::Bands {
+                attribute, bounds, ..
+            } => Self::Column(*attribute, ColumnSplit::Bands(bounds.clone())),
+            DimKind::Calendar {
+                attribute,
+                number,
+                unit,
+            } => Self::Column(*attribute, ColumnSplit::Calendar(*number, *unit)),
             DimKind::Multi(attribute) => {
                 let codes = 0..schema.value_count(*attribute);
-                Self::Rows(codes.map(|code| RowId::Value(*attribute, ValueCode(code))).collect())
+                Self::Rows(
+                    codes
+                        .map(|code| RowId::Value(*attribute, ValueCode(code)))
+                        .collect(),
+                )
             }
             DimKind::Tags(tags) => Self::Rows(tags.iter().map(|tag| RowId::Tag(*tag)).collect()),
         }

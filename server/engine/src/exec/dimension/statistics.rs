@@ -28,7 +28,13 @@ impl Statistics {
             Detail::Totals => None,
             Detail::Distribution => Some(Box::default()),
         };
-        Self { count: 0, sum: 0, min: i64::MAX, max: i64::MIN, distribution }
+        Self {
+            count: 0,
+            sum: 0,
+            min: i64::MAX,
+            max: i64::MIN,
+            distribution,
+        }
     }
 
     /// Takes a number; gives the bytes that it took.
@@ -37,7 +43,9 @@ impl Statistics {
         self.sum += i128::from(number);
         self.min = self.min.min(number);
         self.max = self.max.max(number);
-        self.distribution.as_mut().map_or(0, |distribution| add_times(distribution, number, 1))
+        self.distribution
+            .as_mut()
+            .map_or(0, |distribution| add_times(distribution, number, 1))
     }
 
     /// Takes what another gathered; gives the bytes that it took.
@@ -47,9 +55,10 @@ impl Statistics {
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
         match (&mut self.distribution, other.distribution) {
-            (Some(distribution), Some(other)) => {
-                other.into_iter().map(|(number, times)| add_times(distribution, number, times)).sum()
-            }
+            (Some(distribution), Some(other)) => other
+                .into_iter()
+                .map(|(number, times)| add_times(distribution, number, times))
+                .sum(),
             (Some(_) | None, _) => 0,
         }
     }
@@ -57,9 +66,14 @@ impl Statistics {
     /// The nearest-rank percentile: the least number that so many percent do not exceed.
     pub(super) fn percentile(&self, percent: u8) -> Option<i64> {
         let distribution = self.distribution.as_ref()?;
-        let mut numbers: Vec<(i64, u64)> = distribution.iter().map(|(number, times)| (*number, *times)).collect();
+        let mut numbers: Vec<(i64, u64)> = distribution
+            .iter()
+            .map(|(number, times)| (*number, *times))
+            .collect();
         numbers.sort_unstable();
-        let rank = (u128::from(self.count) * u128::from(percent)).div_ceil(100).max(1);
+        let rank = (u128::from(self.count) * u128::from(percent))
+            .div_ceil(100)
+            .max(1);
         let mut seen = 0_u128;
         numbers.into_iter().find_map(|(number, times)| {
             seen += u128::from(times);
@@ -85,7 +99,11 @@ mod tests {
             for number in numbers {
                 statistics.add(*number);
             }
-            assert_eq!(statistics.percentile(percent), expected, "p{percent} of {numbers:?}");
+            assert_eq!(
+                statistics.percentile(percent),
+                expected,
+                "p{percent} of {numbers:?}"
+            );
         };
         check(&[15, 20, 35, 40, 50], 5, Some(15));
         check(&[15, 20, 35, 40, 50], 30, Some(20));

@@ -30,14 +30,21 @@ pub(super) struct GroupKey {
 
 impl GroupKey {
     /// Missing in every dim.
-    pub(super) const MISSING: Self = Self { numbers: [0; DIMS_MAX], missing: u8::MAX };
+    pub(super) const MISSING: Self = Self {
+        numbers: [0; DIMS_MAX],
+        missing: u8::MAX,
+    };
 
     /// The same, with another component in one dim.
     pub(super) fn with(mut self, dim: usize, component: Component) -> Self {
         if let Some(number) = self.numbers.get_mut(dim) {
             *number = component.unwrap_or(0);
             let bit = 1_u8 << dim;
-            self.missing = if component.is_some() { self.missing & !bit } else { self.missing | bit };
+            self.missing = if component.is_some() {
+                self.missing & !bit
+            } else {
+                self.missing | bit
+            };
         }
         self
     }
@@ -67,7 +74,10 @@ pub(super) enum Layout {
     /// Every combination has one; the slot is the sum of components times strides.
     Dense(Vec<Stride>),
     /// In the order of first sight.
-    Sparse { slots: HashMap<GroupKey, u32, RandomState>, keys: Vec<GroupKey> },
+    Sparse {
+        slots: HashMap<GroupKey, u32, RandomState>,
+        keys: Vec<GroupKey>,
+    },
 }
 
 /// One dim's part in a dense slot.
@@ -98,7 +108,13 @@ impl Table {
         let measured = measured.to_vec();
         let (layout, slots) = match dense_layout(dims, measured.len()) {
             Some((strides, slots)) => (Layout::Dense(strides), slots),
-            None => (Layout::Sparse { slots: HashMap::default(), keys: Vec::new() }, 0),
+            None => (
+                Layout::Sparse {
+                    slots: HashMap::default(),
+                    keys: Vec::new(),
+                },
+                0,
+            ),
         };
         let mut table = Self {
             layout,
@@ -138,7 +154,10 @@ impl Table {
         let next = self.counts.len();
         match &mut self.layout {
             Layout::Dense(strides) => {
-                let offsets = strides.iter().enumerate().map(|(dim, stride)| stride.offset(key.component(dim)));
+                let offsets = strides
+                    .iter()
+                    .enumerate()
+                    .map(|(dim, stride)| stride.offset(key.component(dim)));
                 Ok(offsets.sum())
             }
             Layout::Sparse { slots, keys } => {
@@ -146,10 +165,14 @@ impl Table {
                     return Ok(*slot);
                 }
                 if next >= self.limits.groups_max {
-                    return Err(QueryLimitError::Groups { max: self.limits.groups_max }.into());
+                    return Err(QueryLimitError::Groups {
+                        max: self.limits.groups_max,
+                    }
+                    .into());
                 }
                 // At most `groups_max`, which is checked to fit when a slot is given.
-                let slot = u32::try_from(next).map_err(|_| QueryLimitError::Groups { max: next })?;
+                let slot =
+                    u32::try_from(next).map_err(|_| QueryLimitError::Groups { max: next })?;
                 slots.insert(key, slot);
                 keys.push(key);
                 self.push_slot();
@@ -161,7 +184,11 @@ impl Table {
 
     fn push_slot(&mut self) {
         self.counts.push(0);
-        self.statistics.extend(self.measured.iter().map(|measured| Statistics::new(measured.detail)));
+        self.statistics.extend(
+            self.measured
+                .iter()
+                .map(|measured| Statistics::new(measured.detail)),
+        );
         let key_bytes = size_of::<(GroupKey, u32)>() + size_of::<GroupKey>();
         self.bytes += key_bytes + size_of::<u64>() + self.measured.len() * size_of::<Statistics>();
     }
@@ -169,7 +196,11 @@ impl Table {
     /// Refuses to grow beyond the limit; asked after every block.
     pub(super) fn check_bytes(&self) -> Result<(), Error> {
         let max = self.limits.group_bytes_max;
-        if self.bytes > max { Err(QueryLimitError::GroupBytes { max }.into()) } else { Ok(()) }
+        if self.bytes > max {
+            Err(QueryLimitError::GroupBytes { max }.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes the groups of other shards.
@@ -211,15 +242,24 @@ impl Table {
                     .iter()
                     .take(dims.len())
                     .enumerate()
-                    .fold(GroupKey::MISSING, |key, (dim, stride)| key.with(dim, stride.component(slot as u32))),
+                    .fold(GroupKey::MISSING, |key, (dim, stride)| {
+                        key.with(dim, stride.component(slot as u32))
+                    }),
             };
-            groups.push(Group { key, count, statistics });
+            groups.push(Group {
+                key,
+                count,
+                statistics,
+            });
         }
         let max = self.limits.groups_max;
         if groups.len() > max {
             return Err(QueryLimitError::Groups { max }.into());
         }
-        Ok(Groups { groups, users: self.users })
+        Ok(Groups {
+            groups,
+            users: self.users,
+        })
     }
 }
 
@@ -232,7 +272,10 @@ fn dense_layout(dims: &[BoundDim], measured: usize) -> Option<(Vec<Stride>, u64)
         if components >= DENSE_SLOTS_MAX || slots > DENSE_SLOTS_MAX {
             return None;
         }
-        strides.push(Stride { stride: slots as u32, missing: components as u32 });
+        strides.push(Stride {
+            stride: slots as u32,
+            missing: components as u32,
+        });
         slots *= components + 1;
     }
     let statistics = slots * measured as u64;

@@ -60,13 +60,23 @@ impl<'a> Walk<'a> {
             match dim {
                 BoundDim::Column(attribute, split) => columns.push((index, *attribute, split)),
                 BoundDim::Rows(rows) => {
-                    let fragments: Result<Vec<_>, _> =
-                        rows.iter().map(|row| context.dataset.fragment(unit.partition, unit.shard, *row)).collect();
+                    let fragments: Result<Vec<_>, _> = rows
+                        .iter()
+                        .map(|row| context.dataset.fragment(unit.partition, unit.shard, *row))
+                        .collect();
                     sets.push((index, fragments?));
                 }
             }
         }
-        Ok(Self { table, context, unit, sets, columns, measured, room: Room::default() })
+        Ok(Self {
+            table,
+            context,
+            unit,
+            sets,
+            columns,
+            measured,
+            room: Room::default(),
+        })
     }
 
     /// Goes through the shard; gives the table back.
@@ -76,10 +86,22 @@ impl<'a> Walk<'a> {
     }
 
     fn block(&mut self, block: FoundBlock<'_>) -> Result<(), Error> {
-        let column = |attribute| self.context.dataset.column(self.unit.partition, attribute, block.id);
+        let column = |attribute| {
+            self.context
+                .dataset
+                .column(self.unit.partition, attribute, block.id)
+        };
         let columns = BlockColumns {
-            dims: self.columns.iter().map(|(_, attribute, _)| column(*attribute)).collect::<Result<_, _>>()?,
-            measured: self.measured.iter().map(|measured| column(measured.attribute)).collect::<Result<_, _>>()?,
+            dims: self
+                .columns
+                .iter()
+                .map(|(_, attribute, _)| column(*attribute))
+                .collect::<Result<_, _>>()?,
+            measured: self
+                .measured
+                .iter()
+                .map(|measured| column(measured.attribute))
+                .collect::<Result<_, _>>()?,
         };
         self.table.add_users(block.users.count());
         let sets = std::mem::take(&mut self.sets);
@@ -104,7 +126,11 @@ impl<'a> Walk<'a> {
         let mut rest = self.room.blocks.pop().unwrap_or_default();
         let mut held = self.room.blocks.pop().unwrap_or_default();
         rest.copy_from(users);
-        for (candidate, row) in rows.iter().enumerate().filter(|(_, row)| row.block_cardinality(index) > 0) {
+        for (candidate, row) in rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.block_cardinality(index) > 0)
+        {
             let key = key.with(*dim, Some(candidate as i64));
             if is_count {
                 let count = row.count_and(index, users);
@@ -162,15 +188,28 @@ impl<'a> Walk<'a> {
     }
 
     /// One pass over each column adds its part to the slots.
-    fn dense_slots(&mut self, users: &Block, columns: &BlockColumns, key: GroupKey, strides: &[Stride]) {
+    fn dense_slots(
+        &mut self,
+        users: &Block,
+        columns: &BlockColumns,
+        key: GroupKey,
+        strides: &[Stride],
+    ) {
         let is_column = |dim: usize| self.columns.iter().any(|(column, ..)| *column == dim);
-        let fixed = strides.iter().enumerate().filter(|(dim, _)| !is_column(*dim));
-        let base: u32 = fixed.map(|(dim, stride)| stride.offset(key.component(dim))).sum();
+        let fixed = strides
+            .iter()
+            .enumerate()
+            .filter(|(dim, _)| !is_column(*dim));
+        let base: u32 = fixed
+            .map(|(dim, stride)| stride.offset(key.component(dim)))
+            .sum();
         let slots = &mut self.room.slots;
         slots.clear();
         slots.resize(users.count() as usize, base);
         for ((dim, _, split), column) in self.columns.iter().zip(&columns.dims) {
-            let Some(stride) = strides.get(*dim) else { continue };
+            let Some(stride) = strides.get(*dim) else {
+                continue;
+            };
             let mut next = slots.iter_mut();
             column.for_each(users, |_, number| {
                 if let Some(slot) = next.next() {
@@ -181,18 +220,32 @@ impl<'a> Walk<'a> {
     }
 
     /// One pass over each column gathers components, then every user's group is looked up.
-    fn sparse_slots(&mut self, users: &Block, columns: &BlockColumns, key: GroupKey) -> Result<(), Error> {
+    fn sparse_slots(
+        &mut self,
+        users: &Block,
+        columns: &BlockColumns,
+        key: GroupKey,
+    ) -> Result<(), Error> {
         let components = &mut self.room.components;
         components.resize_with(self.columns.len(), Vec::new);
-        for (((_, _, split), column), buffer) in self.columns.iter().zip(&columns.dims).zip(components.iter_mut()) {
+        for (((_, _, split), column), buffer) in self
+            .columns
+            .iter()
+            .zip(&columns.dims)
+            .zip(components.iter_mut())
+        {
             buffer.clear();
             column.for_each(users, |_, number| buffer.push(split.component(number)));
         }
         self.room.slots.clear();
         for place in 0..users.count() as usize {
-            let key = self.columns.iter().zip(components.iter()).fold(key, |key, ((dim, ..), buffer)| {
-                key.with(*dim, buffer.get(place).copied().flatten())
-            });
+            let key = self
+                .columns
+                .iter()
+                .zip(components.iter())
+                .fold(key, |key, ((dim, ..), buffer)| {
+                    key.with(*dim, buffer.get(place).copied().flatten())
+                });
             self.room.slots.push(self.table.slot(key)?);
         }
         Ok(())

@@ -21,16 +21,27 @@ pub fn rows(schema: &Schema, query: &DimensionQuery, users: &[Found]) -> Vec<Vec
             let labels = labels(schema, dim, &user.record);
             combinations = combinations
                 .into_iter()
-                .flat_map(|start| labels.iter().map(move |label| [start.as_slice(), &[label.clone()]].concat()))
+                .flat_map(|start| {
+                    labels
+                        .iter()
+                        .map(move |label| [start.as_slice(), std::slice::from_ref(label)].concat())
+                })
                 .collect();
         }
         for combination in combinations {
-            let group = groups.entry(format!("{combination:?}")).or_insert_with(|| (combination, Vec::new()));
+            let group = groups
+                .entry(format!("{combination:?}"))
+                .or_insert_with(|| (combination, Vec::new()));
             group.1.push(user);
         }
     }
     let row = |(mut row, members): (Vec<Datum>, Vec<&Found>)| {
-        row.extend(query.measures.iter().map(|measure| measured(query, measure, &members, users.len())));
+        row.extend(
+            query
+                .measures
+                .iter()
+                .map(|measure| measured(query, measure, &members, users.len())),
+        );
         row
     };
     groups.into_values().map(row).collect()
@@ -40,34 +51,66 @@ pub fn rows(schema: &Schema, query: &DimensionQuery, users: &[Found]) -> Vec<Vec
 fn labels(schema: &Schema, dim: &Dim, record: &UserRecord) -> Vec<Datum> {
     let raw = |attribute: AttributeId| number(record.value(attribute));
     let code_labels = |attribute: AttributeId| {
-        let text = |code: &ValueCode| schema.value_text(attribute, *code).map(|text| Datum::Text(text.to_owned()));
-        codes(record.value(attribute)).iter().filter_map(text).collect()
+        let text = |code: &ValueCode| {
+            schema
+                .value_text(attribute, *code)
+                .map(|text| Datum::Text(text.to_owned()))
+        };
+        codes(record.value(attribute))
+            .iter()
+            .filter_map(text)
+            .collect()
     };
     let labels: Vec<Datum> = match &dim.kind {
         DimKind::Enum(attribute) | DimKind::Multi(attribute) => code_labels(*attribute),
-        DimKind::Boolean(attribute) => {
-            codes(record.value(*attribute)).iter().map(|code| Datum::Boolean(code.0 == 1)).collect()
-        }
-        DimKind::Number(attribute, unit) => raw(*attribute).map(|number| datum(number, *unit)).into_iter().collect(),
-        DimKind::Bands { attribute, bounds, labels } => {
+        DimKind::Boolean(attribute) => codes(record.value(*attribute))
+            .iter()
+            .map(|code| Datum::Boolean(code.0 == 1))
+            .collect(),
+        DimKind::Number(attribute, unit) => raw(*attribute)
+            .map(|number| datum(number, *unit))
+            .into_iter()
+            .collect(),
+        DimKind::Bands {
+            attribute,
+            bounds,
+            labels,
+        } => {
             let band = |number| bounds.iter().filter(|bound| **bound <= number).count();
-            raw(*attribute).map(|number| Datum::Text(labels[band(number)].clone())).into_iter().collect()
+            raw(*attribute)
+                .map(|number| Datum::Text(labels[band(number)].clone()))
+                .into_iter()
+                .collect()
         }
-        DimKind::Calendar { attribute, number: unit, unit: period } => {
+        DimKind::Calendar {
+            attribute,
+            number: unit,
+            unit: period,
+        } => {
             let day = |number| match unit {
                 NumberUnit::Timestamp => time::day_of_micros(number),
                 NumberUnit::Date | NumberUnit::Integer | NumberUnit::Decimal(_) => number as i32,
             };
             let start = raw(*attribute).and_then(|number| time::period_start(day(number), *period));
             let date = start.and_then(time::date_of_days);
-            date.map(|date| Datum::Text(period_text(date, *period))).into_iter().collect()
+            date.map(|date| Datum::Text(period_text(date, *period)))
+                .into_iter()
+                .collect()
         }
         DimKind::Tags(tags) => {
-            let held = tags.iter().filter(|tag| record.tags.contains(tag)).filter_map(|tag| schema.tag_by_id(*tag));
-            held.map(|tag| Datum::Text(tag.name.as_str().to_owned())).collect()
+            let held = tags
+                .iter()
+                .filter(|tag| record.tags.contains(tag))
+                .filter_map(|tag| schema.tag_by_id(*tag));
+            held.map(|tag| Datum::Text(tag.name.as_str().to_owned()))
+                .collect()
         }
     };
-    if labels.is_empty() { vec![Datum::Null] } else { labels }
+    if labels.is_empty() {
+        vec![Datum::Null]
+    } else {
+        labels
+    }
 }
 
 fn period_text(date: jiff::civil::Date, period: tessera_query_lang::ast::CalendarUnit) -> String {
@@ -83,7 +126,10 @@ fn period_text(date: jiff::civil::Date, period: tessera_query_lang::ast::Calenda
 fn datum(number: i64, unit: NumberUnit) -> Datum {
     match unit {
         NumberUnit::Integer => Datum::Integer(number),
-        NumberUnit::Decimal(scale) => Datum::Decimal { units: number.into(), scale },
+        NumberUnit::Decimal(scale) => Datum::Decimal {
+            units: number.into(),
+            scale,
+        },
         NumberUnit::Date => Datum::Date(number as i32),
         NumberUnit::Timestamp => Datum::Timestamp(number),
     }
@@ -96,9 +142,14 @@ fn measured(query: &DimensionQuery, measure: &Measure, members: &[&Found], users
         MeasureKind::Of(statistic, index, unit) => (statistic, index, unit),
     };
     let attribute = query.measured[index].attribute;
-    let mut numbers: Vec<i64> = members.iter().filter_map(|user| number(user.record.value(attribute))).collect();
+    let mut numbers: Vec<i64> = members
+        .iter()
+        .filter_map(|user| number(user.record.value(attribute)))
+        .collect();
     numbers.sort_unstable();
-    let (Some(least), Some(greatest)) = (numbers.first(), numbers.last()) else { return Datum::Null };
+    let (Some(least), Some(greatest)) = (numbers.first(), numbers.last()) else {
+        return Datum::Null;
+    };
     let sum: i128 = numbers.iter().map(|number| i128::from(*number)).sum();
     match (statistic, unit) {
         (Statistic::Min, _) => datum(*least, unit),
@@ -112,6 +163,12 @@ fn measured(query: &DimensionQuery, measure: &Measure, members: &[&Found], users
         }
         (Statistic::Average, _) => Datum::Real(sum as f64 / numbers.len() as f64),
         (Statistic::Sum, NumberUnit::Decimal(scale)) => Datum::Decimal { units: sum, scale },
-        (Statistic::Sum, _) => i64::try_from(sum).map_or(Datum::Decimal { units: sum, scale: 0 }, Datum::Integer),
+        (Statistic::Sum, _) => i64::try_from(sum).map_or(
+            Datum::Decimal {
+                units: sum,
+                scale: 0,
+            },
+            Datum::Integer,
+        ),
     }
 }

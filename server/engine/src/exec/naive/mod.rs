@@ -22,7 +22,10 @@ pub fn matches(expr: &Expr, key: &str, record: &UserRecord) -> bool {
         Expr::And(of) => of.iter().all(|operand| matches(operand, key, record)),
         Expr::Or(of) => of.iter().any(|operand| matches(operand, key, record)),
         Expr::AtLeast { threshold, of } => {
-            of.iter().filter(|operand| matches(operand, key, record)).count() >= *threshold as usize
+            of.iter()
+                .filter(|operand| matches(operand, key, record))
+                .count()
+                >= *threshold as usize
         }
     }
 }
@@ -32,10 +35,14 @@ fn matches_leaf(leaf: &Leaf, key: &str, record: &UserRecord) -> bool {
         Leaf::Tag(tag) => record.tags.contains(tag),
         Leaf::Present(attribute) => record.value(*attribute).is_some(),
         Leaf::Value(attribute, code) => codes(record.value(*attribute)).contains(code),
-        Leaf::Range(attribute, range) => number(record.value(*attribute)).is_some_and(|number| range.contains(number)),
+        Leaf::Range(attribute, range) => {
+            number(record.value(*attribute)).is_some_and(|number| range.contains(number))
+        }
         Leaf::Text(attribute, text) => match record.value(*attribute) {
             Some(StoredValue::Text(value)) => value == text,
-            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => false,
+            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => {
+                false
+            }
         },
         Leaf::Keys(keys) => keys.iter().any(|named| named == key),
     }
@@ -79,7 +86,11 @@ pub fn users(dataset: &dyn Dataset, expr: &Expr) -> Result<Vec<Found>, StorageEr
         dataset.for_each_user(partition, &mut |user, key, record| {
             if matches(expr, key, record) {
                 let location = Location { partition, user };
-                found.push(Found { location, key: key.to_owned(), record: record.clone() });
+                found.push(Found {
+                    location,
+                    key: key.to_owned(),
+                    record: record.clone(),
+                });
             }
         })?;
     }

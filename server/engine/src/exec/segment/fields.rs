@@ -37,10 +37,21 @@ enum BoundField<'a> {
 impl<'a> FieldReader<'a> {
     pub(super) fn new(dataset: &'a dyn Dataset, fields: &[Field]) -> Result<Self, Error> {
         let schema: &Schema = dataset.schema();
-        let fields: Vec<BoundField<'a>> =
-            fields.iter().map(|field| bind(schema, &field.kind)).collect::<Result<_, _>>()?;
-        let source = if fields.iter().any(needs_record) { Source::Records } else { Source::Columns };
-        Ok(Self { dataset, schema, fields, source })
+        let fields: Vec<BoundField<'a>> = fields
+            .iter()
+            .map(|field| bind(schema, &field.kind))
+            .collect::<Result<_, _>>()?;
+        let source = if fields.iter().any(needs_record) {
+            Source::Records
+        } else {
+            Source::Columns
+        };
+        Ok(Self {
+            dataset,
+            schema,
+            fields,
+            source,
+        })
     }
 
     /// One row a user, the key first.
@@ -55,19 +66,25 @@ impl<'a> FieldReader<'a> {
             let mut row = Vec::with_capacity(1 + self.fields.len());
             row.push(Datum::Text(key));
             if self.source == Source::Records {
-                self.from_record(Location { partition, user: *user }, &mut row)?;
+                self.read_record(
+                    Location {
+                        partition,
+                        user: *user,
+                    },
+                    &mut row,
+                )?;
             }
             rows.push(row);
         }
         if self.source == Source::Columns {
             for field in &self.fields {
-                self.from_columns(field, partition, users, &mut rows)?;
+                self.read_columns(field, partition, users, &mut rows)?;
             }
         }
         Ok(rows)
     }
 
-    fn from_record(&self, location: Location, row: &mut Row) -> Result<(), Error> {
+    fn read_record(&self, location: Location, row: &mut Row) -> Result<(), Error> {
         let record = self.dataset.record(location)?.unwrap_or_default();
         for field in &self.fields {
             let datum = match field {
@@ -83,7 +100,7 @@ impl<'a> FieldReader<'a> {
         Ok(())
     }
 
-    fn from_columns(
+    fn read_columns(
         &self,
         field: &BoundField<'_>,
         partition: PartitionId,
@@ -97,7 +114,9 @@ impl<'a> FieldReader<'a> {
                 BoundField::Tags => Datum::Null,
                 BoundField::Attribute(attribute) => {
                     let number = columns.value(attribute.id, *user)?;
-                    number.map_or(Datum::Null, |number| column_datum(self.schema, attribute, number))
+                    number.map_or(Datum::Null, |number| {
+                        column_datum(self.schema, attribute, number)
+                    })
                 }
             };
             row.push(datum);
@@ -115,13 +134,23 @@ pub(super) struct ColumnCursor<'a> {
 
 impl<'a> ColumnCursor<'a> {
     pub(super) fn new(dataset: &'a dyn Dataset, partition: PartitionId) -> Self {
-        Self { dataset, partition, last: None }
+        Self {
+            dataset,
+            partition,
+            last: None,
+        }
     }
 
-    pub(super) fn value(&mut self, attribute: AttributeId, user: UserId) -> Result<Option<i64>, Error> {
+    pub(super) fn value(
+        &mut self,
+        attribute: AttributeId,
+        user: UserId,
+    ) -> Result<Option<i64>, Error> {
         let block = user.block();
         match &self.last {
-            Some((known, at, column)) if *known == attribute && *at == block => Ok(column.value(user.block_offset())),
+            Some((known, at, column)) if *known == attribute && *at == block => {
+                Ok(column.value(user.block_offset()))
+            }
             Some(_) | None => {
                 let column = self.dataset.column(self.partition, attribute, block)?;
                 let value = column.value(user.block_offset());
@@ -138,7 +167,10 @@ fn bind<'a>(schema: &'a Schema, field: &FieldKind) -> Result<BoundField<'a>, Err
         FieldKind::Tags => Ok(BoundField::Tags),
         FieldKind::Attribute(id) => match schema.attribute_by_id(*id) {
             Some(attribute) => Ok(BoundField::Attribute(attribute)),
-            None => Err(Error::Internal(format!("attribute {} is not defined", id.0))),
+            None => Err(Error::Internal(format!(
+                "attribute {} is not defined",
+                id.0
+            ))),
         },
     }
 }
@@ -157,9 +189,9 @@ fn needs_record(field: &BoundField<'_>) -> bool {
 /// What a column's number means.
 pub(crate) fn column_datum(schema: &Schema, attribute: &AttributeDefinition, number: i64) -> Datum {
     match attribute.kind.class() {
-        AttributeClass::Coded => {
-            u32::try_from(number).map_or(Datum::Null, |code| schema.datum_of_code(attribute, ValueCode(code)))
-        }
+        AttributeClass::Coded => u32::try_from(number).map_or(Datum::Null, |code| {
+            schema.datum_of_code(attribute, ValueCode(code))
+        }),
         AttributeClass::Numeric | AttributeClass::MultiCoded | AttributeClass::Textual => {
             attribute.kind.datum_of_number(number)
         }

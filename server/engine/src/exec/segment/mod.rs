@@ -23,7 +23,6 @@ use crate::{
 pub(crate) use fields::tag_names;
 pub(crate) use order::Candidate;
 
-
 /// A segment that can be run, and run on after a page.
 #[derive(Debug)]
 pub(crate) struct PreparedSegment {
@@ -72,19 +71,37 @@ impl PreparedSegment {
         let mut writer = RowWriter::new(sink);
         let next = match (self.order.is_empty(), after) {
             (true, None) => stream::run(self, context, None, limit, &mut writer)?,
-            (true, Some(Place::Storage(location))) => stream::run(self, context, Some(*location), limit, &mut writer)?,
+            (true, Some(Place::Storage(location))) => {
+                stream::run(self, context, Some(*location), limit, &mut writer)?
+            }
             (false, None) => order::run(self, context, None, limit, &mut writer)?,
-            (false, Some(Place::Ordered(last))) => order::run(self, context, Some(last), limit, &mut writer)?,
+            (false, Some(Place::Ordered(last))) => {
+                order::run(self, context, Some(last), limit, &mut writer)?
+            }
             (true, Some(Place::Ordered(_))) | (false, Some(Place::Storage(_))) => {
-                return Err(Error::Internal("a cursor does not fit its segment".to_owned()));
+                return Err(Error::Internal(
+                    "a cursor does not fit its segment".to_owned(),
+                ));
             }
         };
-        Ok(Page { rows: writer.finish()?, next })
+        Ok(Page {
+            rows: writer.finish()?,
+            next,
+        })
     }
 
     fn header(&self) -> Header {
-        let names = std::iter::once("key".to_owned()).chain(self.returns.iter().map(|field| field.name.clone()));
-        let columns = names.map(|name| Column { name, role: ColumnRole::Value }).collect();
-        Header { kind: ResultKind::Segment, columns }
+        let names = std::iter::once("key".to_owned())
+            .chain(self.returns.iter().map(|field| field.name.clone()));
+        let columns = names
+            .map(|name| Column {
+                name,
+                role: ColumnRole::Value,
+            })
+            .collect();
+        Header {
+            kind: ResultKind::Segment,
+            columns,
+        }
     }
 }

@@ -4,10 +4,7 @@ use std::{cmp::Ordering, collections::HashMap};
 
 use tessera_query_lang::ast::Direction;
 
-use super::{
-    Place, PreparedSegment,
-    fields::FieldReader,
-};
+use super::{Place, PreparedSegment, fields::FieldReader};
 use crate::{
     error::Error,
     exec::{
@@ -58,7 +55,10 @@ pub(super) fn run(
     let keep = wanted.unwrap_or(max) + 1;
     let top = context.fold_shards(
         &segment.plan,
-        || Top { keep, candidates: Vec::new() },
+        || Top {
+            keep,
+            candidates: Vec::new(),
+        },
         |top, shard| sorter.collect(top, shard),
         |left, right| Ok(sorter.merge(left, right)),
     )?;
@@ -109,30 +109,48 @@ struct Sorter<'a> {
 }
 
 impl<'a> Sorter<'a> {
-    fn new(segment: &'a PreparedSegment, context: Context<'a>, after: Option<&'a Candidate>) -> Self {
+    fn new(
+        segment: &'a PreparedSegment,
+        context: Context<'a>,
+        after: Option<&'a Candidate>,
+    ) -> Self {
         let schema: &Schema = context.dataset.schema();
         let attributes = segment.order.iter().filter_map(|(field, _)| match field {
             OrderField::Attribute(attribute) => schema.attribute_by_id(*attribute),
             OrderField::Key | OrderField::Text(_) => None,
         });
         let coded = attributes.filter(|attribute| attribute.kind.class() == AttributeClass::Coded);
-        let ranks = coded.map(|attribute| (attribute.id, ranks_by_text(schema, attribute.id))).collect();
-        Self { segment, dataset: context.dataset, after, ranks }
+        let ranks = coded
+            .map(|attribute| (attribute.id, ranks_by_text(schema, attribute.id)))
+            .collect();
+        Self {
+            segment,
+            dataset: context.dataset,
+            after,
+            ranks,
+        }
     }
 
     /// By the fields, then by place. Missing values are last in both directions.
     fn compare(&self, left: &Candidate, right: &Candidate) -> Ordering {
         let pairs = left.values.iter().zip(&right.values);
-        let by_fields = self.segment.order.iter().zip(pairs).map(|((_, direction), (left, right))| {
-            match (left, right, direction) {
-                (SortValue::Missing, SortValue::Missing, _) => Ordering::Equal,
-                (SortValue::Missing, _, _) => Ordering::Greater,
-                (_, SortValue::Missing, _) => Ordering::Less,
-                (left, right, Direction::Ascending) => compare_values(left, right),
-                (left, right, Direction::Descending) => compare_values(right, left),
-            }
-        });
-        by_fields.fold(Ordering::Equal, Ordering::then).then(left.location.cmp(&right.location))
+        let by_fields =
+            self.segment
+                .order
+                .iter()
+                .zip(pairs)
+                .map(
+                    |((_, direction), (left, right))| match (left, right, direction) {
+                        (SortValue::Missing, SortValue::Missing, _) => Ordering::Equal,
+                        (SortValue::Missing, _, _) => Ordering::Greater,
+                        (_, SortValue::Missing, _) => Ordering::Less,
+                        (left, right, Direction::Ascending) => compare_values(left, right),
+                        (left, right, Direction::Descending) => compare_values(right, left),
+                    },
+                );
+        by_fields
+            .fold(Ordering::Equal, Ordering::then)
+            .then(left.location.cmp(&right.location))
     }
 
     fn collect(&self, mut top: Top, mut shard: ShardScan<'_>) -> Result<Top, Error> {
@@ -148,7 +166,11 @@ impl<'a> Sorter<'a> {
     }
 
     fn piece(&self, top: &mut Top, unit: Unit, users: &[UserId]) -> Result<(), Error> {
-        let by_key = self.segment.order.iter().any(|(field, _)| *field == OrderField::Key);
+        let by_key = self
+            .segment
+            .order
+            .iter()
+            .any(|(field, _)| *field == OrderField::Key);
         let mut keys = Vec::new();
         if by_key || self.segment.sample.is_some() {
             self.dataset.keys(unit.partition, users, &mut keys)?;
@@ -159,9 +181,18 @@ impl<'a> Sorter<'a> {
             if self.segment.sample.is_some_and(|sample| !sample.keeps(key)) {
                 continue;
             }
-            let location = Location { partition: unit.partition, user: *user };
-            let candidate = Candidate { values: self.values(location, key, &mut columns)?, location };
-            if self.after.is_none_or(|after| self.compare(&candidate, after) == Ordering::Greater) {
+            let location = Location {
+                partition: unit.partition,
+                user: *user,
+            };
+            let candidate = Candidate {
+                values: self.values(location, key, &mut columns)?,
+                location,
+            };
+            if self
+                .after
+                .is_none_or(|after| self.compare(&candidate, after) == Ordering::Greater)
+            {
                 top.candidates.push(candidate);
             }
         }
@@ -179,7 +210,9 @@ impl<'a> Sorter<'a> {
             OrderField::Key => Ok(SortValue::Text(key.to_owned())),
             OrderField::Attribute(attribute) => {
                 let number = columns.value(*attribute, location.user)?;
-                Ok(number.map_or(SortValue::Missing, |number| SortValue::Number(self.rank(*attribute, number))))
+                Ok(number.map_or(SortValue::Missing, |number| {
+                    SortValue::Number(self.rank(*attribute, number))
+                }))
             }
             OrderField::Text(attribute) => self.text(location, *attribute),
         };
@@ -187,15 +220,23 @@ impl<'a> Sorter<'a> {
     }
 
     fn rank(&self, attribute: AttributeId, number: i64) -> i64 {
-        let Some(ranks) = self.ranks.get(&attribute) else { return number };
-        usize::try_from(number).ok().and_then(|code| ranks.get(code)).copied().unwrap_or(i64::MAX)
+        let Some(ranks) = self.ranks.get(&attribute) else {
+            return number;
+        };
+        usize::try_from(number)
+            .ok()
+            .and_then(|code| ranks.get(code))
+            .copied()
+            .unwrap_or(i64::MAX)
     }
 
     fn text(&self, location: Location, attribute: AttributeId) -> Result<SortValue, Error> {
         let record = self.dataset.record(location)?.unwrap_or_default();
         Ok(match record.value(attribute) {
             Some(StoredValue::Text(text)) => SortValue::Text(text.clone()),
-            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => SortValue::Missing,
+            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => {
+                SortValue::Missing
+            }
         })
     }
 
@@ -210,7 +251,8 @@ impl<'a> Sorter<'a> {
         if top.candidates.len() < top.keep.saturating_mul(2).saturating_add(BATCH_ROWS) {
             return;
         }
-        top.candidates.select_nth_unstable_by(top.keep - 1, |left, right| self.compare(left, right));
+        top.candidates
+            .select_nth_unstable_by(top.keep - 1, |left, right| self.compare(left, right));
         top.candidates.truncate(top.keep);
     }
 }
@@ -225,12 +267,19 @@ fn compare_values(left: &SortValue, right: &SortValue) -> Ordering {
 }
 
 fn users_of(block: &FoundBlock<'_>) -> Vec<UserId> {
-    block.users.iter().map(|offset| UserId(u32::from(block.id.0) << BLOCK_BITS | u32::from(offset))).collect()
+    block
+        .users
+        .iter()
+        .map(|offset| UserId(u32::from(block.id.0) << BLOCK_BITS | u32::from(offset)))
+        .collect()
 }
 
 /// For each code its position in the order of the texts.
 pub(crate) fn ranks_by_text(schema: &Schema, attribute: AttributeId) -> Vec<i64> {
-    let mut values: Vec<(&str, u32)> = schema.values(attribute).map(|(code, text)| (text, code.0)).collect();
+    let mut values: Vec<(&str, u32)> = schema
+        .values(attribute)
+        .map(|(code, text)| (text, code.0))
+        .collect();
     values.sort_unstable();
     let mut ranks = vec![i64::MAX; schema.value_count(attribute) as usize];
     for (rank, (_, code)) in (0_i64..).zip(values) {

@@ -1,9 +1,6 @@
 //! Users in storage order, in constant memory.
 
-use super::{
-    Place, PreparedSegment,
-    fields::FieldReader,
-};
+use super::{Place, PreparedSegment, fields::FieldReader};
 use crate::{
     error::Error,
     exec::rows::{BATCH_ROWS, RowWriter},
@@ -37,7 +34,15 @@ pub(super) fn run(
     if limit == Some(0) {
         return Ok(None);
     }
-    let mut stream = Stream { segment, context, reader, after, last: None, left: limit, writer };
+    let mut stream = Stream {
+        segment,
+        context,
+        reader,
+        after,
+        last: None,
+        left: limit,
+        writer,
+    };
     for unit in units(context.dataset)? {
         match stream.shard(unit) {
             Ok(()) => {}
@@ -86,13 +91,20 @@ impl Stream<'_, '_, '_> {
                 self.piece(unit, std::mem::take(&mut piece))?;
             }
         }
-        if piece.is_empty() { Ok(()) } else { self.piece(unit, piece) }
+        if piece.is_empty() {
+            Ok(())
+        } else {
+            self.piece(unit, piece)
+        }
     }
 
     /// No more keys are fetched than the page may need: its rest, and one to know of more.
     fn piece_users(&self) -> usize {
         match (self.left, &self.segment.sample) {
-            (Some(left), None) => usize::try_from(left).unwrap_or(BATCH_ROWS).saturating_add(1).min(BATCH_ROWS),
+            (Some(left), None) => usize::try_from(left)
+                .unwrap_or(BATCH_ROWS)
+                .saturating_add(1)
+                .min(BATCH_ROWS),
             (Some(_) | None, _) => BATCH_ROWS,
         }
     }
@@ -100,18 +112,29 @@ impl Stream<'_, '_, '_> {
     fn piece(&mut self, unit: Unit, mut users: Vec<UserId>) -> Result<(), Halt> {
         self.context.budget.check()?;
         let mut keys = Vec::with_capacity(users.len());
-        self.context.dataset.keys(unit.partition, &users, &mut keys).map_err(Error::from)?;
+        self.context
+            .dataset
+            .keys(unit.partition, &users, &mut keys)
+            .map_err(Error::from)?;
         if let Some(sample) = self.segment.sample {
-            let (kept_users, kept_keys) =
-                users.into_iter().zip(keys).filter(|(_, key)| sample.keeps(key)).unzip();
+            let (kept_users, kept_keys) = users
+                .into_iter()
+                .zip(keys)
+                .filter(|(_, key)| sample.keeps(key))
+                .unzip();
             (users, keys) = (kept_users, kept_keys);
         }
-        let room = self.left.map_or(users.len(), |left| usize::try_from(left).unwrap_or(usize::MAX).min(users.len()));
+        let room = self.left.map_or(users.len(), |left| {
+            usize::try_from(left).unwrap_or(usize::MAX).min(users.len())
+        });
         let is_full = room < users.len();
         users.truncate(room);
         keys.truncate(room);
         if let Some(user) = users.last() {
-            self.last = Some(Location { partition: unit.partition, user: *user });
+            self.last = Some(Location {
+                partition: unit.partition,
+                user: *user,
+            });
         }
         self.left = self.left.map(|left| left - room as u64);
         let rows = self.reader.rows(unit.partition, &users, keys)?;
@@ -121,5 +144,8 @@ impl Stream<'_, '_, '_> {
 }
 
 fn unit_of(location: Location) -> Unit {
-    Unit { partition: location.partition, shard: location.user.shard() }
+    Unit {
+        partition: location.partition,
+        shard: location.user.shard(),
+    }
 }

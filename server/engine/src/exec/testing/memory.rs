@@ -32,13 +32,22 @@ pub(crate) struct MemoryDataset {
 
 impl MemoryDataset {
     pub(crate) fn new(schema: Schema, partitions: u16, users: Vec<User>) -> Self {
-        let users: BTreeMap<Location, User> = users.into_iter().map(|user| (user.location, user)).collect();
+        let users: BTreeMap<Location, User> = users
+            .into_iter()
+            .map(|user| (user.location, user))
+            .collect();
         let mut rows: HashMap<(PartitionId, ShardId, RowId), Vec<u32>> = HashMap::new();
-        let mut entries: HashMap<(PartitionId, AttributeId, BlockId), Vec<(u16, i64)>> = HashMap::new();
+        let mut entries: HashMap<(PartitionId, AttributeId, BlockId), Vec<(u16, i64)>> =
+            HashMap::new();
         for user in users.values() {
-            let Location { partition, user: id } = user.location;
+            let Location {
+                partition,
+                user: id,
+            } = user.location;
             for row in rows_of(&user.record) {
-                rows.entry((partition, id.shard(), row)).or_default().push(id.offset());
+                rows.entry((partition, id.shard(), row))
+                    .or_default()
+                    .push(id.offset());
             }
             for (attribute, value) in &user.record.values {
                 let number = match value {
@@ -46,7 +55,9 @@ impl MemoryDataset {
                     StoredValue::Number(number) => *number,
                     StoredValue::Codes(_) | StoredValue::Text(_) => continue,
                 };
-                let column = entries.entry((partition, *attribute, id.block())).or_default();
+                let column = entries
+                    .entry((partition, *attribute, id.block()))
+                    .or_default();
                 column.push((id.block_offset(), number));
             }
         }
@@ -55,13 +66,15 @@ impl MemoryDataset {
             schema: Arc::new(schema),
             partitions,
             users,
-            fragments: rows.into_iter().map(|(key, offsets)| (key, fragment(offsets))).collect(),
-            columns: entries.into_iter().map(|(key, column)| (key, Arc::new(ColumnBlock::from_entries(column)))).collect(),
+            fragments: rows
+                .into_iter()
+                .map(|(key, offsets)| (key, fragment(offsets)))
+                .collect(),
+            columns: entries
+                .into_iter()
+                .map(|(key, column)| (key, Arc::new(ColumnBlock::from_entries(column))))
+                .collect(),
         }
-    }
-
-    pub(crate) fn users(&self) -> impl Iterator<Item = &User> {
-        self.users.values()
     }
 }
 
@@ -72,11 +85,17 @@ fn rows_of(record: &UserRecord) -> Vec<RowId> {
         rows.push(RowId::Present(*attribute));
         match value {
             StoredValue::Code(code) => rows.push(RowId::Value(*attribute, *code)),
-            StoredValue::Codes(codes) => rows.extend(codes.iter().map(|code| RowId::Value(*attribute, *code))),
+            StoredValue::Codes(codes) => {
+                rows.extend(codes.iter().map(|code| RowId::Value(*attribute, *code)));
+            }
             StoredValue::Number(number) => {
                 rows.extend((*number < 0).then_some(RowId::Sign(*attribute)));
                 let bits = magnitude(*number);
-                rows.extend((0..63).filter(|bit| bits >> bit & 1 == 1).map(|bit| RowId::Slice(*attribute, bit)));
+                rows.extend(
+                    (0..63)
+                        .filter(|bit| bits >> bit & 1 == 1)
+                        .map(|bit| RowId::Slice(*attribute, bit)),
+                );
             }
             StoredValue::Text(_) => {}
         }
@@ -94,11 +113,20 @@ impl Dataset for MemoryDataset {
     }
 
     fn shard_count(&self, partition: PartitionId) -> Result<u16, StorageError> {
-        let last = self.users.keys().filter(|location| location.partition == partition).max();
+        let last = self
+            .users
+            .keys()
+            .filter(|location| location.partition == partition)
+            .max();
         Ok(last.map_or(0, |location| location.user.shard().0 + 1))
     }
 
-    fn fragment(&self, partition: PartitionId, shard: ShardId, row: RowId) -> Result<Arc<Fragment>, StorageError> {
+    fn fragment(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        row: RowId,
+    ) -> Result<Arc<Fragment>, StorageError> {
         let found = self.fragments.get(&(partition, shard, row)).cloned();
         Ok(found.unwrap_or_else(|| Arc::new(Fragment::empty())))
     }
@@ -113,16 +141,36 @@ impl Dataset for MemoryDataset {
         Ok(found.unwrap_or_else(|| Arc::new(ColumnBlock::empty())))
     }
 
-    fn keys(&self, partition: PartitionId, users: &[UserId], keys: &mut Vec<String>) -> Result<(), StorageError> {
+    fn keys(
+        &self,
+        partition: PartitionId,
+        users: &[UserId],
+        keys: &mut Vec<String>,
+    ) -> Result<(), StorageError> {
         for user in users {
-            let found = self.users.get(&Location { partition, user: *user });
-            keys.push(found.ok_or(StorageError::MissingUser { partition, user: *user })?.key.clone());
+            let found = self.users.get(&Location {
+                partition,
+                user: *user,
+            });
+            keys.push(
+                found
+                    .ok_or(StorageError::MissingUser {
+                        partition,
+                        user: *user,
+                    })?
+                    .key
+                    .clone(),
+            );
         }
         Ok(())
     }
 
     fn locate(&self, key: &str) -> Result<Option<Location>, StorageError> {
-        Ok(self.users.values().find(|user| user.key == key).map(|user| user.location))
+        Ok(self
+            .users
+            .values()
+            .find(|user| user.key == key)
+            .map(|user| user.location))
     }
 
     fn record(&self, location: Location) -> Result<Option<UserRecord>, StorageError> {
@@ -147,7 +195,11 @@ impl Dataset for MemoryDataset {
         partition: PartitionId,
         visit: &mut dyn FnMut(UserId, &str, &UserRecord),
     ) -> Result<(), StorageError> {
-        for user in self.users.values().filter(|user| user.location.partition == partition) {
+        for user in self
+            .users
+            .values()
+            .filter(|user| user.location.partition == partition)
+        {
             visit(user.location.user, &user.key, &user.record);
         }
         Ok(())

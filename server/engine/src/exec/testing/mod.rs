@@ -7,10 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use memory::MemoryDataset;
 
-use super::{
-    limits::QueryLimits,
-    scan::Context,
-};
+use super::{limits::QueryLimits, scan::Context};
 use crate::{
     budget::Budget,
     datum::{Header, ResultSink, Row, Stopped},
@@ -18,7 +15,10 @@ use crate::{
 
 /// The threads of all tests.
 static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
-    rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads can be started")
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(2)
+        .build()
+        .expect("threads can be started")
 });
 
 /// Everything a query works with, over a data set in memory.
@@ -40,7 +40,12 @@ impl Bench {
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
-        Context { dataset: &*self.dataset, pool: Some(self.pool), budget: &self.budget, limits: &self.limits }
+        Context {
+            dataset: &*self.dataset,
+            pool: Some(self.pool),
+            budget: &self.budget,
+            limits: &self.limits,
+        }
     }
 }
 

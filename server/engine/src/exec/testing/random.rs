@@ -2,7 +2,9 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use tessera_query_lang::{
-    ast::{AttributeTest, Comparison, Decimal, Expr, NameRef, Presence, Spanned, TagPattern, Value},
+    ast::{
+        AttributeTest, Comparison, Decimal, Expr, NameRef, Presence, Spanned, TagPattern, Value,
+    },
     name::{Glob, Name},
 };
 
@@ -10,8 +12,8 @@ use super::memory::{MemoryDataset, User};
 use crate::{
     ids::{AttributeId, GroupId, Location, PartitionId, SegmentId, TagId, UserId, ValueCode},
     schema::{
-        AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes, Schema, SegmentDefinition,
-        TagDefinition, Vocabulary,
+        AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes,
+        Schema, SegmentDefinition, TagDefinition, Vocabulary,
     },
     storage::{StoredValue, UserRecord},
 };
@@ -50,7 +52,12 @@ pub(crate) fn schema() -> Schema {
     }
     for (id, tag) in TAGS.into_iter().enumerate() {
         let group = tag.starts_with("promo").then_some(GroupId(0));
-        schema.put_tag(TagDefinition { id: TagId(id as u32), name: name(tag), group, notes: Notes::default() });
+        schema.put_tag(TagDefinition {
+            id: TagId(id as u32),
+            name: name(tag),
+            group,
+            notes: Notes::default(),
+        });
     }
     let attributes = [
         ("gender", AttributeKind::Enum(Vocabulary::Open)),
@@ -78,7 +85,10 @@ pub(crate) fn schema() -> Schema {
     for value in INTERESTS {
         schema.add_value(INTEREST, value);
     }
-    let segments = [("loyal", "tag:vip AND age >= 10"), ("nested", "segment:loyal OR NOT tag:silent")];
+    let segments = [
+        ("loyal", "tag:vip AND age >= 10"),
+        ("nested", "segment:loyal OR NOT tag:silent"),
+    ];
     for (id, (segment, text)) in segments.into_iter().enumerate() {
         schema.put_segment(SegmentDefinition {
             id: SegmentId(id as u32),
@@ -110,20 +120,33 @@ fn record() -> impl Strategy<Value = UserRecord> {
     (values, vec(0..TAGS.len() as u32, 0..4)).prop_map(|(values, tags)| {
         let (gender, interests, age, spend, born, seen, active, note, invited_by) = values;
         let mut record = UserRecord::default();
-        let mut set = |attribute, value: Option<StoredValue>| drop(record.set_value(attribute, value));
-        set(GENDER, gender.map(|code| StoredValue::Code(ValueCode(code))));
-        set(INTEREST, interests.map(|mut codes| {
-            codes.sort_unstable();
-            codes.dedup();
-            StoredValue::Codes(codes.into_iter().map(ValueCode).collect())
-        }));
+        let mut set =
+            |attribute, value: Option<StoredValue>| drop(record.set_value(attribute, value));
+        set(
+            GENDER,
+            gender.map(|code| StoredValue::Code(ValueCode(code))),
+        );
+        set(
+            INTEREST,
+            interests.map(|mut codes| {
+                codes.sort_unstable();
+                codes.dedup();
+                StoredValue::Codes(codes.into_iter().map(ValueCode).collect())
+            }),
+        );
         set(AGE, age.map(StoredValue::Number));
         set(SPEND, spend.map(StoredValue::Number));
         set(BORN, born.map(StoredValue::Number));
         set(SEEN, seen.map(StoredValue::Number));
-        set(ACTIVE, active.map(|code| StoredValue::Code(ValueCode(code))));
+        set(
+            ACTIVE,
+            active.map(|code| StoredValue::Code(ValueCode(code))),
+        );
         set(NOTE, note.map(|note| StoredValue::Text(note.to_owned())));
-        set(INVITED_BY, invited_by.map(|user| StoredValue::Text(format!("u{user}"))));
+        set(
+            INVITED_BY,
+            invited_by.map(|user| StoredValue::Text(format!("u{user}"))),
+        );
         tags.into_iter().for_each(|tag| record.add_tag(TagId(tag)));
         record
     })
@@ -131,13 +154,22 @@ fn record() -> impl Strategy<Value = UserRecord> {
 
 /// Some users, spread over partitions, blocks and shards.
 pub(crate) fn dataset() -> impl Strategy<Value = MemoryDataset> {
-    let place = (0..PARTITIONS, prop_oneof![0_u32..20, 65_530_u32..65_540, 1_048_570_u32..1_048_580]);
+    let place = (
+        0..PARTITIONS,
+        prop_oneof![0_u32..20, 65_530_u32..65_540, 1_048_570_u32..1_048_580],
+    );
     vec((place, record()), 0..40).prop_map(|users| {
-        let users = users.into_iter().enumerate().map(|(index, ((partition, user), record))| User {
-            key: format!("u{index}"),
-            location: Location { partition: PartitionId(partition), user: UserId(user) },
-            record,
-        });
+        let users = users
+            .into_iter()
+            .enumerate()
+            .map(|(index, ((partition, user), record))| User {
+                key: format!("u{index}"),
+                location: Location {
+                    partition: PartitionId(partition),
+                    user: UserId(user),
+                },
+                record,
+            });
         MemoryDataset::new(schema(), PARTITIONS, users.collect())
     })
 }
@@ -153,23 +185,29 @@ fn text(text: &str) -> Spanned<Value> {
 fn integer() -> impl Strategy<Value = Spanned<Value>> {
     prop_oneof![
         number().prop_map(|number| value(Value::Integer(number))),
-        (-400_i64..800, 0_u8..4).prop_map(|(units, scale)| value(Value::Decimal(Decimal { units, scale }))),
+        (-400_i64..800, 0_u8..4)
+            .prop_map(|(units, scale)| value(Value::Decimal(Decimal { units, scale }))),
     ]
 }
 
 fn decimal() -> impl Strategy<Value = Spanned<Value>> {
-    (-40_000_i64..40_000, 0_u8..5).prop_map(|(units, scale)| value(Value::Decimal(Decimal { units, scale })))
+    (-40_000_i64..40_000, 0_u8..5)
+        .prop_map(|(units, scale)| value(Value::Decimal(Decimal { units, scale })))
 }
 
 fn date() -> impl Strategy<Value = Spanned<Value>> {
-    (-60_i32..60).prop_filter_map("a date", |days| Some(value(Value::Date(crate::time::date_of_days(days)?))))
+    (-60_i32..60).prop_filter_map("a date", |days| {
+        Some(value(Value::Date(crate::time::date_of_days(days)?)))
+    })
 }
 
 fn moment() -> impl Strategy<Value = Spanned<Value>> {
     prop_oneof![
         date(),
         (-300_000_000_000_i64..300_000_000_000).prop_filter_map("a moment", |micros| {
-            Some(value(Value::Timestamp(crate::time::timestamp_of_micros(micros)?)))
+            Some(value(Value::Timestamp(crate::time::timestamp_of_micros(
+                micros,
+            )?)))
         }),
     ]
 }
@@ -185,15 +223,23 @@ fn comparison() -> impl Strategy<Value = Comparison> {
     ])
 }
 
-fn ordered_test(values: impl Strategy<Value = Spanned<Value>> + Clone) -> impl Strategy<Value = AttributeTest> {
+fn ordered_test(
+    values: impl Strategy<Value = Spanned<Value>> + Clone,
+) -> impl Strategy<Value = AttributeTest> {
     prop_oneof![
         vec(values.clone(), 1..4).prop_map(AttributeTest::AnyOf),
-        (option::of(values.clone()), values.clone()).prop_map(|(low, high)| AttributeTest::Between {
-            low,
-            high: Some(high)
+        (option::of(values.clone()), values.clone()).prop_map(|(low, high)| {
+            AttributeTest::Between {
+                low,
+                high: Some(high),
+            }
         }),
-        values.clone().prop_map(|low| AttributeTest::Between { low: Some(low), high: None }),
-        (comparison(), values).prop_map(|(comparison, value)| AttributeTest::Compare(comparison, value)),
+        values.clone().prop_map(|low| AttributeTest::Between {
+            low: Some(low),
+            high: None
+        }),
+        (comparison(), values)
+            .prop_map(|(comparison, value)| AttributeTest::Compare(comparison, value)),
         presence().prop_map(AttributeTest::Is),
     ]
 }
@@ -201,7 +247,10 @@ fn ordered_test(values: impl Strategy<Value = Spanned<Value>> + Clone) -> impl S
 fn named_test(values: &'static [&'static str]) -> impl Strategy<Value = AttributeTest> {
     prop_oneof![
         vec(select(values).prop_map(text), 1..3).prop_map(AttributeTest::AnyOf),
-        (select(&[Comparison::Equal, Comparison::NotEqual]), select(values).prop_map(text))
+        (
+            select(&[Comparison::Equal, Comparison::NotEqual]),
+            select(values).prop_map(text)
+        )
             .prop_map(|(comparison, value)| AttributeTest::Compare(comparison, value)),
         presence().prop_map(AttributeTest::Is),
     ]
@@ -211,8 +260,14 @@ fn presence() -> impl Strategy<Value = Presence> {
     select(&[Presence::Missing, Presence::Present])
 }
 
-fn attribute(attribute: &'static str, test: impl Strategy<Value = AttributeTest>) -> impl Strategy<Value = Expr> {
-    test.prop_map(move |test| Expr::Attribute { name: Spanned::synthetic(name(attribute)), test })
+fn attribute(
+    attribute: &'static str,
+    test: impl Strategy<Value = AttributeTest>,
+) -> impl Strategy<Value = Expr> {
+    test.prop_map(move |test| Expr::Attribute {
+        name: Spanned::synthetic(name(attribute)),
+        test,
+    })
 }
 
 fn tag_pattern() -> impl Strategy<Value = Spanned<TagPattern>> {

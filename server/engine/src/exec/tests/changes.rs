@@ -14,11 +14,18 @@ use crate::{
     write::Mutation,
 };
 
-fn mutations(bench: &Bench, text: &str, parameters: Vec<(String, Datum)>) -> Result<Vec<Mutation>, Error> {
+fn mutations(
+    bench: &Bench,
+    text: &str,
+    parameters: Vec<(String, Datum)>,
+) -> Result<Vec<Mutation>, Error> {
     let (target, change) = match statement(text) {
         Statement::Tag { target, tags } => (target, Change::Tag(tags)),
         Statement::Untag { target, tags } => (target, Change::Untag(tags)),
-        Statement::Set { target, assignments } => (target, Change::Set(assignments)),
+        Statement::Set {
+            target,
+            assignments,
+        } => (target, Change::Set(assignments)),
         Statement::DeleteUser(keys) => (Target::Keys(keys), Change::Delete),
         other => panic!("{other:?} does not write users"),
     };
@@ -39,31 +46,63 @@ fn mutations(bench: &Bench, text: &str, parameters: Vec<(String, Datum)>) -> Res
 fn statements_become_mutations() {
     let bench = people();
     let check = |text: &str, expected: Vec<Mutation>| {
-        let found = mutations(&bench, text, Vec::new()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let found =
+            mutations(&bench, text, Vec::new()).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(found, expected, "{text}");
     };
     let user = |index: u32| format!("u{index}");
     let vip = || vec!["vip".to_owned()];
-    check("TAG \"u1\" WITH vip", vec![Mutation::Tag { user: user(1), tags: vip() }]);
-    check("UNTAG \"u1\", \"u2\" WITH vip", [1, 2].map(|index| Mutation::Untag { user: user(index), tags: vip() }).into());
+    check(
+        "TAG \"u1\" WITH vip",
+        vec![Mutation::Tag {
+            user: user(1),
+            tags: vip(),
+        }],
+    );
+    check(
+        "UNTAG \"u1\", \"u2\" WITH vip",
+        [1, 2]
+            .map(|index| Mutation::Untag {
+                user: user(index),
+                tags: vip(),
+            })
+            .into(),
+    );
     // In storage order: partitions by index modulo three.
-    check("TAG WHERE gender:f WITH vip", [0, 1, 2].map(|index| Mutation::Tag { user: user(index), tags: vip() }).into());
-    check("DELETE USER \"u1\"", vec![Mutation::DeleteUser { user: user(1) }]);
-    check("SET \"u1\" age = 3, interests += golf, gender = MISSING, note = hi", vec![
-        Mutation::Set { user: user(1), values: vec![("age".to_owned(), Datum::Integer(3))] },
-        Mutation::Add {
-            user: user(1),
-            attribute: "interests".to_owned(),
-            values: vec![Datum::Text("golf".to_owned())],
-        },
-        Mutation::Set {
-            user: user(1),
-            values: vec![
-                ("gender".to_owned(), Datum::Null),
-                ("note".to_owned(), Datum::Text("hi".to_owned())),
-            ],
-        },
-    ]);
+    check(
+        "TAG WHERE gender:f WITH vip",
+        [0, 1, 2]
+            .map(|index| Mutation::Tag {
+                user: user(index),
+                tags: vip(),
+            })
+            .into(),
+    );
+    check(
+        "DELETE USER \"u1\"",
+        vec![Mutation::DeleteUser { user: user(1) }],
+    );
+    check(
+        "SET \"u1\" age = 3, interests += golf, gender = MISSING, note = hi",
+        vec![
+            Mutation::Set {
+                user: user(1),
+                values: vec![("age".to_owned(), Datum::Integer(3))],
+            },
+            Mutation::Add {
+                user: user(1),
+                attribute: "interests".to_owned(),
+                values: vec![Datum::Text("golf".to_owned())],
+            },
+            Mutation::Set {
+                user: user(1),
+                values: vec![
+                    ("gender".to_owned(), Datum::Null),
+                    ("note".to_owned(), Datum::Text("hi".to_owned())),
+                ],
+            },
+        ],
+    );
 }
 
 #[test]
@@ -77,7 +116,11 @@ fn refused_changes_say_why() {
     check("TAG \"u1\" WITH vpi", vec![], ErrorCode::UnknownName);
     check("SET \"u1\" agee = 3", vec![], ErrorCode::UnknownName);
     check("TAG WHERE ALL WITH vip", vec![], ErrorCode::LimitExceeded);
-    check("TAG WHERE gender:z WITH vip", vec![], ErrorCode::UnknownName);
+    check(
+        "TAG WHERE gender:z WITH vip",
+        vec![],
+        ErrorCode::UnknownName,
+    );
     check("TAG \"u1\" WITH vip", one(), ErrorCode::TypeMismatch);
     check("TAG \"u1\" WITH $1", one(), ErrorCode::TypeMismatch);
     check("SET \"u1\" age = $1", vec![], ErrorCode::UnknownName);

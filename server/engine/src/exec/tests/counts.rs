@@ -19,7 +19,9 @@ use crate::{
 };
 
 fn naive_count(bench: &Bench, expr: &Expr) -> u64 {
-    naive::users(&*bench.dataset, expr).expect("memory does not fail").len() as u64
+    naive::users(&*bench.dataset, expr)
+        .expect("memory does not fail")
+        .len() as u64
 }
 
 fn fast_count(bench: &Bench, expr: &Expr) -> u64 {

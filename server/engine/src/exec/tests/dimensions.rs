@@ -18,18 +18,46 @@ use crate::{
 };
 
 const DIMS: [&str; 17] = [
-    "gender", "active", "interests", "age", "age[0, 18, 19, 40]", "spend[-10, 0.5, 20]", "born[1970-01-01]",
-    "born BY day", "born BY week", "born BY month", "seen BY quarter", "seen BY year", "tag", "tag:promo-*",
-    "tag:(vip, new)", "group:promo", "group:empty",
+    "gender",
+    "active",
+    "interests",
+    "age",
+    "age[0, 18, 19, 40]",
+    "spend[-10, 0.5, 20]",
+    "born[1970-01-01]",
+    "born BY day",
+    "born BY week",
+    "born BY month",
+    "seen BY quarter",
+    "seen BY year",
+    "tag",
+    "tag:promo-*",
+    "tag:(vip, new)",
+    "group:promo",
+    "group:empty",
 ];
 
 const MEASURES: [&str; 14] = [
-    "count", "share", "sum(age)", "avg(age)", "min(age)", "max(age)", "p50(age)", "p0(spend)", "p99(spend)",
-    "sum(spend)", "avg(spend)", "min(born)", "max(seen)", "p25(seen)",
+    "count",
+    "share",
+    "sum(age)",
+    "avg(age)",
+    "min(age)",
+    "max(age)",
+    "p50(age)",
+    "p0(spend)",
+    "p99(spend)",
+    "sum(spend)",
+    "avg(spend)",
+    "min(born)",
+    "max(seen)",
+    "p25(seen)",
 ];
 
 fn resolved(bench: &Bench, text: &str, filter: &ast::Expr) -> DimensionQuery {
-    let Statement::Dimension(mut dimension) = statement(text) else { panic!("{text} is no dimension") };
+    let Statement::Dimension(mut dimension) = statement(text) else {
+        panic!("{text} is no dimension")
+    };
     dimension.filter = filter.clone();
     let resolved = resolver(&bench.dataset).dimension(&dimension);
     resolved.unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -40,7 +68,10 @@ fn run(bench: &Bench, query: &DimensionQuery) -> Result<Vec<Row>, Error> {
     let mut sink = Collected::default();
     let rows = dimension::run(bench.context(), &plan, query, &mut sink)?;
     assert_eq!(rows, sink.rows.len() as u64);
-    assert!(sink.header.is_some_and(|header| header.columns.len() == query.dims.len() + query.measures.len()));
+    assert!(
+        sink.header
+            .is_some_and(|header| header.columns.len() == query.dims.len() + query.measures.len())
+    );
     Ok(sink.rows)
 }
 
@@ -114,18 +145,37 @@ pub(super) fn people() -> Bench {
     };
     let user = |index: u32| {
         let mut record = UserRecord::default();
-        let gender = [0, 0, 0, 1, 1, 2].get(index as usize).map(|code| StoredValue::Code(ValueCode(*code)));
+        let gender = [0, 0, 0, 1, 1, 2]
+            .get(index as usize)
+            .map(|code| StoredValue::Code(ValueCode(*code)));
         record.set_value(random::GENDER, gender);
-        record.set_value(random::AGE, Some(StoredValue::Number(i64::from(index) * 10 + 10)));
-        record.set_value(random::BORN, (index > 7).then(|| StoredValue::Number(i64::from(index) * 40)));
+        record.set_value(
+            random::AGE,
+            Some(StoredValue::Number(i64::from(index) * 10 + 10)),
+        );
+        record.set_value(
+            random::BORN,
+            (index > 7).then(|| StoredValue::Number(i64::from(index) * 40)),
+        );
         if index < 2 {
             record.add_tag(TagId(1));
             record.add_tag(TagId(2));
         }
         let partition = PartitionId((index % 3) as u16);
-        User { key: format!("u{index}"), location: Location { partition, user: UserId(index) }, record }
+        User {
+            key: format!("u{index}"),
+            location: Location {
+                partition,
+                user: UserId(index),
+            },
+            record,
+        }
     };
-    Bench::new(MemoryDataset::new(random::schema(), random::PARTITIONS, (0..10).map(user).collect()))
+    Bench::new(MemoryDataset::new(
+        random::schema(),
+        random::PARTITIONS,
+        (0..10).map(user).collect(),
+    ))
 }
 
 fn text(text: &str) -> Datum {
@@ -138,28 +188,64 @@ fn groups_come_in_the_promised_order() {
     let check = |query: &str, expected: &[(Datum, i64)]| {
         let query = resolved(&bench, query, &ast::Expr::All);
         let rows = run(&bench, &query).expect("memory does not fail");
-        let expected: Vec<Row> = expected.iter().map(|(dim, count)| vec![dim.clone(), Datum::Integer(*count)]).collect();
+        let expected: Vec<Row> = expected
+            .iter()
+            .map(|(dim, count)| vec![dim.clone(), Datum::Integer(*count)])
+            .collect();
         assert_eq!(rows, expected);
     };
     let count = "MEASURE count";
-    check(&format!("DIMENSION gender {count}"), &[(Datum::Null, 4), (text("f"), 3), (text("m"), 2), (text("x"), 1)]);
+    check(
+        &format!("DIMENSION gender {count}"),
+        &[
+            (Datum::Null, 4),
+            (text("f"), 3),
+            (text("m"), 2),
+            (text("x"), 1),
+        ],
+    );
     check(
         &format!("DIMENSION gender {count} ORDER BY gender DESC"),
-        &[(text("x"), 1), (text("m"), 2), (text("f"), 3), (Datum::Null, 4)],
+        &[
+            (text("x"), 1),
+            (text("m"), 2),
+            (text("f"), 3),
+            (Datum::Null, 4),
+        ],
     );
     check(
         &format!("DIMENSION age[18, 25, 55] {count}"),
-        &[(text("<18"), 1), (text("18..24"), 1), (text("25..54"), 3), (text(">=55"), 5)],
+        &[
+            (text("<18"), 1),
+            (text("18..24"), 1),
+            (text("25..54"), 3),
+            (text(">=55"), 5),
+        ],
     );
-    check(&format!("DIMENSION born BY year {count}"), &[(text("1970"), 2), (Datum::Null, 8)]);
+    check(
+        &format!("DIMENSION born BY year {count}"),
+        &[(text("1970"), 2), (Datum::Null, 8)],
+    );
     check(
         &format!("DIMENSION group:promo {count}"),
         &[(Datum::Null, 8), (text("promo-a"), 2), (text("promo-b"), 2)],
     );
-    check(&format!("DIMENSION gender {count} TOP 1"), &[(Datum::Null, 4)]);
-    check(&format!("DIMENSION gender {count} HAVING share = 0.2"), &[(text("m"), 2)]);
-    check(&format!("DIMENSION gender {count} HAVING avg(age) < 20.5"), &[(text("f"), 3)]);
-    check(&format!("DIMENSION gender {count} HAVING max(born) <= 1971-01-01"), &[(Datum::Null, 4)]);
+    check(
+        &format!("DIMENSION gender {count} TOP 1"),
+        &[(Datum::Null, 4)],
+    );
+    check(
+        &format!("DIMENSION gender {count} HAVING share = 0.2"),
+        &[(text("m"), 2)],
+    );
+    check(
+        &format!("DIMENSION gender {count} HAVING avg(age) < 20.5"),
+        &[(text("f"), 3)],
+    );
+    check(
+        &format!("DIMENSION gender {count} HAVING max(born) <= 1971-01-01"),
+        &[(Datum::Null, 4)],
+    );
 }
 
 #[test]
@@ -167,22 +253,34 @@ fn limits_are_errors() {
     let mut bench = people();
     bench.limits.groups_max = 2;
     let code = |bench: &Bench, query: &str| {
-        run(bench, &resolved(bench, query, &ast::Expr::All)).map_err(|error| error.code()).map(|rows| rows.len())
+        run(bench, &resolved(bench, query, &ast::Expr::All))
+            .map_err(|error| error.code())
+            .map(|rows| rows.len())
     };
-    assert_eq!(code(&bench, "DIMENSION gender"), Err(ErrorCode::LimitExceeded));
+    assert_eq!(
+        code(&bench, "DIMENSION gender"),
+        Err(ErrorCode::LimitExceeded)
+    );
     assert_eq!(code(&bench, "DIMENSION age"), Err(ErrorCode::LimitExceeded));
     assert_eq!(code(&bench, "DIMENSION active"), Ok(1));
     bench.limits.groups_max = 100;
     bench.limits.group_bytes_max = 500;
-    assert_eq!(code(&bench, "DIMENSION age MEASURE p50(age)"), Err(ErrorCode::LimitExceeded));
+    assert_eq!(
+        code(&bench, "DIMENSION age MEASURE p50(age)"),
+        Err(ErrorCode::LimitExceeded)
+    );
 }
 
 #[test]
 fn refused_dims_and_measures() {
     let bench = people();
     let check = |text: &str, expected: &str| {
-        let Statement::Dimension(dimension) = statement(text) else { panic!("{text} is no dimension") };
-        let error = resolver(&bench.dataset).dimension(&dimension).expect_err("it is refused");
+        let Statement::Dimension(dimension) = statement(text) else {
+            panic!("{text} is no dimension")
+        };
+        let error = resolver(&bench.dataset)
+            .dimension(&dimension)
+            .expect_err("it is refused");
         assert!(error.to_string().contains(expected), "{text}: {error}");
     };
     check("DIMENSION note", "not grouped");
@@ -193,5 +291,8 @@ fn refused_dims_and_measures() {
     check("DIMENSION gender MEASURE sum(gender)", "only numbers");
     check("DIMENSION gender HAVING count > f", "is a number");
     check("DIMENSION gender ORDER BY age", "dim of this statement");
-    check("DIMENSION gender, active, age, spend, born, seen, tag", "more than 6 dims");
+    check(
+        "DIMENSION gender, active, age, spend, born, seen, tag",
+        "more than 6 dims",
+    );
 }

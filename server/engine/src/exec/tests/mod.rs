@@ -1,15 +1,22 @@
 //! The fast paths against the oracle, on random data and random questions.
-#![expect(clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests stop at the first surprise"
+)]
 
-mod counts;
 mod changes;
+mod counts;
 mod dimensions;
 mod queries;
 mod segments;
 
 use tessera_query_lang::{Limits, ast, parse_statement};
 
-use super::{sizes::Sizes, testing::{Bench, memory::MemoryDataset}};
+use super::{
+    sizes::Sizes,
+    testing::{Bench, memory::MemoryDataset},
+};
 use crate::{
     exec::dataset::Dataset,
     plan::{Resolver, logical, lower::lower, passes, physical::Plan, resolve::ResolveLimits},
@@ -22,11 +29,14 @@ fn resolver(dataset: &MemoryDataset) -> Resolver<'_> {
 
 /// What an expression means over a data set; it must resolve.
 fn resolved(dataset: &MemoryDataset, expr: &ast::Expr) -> logical::Expr {
-    resolver(dataset).expr(expr).expect("the expression resolves")
+    resolver(dataset)
+        .expr(expr)
+        .expect("the expression resolves")
 }
 
 fn statement(text: &str) -> ast::Statement {
-    parse_statement(text, &Limits::default()).unwrap_or_else(|error| panic!("{}", error.render(text)))
+    parse_statement(text, &Limits::default())
+        .unwrap_or_else(|error| panic!("{}", error.render(text)))
 }
 
 fn planned(bench: &Bench, expr: logical::Expr) -> Plan {

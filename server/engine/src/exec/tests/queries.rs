@@ -1,6 +1,9 @@
 //! Whole reading statements: cursors, portraits, definitions and plans.
 
-use std::{sync::{Arc, Mutex}, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tessera_query_lang::ast::Statement;
@@ -61,7 +64,9 @@ impl Session {
         let summary = match statement(text) {
             Statement::Count(expr) => query.count(&expr, &mut sink)?,
             Statement::Segment(segment) => query.segment(&segment, &mut sink)?,
-            Statement::Fetch { cursor, limit } => query.fetch(&cursor, limit.as_ref(), &mut sink)?,
+            Statement::Fetch { cursor, limit } => {
+                query.fetch(&cursor, limit.as_ref(), &mut sink)?
+            }
             Statement::Close(cursor) => query.close(&cursor)?,
             Statement::Dimension(dimension) => query.dimension(&dimension, &mut sink)?,
             Statement::Portrait(key) => query.portrait(&key, &mut sink)?,
@@ -74,11 +79,17 @@ impl Session {
     }
 
     fn rows(&self, text: &str) -> Vec<Row> {
-        self.run(text).unwrap_or_else(|error| panic!("{text}: {error}")).1.rows
+        self.run(text)
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
+            .1
+            .rows
     }
 
     fn cursor(&self, text: &str) -> Option<String> {
-        self.run(text).unwrap_or_else(|error| panic!("{text}: {error}")).0.cursor
+        self.run(text)
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
+            .0
+            .cursor
     }
 }
 
@@ -88,9 +99,17 @@ fn text(text: &str) -> Datum {
 
 #[test]
 fn counts_are_one_number() {
-    let (summary, sink) = Session::new().run("COUNT gender:f OR age > 90").expect("it counts");
-    assert_eq!((summary.rows, sink.rows), (1, vec![vec![Datum::Integer(4)]]));
-    assert_eq!(sink.header.map(|header| header.kind), Some(ResultKind::Count));
+    let (summary, sink) = Session::new()
+        .run("COUNT gender:f OR age > 90")
+        .expect("it counts");
+    assert_eq!(
+        (summary.rows, sink.rows),
+        (1, vec![vec![Datum::Integer(4)]])
+    );
+    assert_eq!(
+        sink.header.map(|header| header.kind),
+        Some(ResultKind::Count)
+    );
 }
 
 #[test]
@@ -98,14 +117,21 @@ fn pages_follow_each_other() {
     for order in ["", " ORDER BY age DESC"] {
         let session = Session::new();
         let all = session.rows(&format!("SEGMENT ALL{order}"));
-        let (summary, sink) = session.run(&format!("SEGMENT ALL{order} LIMIT 4")).expect("a page");
+        let (summary, sink) = session
+            .run(&format!("SEGMENT ALL{order} LIMIT 4"))
+            .expect("a page");
         let mut rows = sink.rows;
         let first = summary.cursor.expect("there is more");
-        let (summary, sink) = session.run(&format!("FETCH \"{first}\" LIMIT 5")).expect("a page");
+        let (summary, sink) = session
+            .run(&format!("FETCH \"{first}\" LIMIT 5"))
+            .expect("a page");
         rows.extend(sink.rows.clone());
         let second = summary.cursor.expect("there is more");
         // An answer that was lost can be had again.
-        assert_eq!(session.rows(&format!("FETCH \"{first}\" LIMIT 5")), sink.rows);
+        assert_eq!(
+            session.rows(&format!("FETCH \"{first}\" LIMIT 5")),
+            sink.rows
+        );
         let (summary, sink) = session.run(&format!("FETCH \"{second}\"")).expect("a page");
         rows.extend(sink.rows);
         assert_eq!((summary.cursor, rows), (None, all));
@@ -126,24 +152,48 @@ fn a_full_last_page_has_no_cursor() {
 fn cursors_close_expire_and_give_way() {
     let mut session = Session::new();
     session.bench.limits.cursors_max = 2;
-    let fetch = |session: &Session, cursor: &str| session.run(&format!("FETCH \"{cursor}\" LIMIT 1")).map(|_| ());
+    let fetch = |session: &Session, cursor: &str| {
+        session
+            .run(&format!("FETCH \"{cursor}\" LIMIT 1"))
+            .map(|_| ())
+    };
     let open = |session: &Session| {
         session.clock.advance(Duration::from_secs(1));
-        session.cursor("SEGMENT ALL LIMIT 1").expect("there is more")
+        session
+            .cursor("SEGMENT ALL LIMIT 1")
+            .expect("there is more")
     };
     let (first, second) = (open(&session), open(&session));
     assert!(fetch(&session, &first).is_ok());
     session.clock.advance(Duration::from_secs(1));
     let third = open(&session);
-    assert!(matches!(fetch(&session, &first), Ok(()) | Err(Error::UnknownCursor)));
+    assert!(matches!(
+        fetch(&session, &first),
+        Ok(()) | Err(Error::UnknownCursor)
+    ));
     assert!(fetch(&session, &third).is_ok());
     assert!(session.run(&format!("CLOSE \"{third}\"")).is_ok());
     assert!(matches!(fetch(&session, &third), Err(Error::UnknownCursor)));
-    assert!(matches!(session.run(&format!("CLOSE \"{third}\"")), Err(Error::UnknownCursor)));
+    assert!(matches!(
+        session.run(&format!("CLOSE \"{third}\"")),
+        Err(Error::UnknownCursor)
+    ));
     session.clock.advance(Duration::from_secs(301));
-    assert!(matches!(fetch(&session, &second), Err(Error::UnknownCursor)));
-    for nonsense in ["", "x", "0-1", "00000000000000000000000000000001", "+0000000000000000000000000000001-1"] {
-        assert!(matches!(fetch(&session, nonsense), Err(Error::UnknownCursor)), "{nonsense}");
+    assert!(matches!(
+        fetch(&session, &second),
+        Err(Error::UnknownCursor)
+    ));
+    for nonsense in [
+        "",
+        "x",
+        "0-1",
+        "00000000000000000000000000000001",
+        "+0000000000000000000000000000001-1",
+    ] {
+        assert!(
+            matches!(fetch(&session, nonsense), Err(Error::UnknownCursor)),
+            "{nonsense}"
+        );
     }
 }
 
@@ -152,7 +202,10 @@ fn tokens_do_not_repeat() {
     let randomness = SystemRandomness::default();
     let (one, two) = (randomness.bits(), randomness.bits());
     assert_ne!(one, two);
-    assert_ne!(SystemRandomness::default().bits(), SystemRandomness::default().bits());
+    assert_ne!(
+        SystemRandomness::default().bits(),
+        SystemRandomness::default().bits()
+    );
 }
 
 #[test]
@@ -170,35 +223,75 @@ fn portraits_tell_everything() {
     ];
     assert_eq!(rows, expected);
     let (summary, sink) = session.run("PORTRAIT \"nobody\"").expect("an answer");
-    assert_eq!((sink.rows.len(), summary.warnings.as_slice()), (0, ["there is no user \"nobody\"".to_owned()].as_slice()));
+    assert_eq!(
+        (sink.rows.len(), summary.warnings.as_slice()),
+        (0, ["there is no user \"nobody\"".to_owned()].as_slice())
+    );
 }
 
 #[test]
 fn definitions_are_shown_with_their_users() {
     let session = Session::new();
     let firsts = |query: &str, columns: usize| -> Vec<Row> {
-        session.rows(query).into_iter().map(|row| row.into_iter().take(columns).collect()).collect()
+        session
+            .rows(query)
+            .into_iter()
+            .map(|row| row.into_iter().take(columns).collect())
+            .collect()
     };
-    assert_eq!(firsts("SHOW TAGS LIKE \"promo-*\"", 3), [
-        vec![text("promo-a"), text("promo"), Datum::Integer(2)],
-        vec![text("promo-b"), text("promo"), Datum::Integer(2)],
-    ]);
-    assert_eq!(firsts("SHOW GROUPS", 3), [
-        vec![text("empty"), Datum::Boolean(false), Datum::Integer(0)],
-        vec![text("promo"), Datum::Boolean(false), Datum::Integer(2)],
-    ]);
-    assert_eq!(firsts("SHOW ATTRIBUTES LIMIT 2", 5), [
-        vec![text("active"), text("boolean"), Datum::Boolean(false), Datum::Integer(0), Datum::Integer(2)],
-        vec![text("age"), text("integer"), Datum::Boolean(false), Datum::Integer(10), Datum::Null],
-    ]);
-    assert_eq!(firsts("SHOW ATTRIBUTES LIKE \"interests\"", 2), [vec![text("interests"), text("multi, closed")]]);
-    assert_eq!(session.rows("SHOW VALUES OF gender"), [
-        vec![text("f"), Datum::Integer(3)],
-        vec![text("m"), Datum::Integer(2)],
-        vec![text("x"), Datum::Integer(1)],
-    ]);
-    assert_eq!(firsts("SHOW SEGMENTS LIMIT 1", 2), [vec![text("loyal"), text("tag:vip AND age >= 10")]]);
-    let refused = session.run("SHOW VALUES OF age").map(|_| ()).map_err(|error| error.code());
+    assert_eq!(
+        firsts("SHOW TAGS LIKE \"promo-*\"", 3),
+        [
+            vec![text("promo-a"), text("promo"), Datum::Integer(2)],
+            vec![text("promo-b"), text("promo"), Datum::Integer(2)],
+        ]
+    );
+    assert_eq!(
+        firsts("SHOW GROUPS", 3),
+        [
+            vec![text("empty"), Datum::Boolean(false), Datum::Integer(0)],
+            vec![text("promo"), Datum::Boolean(false), Datum::Integer(2)],
+        ]
+    );
+    assert_eq!(
+        firsts("SHOW ATTRIBUTES LIMIT 2", 5),
+        [
+            vec![
+                text("active"),
+                text("boolean"),
+                Datum::Boolean(false),
+                Datum::Integer(0),
+                Datum::Integer(2)
+            ],
+            vec![
+                text("age"),
+                text("integer"),
+                Datum::Boolean(false),
+                Datum::Integer(10),
+                Datum::Null
+            ],
+        ]
+    );
+    assert_eq!(
+        firsts("SHOW ATTRIBUTES LIKE \"interests\"", 2),
+        [vec![text("interests"), text("multi, closed")]]
+    );
+    assert_eq!(
+        session.rows("SHOW VALUES OF gender"),
+        [
+            vec![text("f"), Datum::Integer(3)],
+            vec![text("m"), Datum::Integer(2)],
+            vec![text("x"), Datum::Integer(1)],
+        ]
+    );
+    assert_eq!(
+        firsts("SHOW SEGMENTS LIMIT 1", 2),
+        [vec![text("loyal"), text("tag:vip AND age >= 10")]]
+    );
+    let refused = session
+        .run("SHOW VALUES OF age")
+        .map(|_| ())
+        .map_err(|error| error.code());
     assert_eq!(refused, Err(ErrorCode::TypeMismatch));
 }
 
@@ -214,11 +307,29 @@ fn plans_are_explained() {
         })
         .collect();
     let line = |step: &str, plan: &str| (step.to_owned(), plan.to_owned());
-    assert_eq!(lines.first(), Some(&line("resolved", "gender:f AND NOT (tag:vip OR age:..19)")));
-    assert!(lines.contains(&line("fold negated unions", "gender:f AND (NOT tag:vip AND NOT age:..19)")), "{lines:?}");
-    assert!(lines.contains(&line("operator", "intersection of 1 without 2")), "{lines:?}");
-    assert!(lines.contains(&line("operator", "  keep row gender:f")), "{lines:?}");
-    assert!(lines.contains(&line("operator", "  drop slices age:..19")), "{lines:?}");
+    assert_eq!(
+        lines.first(),
+        Some(&line("resolved", "gender:f AND NOT (tag:vip OR age:..19)"))
+    );
+    assert!(
+        lines.contains(&line(
+            "fold negated unions",
+            "gender:f AND (NOT tag:vip AND NOT age:..19)"
+        )),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(&line("operator", "intersection of 1 without 2")),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(&line("operator", "  keep row gender:f")),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(&line("operator", "  drop slices age:..19")),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -226,15 +337,23 @@ fn analysis_runs_the_plan() {
     let session = Session::new();
     let rows = session.rows("EXPLAIN ANALYZE SEGMENT gender:f AND age >= 20 LIMIT 1");
     let users_of = |start: &str| {
-        let row = rows.iter().find(|row| matches!(&row[1], Datum::Text(plan) if plan.trim().starts_with(start)));
+        let row = rows
+            .iter()
+            .find(|row| matches!(&row[1], Datum::Text(plan) if plan.trim().starts_with(start)));
         row.unwrap_or_else(|| panic!("{start} is not in {rows:?}"))[3].clone()
     };
     assert_eq!(users_of("intersection"), Datum::Integer(2));
     assert_eq!(users_of("keep row gender:f"), Datum::Integer(3));
     assert_eq!(users_of("keep slices age:20.."), Datum::Integer(9));
-    assert_eq!(rows.last().map(|row| row[1].clone()), Some(text("segment, 1 rows")));
+    assert_eq!(
+        rows.last().map(|row| row[1].clone()),
+        Some(text("segment, 1 rows"))
+    );
     // The cursor of the segment that nobody read is closed.
-    assert_eq!(session.cursor("SEGMENT ALL LIMIT 1"), Some(format!("{:032x}-1", 2)));
+    assert_eq!(
+        session.cursor("SEGMENT ALL LIMIT 1"),
+        Some(format!("{:032x}-1", 2))
+    );
     let refused = session.run("EXPLAIN COUNT ALL").map(|_| ());
     assert!(refused.is_ok());
 }
@@ -244,11 +363,22 @@ fn a_passed_deadline_ends_a_query() {
     let mut session = Session::new();
     let clock = Arc::new(ManualClock::default());
     let deadline = clock.monotonic() + Duration::from_millis(1);
-    session.bench.budget =
-        crate::budget::Budget::with_deadline(crate::budget::CancelFlag::new(), clock.clone(), deadline);
+    session.bench.budget = crate::budget::Budget::with_deadline(
+        crate::budget::CancelFlag::new(),
+        clock.clone(),
+        deadline,
+    );
     assert!(session.run("COUNT gender:f AND age > 3").is_ok());
     clock.advance(Duration::from_millis(1));
-    for text in ["COUNT gender:f AND age > 3", "DIMENSION gender", "SEGMENT ALL ORDER BY age", "SHOW TAGS"] {
-        assert!(matches!(session.run(text), Err(Error::DeadlineExceeded)), "{text}");
+    for text in [
+        "COUNT gender:f AND age > 3",
+        "DIMENSION gender",
+        "SEGMENT ALL ORDER BY age",
+        "SHOW TAGS",
+    ] {
+        assert!(
+            matches!(session.run(text), Err(Error::DeadlineExceeded)),
+            "{text}"
+        );
     }
 }

@@ -19,12 +19,26 @@ use crate::{
     schema::Schema,
 };
 
-const FIELDS: [&str; 9] = ["gender", "age", "spend", "born", "seen", "active", "note", "invited_by", "KEY"];
+const FIELDS: [&str; 9] = [
+    "gender",
+    "age",
+    "spend",
+    "born",
+    "seen",
+    "active",
+    "note",
+    "invited_by",
+    "KEY",
+];
 
 fn resolved(bench: &Bench, text: &str, filter: &ast::Expr) -> SegmentQuery {
-    let Statement::Segment(mut segment) = statement(text) else { panic!("{text} is no segment") };
+    let Statement::Segment(mut segment) = statement(text) else {
+        panic!("{text} is no segment")
+    };
     segment.filter = filter.clone();
-    resolver(&bench.dataset).segment(&segment).unwrap_or_else(|error| panic!("{text}: {error}"))
+    resolver(&bench.dataset)
+        .segment(&segment)
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn prepared(bench: &Bench, query: &SegmentQuery) -> PreparedSegment {
@@ -49,7 +63,11 @@ fn pages(bench: &Bench, query: &SegmentQuery) -> Result<Vec<Row>, Error> {
         match page.next {
             None => return Ok(rows),
             Some(next) => {
-                assert_eq!(Some(page.rows), query.limit, "a page with a next one is full");
+                assert_eq!(
+                    Some(page.rows),
+                    query.limit,
+                    "a page with a next one is full"
+                );
                 place = Some(next);
             }
         }
@@ -62,7 +80,9 @@ fn compare(left: &Datum, right: &Datum) -> Ordering {
         (Datum::Text(left), Datum::Text(right)) => left.cmp(right),
         (Datum::Boolean(left), Datum::Boolean(right)) => left.cmp(right),
         (Datum::Integer(left), Datum::Integer(right)) => left.cmp(right),
-        (Datum::Decimal { units: left, .. }, Datum::Decimal { units: right, .. }) => left.cmp(right),
+        (Datum::Decimal { units: left, .. }, Datum::Decimal { units: right, .. }) => {
+            left.cmp(right)
+        }
         (Datum::Date(left), Datum::Date(right)) => left.cmp(right),
         (Datum::Timestamp(left), Datum::Timestamp(right)) => left.cmp(right),
         _ => Ordering::Equal,
@@ -73,14 +93,25 @@ fn naive_field(schema: &Schema, field: &FieldKind, user: &naive::Found) -> Datum
     match field {
         FieldKind::Key => Datum::Text(user.key.clone()),
         FieldKind::Tags => {
-            let name = |tag| schema.tag_by_id(tag).map(|tag| tag.name.as_str().to_owned());
-            let mut names: Vec<String> = user.record.tags.iter().filter_map(|tag| name(*tag)).collect();
+            let name = |tag| {
+                schema
+                    .tag_by_id(tag)
+                    .map(|tag| tag.name.as_str().to_owned())
+            };
+            let mut names: Vec<String> = user
+                .record
+                .tags
+                .iter()
+                .filter_map(|tag| name(*tag))
+                .collect();
             names.sort();
             Datum::List(names)
         }
         FieldKind::Attribute(id) => {
             let attribute = schema.attribute_by_id(*id).expect("it is defined");
-            user.record.value(*id).map_or(Datum::Null, |value| schema.datum(attribute, value))
+            user.record
+                .value(*id)
+                .map_or(Datum::Null, |value| schema.datum(attribute, value))
         }
     }
 }
@@ -88,10 +119,17 @@ fn naive_field(schema: &Schema, field: &FieldKind, user: &naive::Found) -> Datum
 fn naive_rows(bench: &Bench, query: &SegmentQuery, order: &[(usize, Direction)]) -> Vec<Row> {
     let users = naive::users(&*bench.dataset, &query.filter).expect("memory does not fail");
     let fields = |user: &naive::Found| {
-        let fields = query.returns.iter().map(|field| naive_field(bench.dataset.schema(), &field.kind, user));
-        std::iter::once(Datum::Text(user.key.clone())).chain(fields).collect()
+        let fields = query
+            .returns
+            .iter()
+            .map(|field| naive_field(bench.dataset.schema(), &field.kind, user));
+        std::iter::once(Datum::Text(user.key.clone()))
+            .chain(fields)
+            .collect()
     };
-    let sampled = users.iter().filter(|user| query.sample.is_none_or(|sample| sample.keeps(&user.key)));
+    let sampled = users
+        .iter()
+        .filter(|user| query.sample.is_none_or(|sample| sample.keeps(&user.key)));
     let mut rows: Vec<Row> = sampled.map(fields).collect();
     rows.sort_by(|left, right| {
         let one = |(column, direction): &(usize, Direction)| {
@@ -163,11 +201,19 @@ fn too_many_users_to_order_are_an_error() {
     let mut bench = super::dimensions::people();
     let run = |bench: &Bench, text: &str| {
         let query = resolved(bench, text, &ast::Expr::All);
-        pages(bench, &query).map(|rows| rows.len()).map_err(|error| error.code())
+        pages(bench, &query)
+            .map(|rows| rows.len())
+            .map_err(|error| error.code())
     };
     bench.limits.ordered_users_max = 9;
-    assert_eq!(run(&bench, "SEGMENT ALL ORDER BY age"), Err(ErrorCode::LimitExceeded));
-    assert_eq!(run(&bench, "SEGMENT ALL ORDER BY age LIMIT 10"), Err(ErrorCode::LimitExceeded));
+    assert_eq!(
+        run(&bench, "SEGMENT ALL ORDER BY age"),
+        Err(ErrorCode::LimitExceeded)
+    );
+    assert_eq!(
+        run(&bench, "SEGMENT ALL ORDER BY age LIMIT 10"),
+        Err(ErrorCode::LimitExceeded)
+    );
     assert_eq!(run(&bench, "SEGMENT ALL ORDER BY age LIMIT 4"), Ok(10));
     assert_eq!(run(&bench, "SEGMENT ALL"), Ok(10));
     bench.limits.ordered_users_max = 10;

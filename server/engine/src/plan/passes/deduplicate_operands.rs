@@ -15,5 +15,7 @@ pub(super) fn rewrite(expr: Expr) -> Expr {
 
 fn distinct(of: Vec<Expr>) -> Vec<Expr> {
     let mut seen = HashSet::with_capacity(of.len());
-    of.into_iter().filter(|operand| seen.insert(operand.clone())).collect()
+    of.into_iter()
+        .filter(|operand| seen.insert(operand.clone()))
+        .collect()
 }

@@ -13,13 +13,23 @@ pub(super) fn rewrite(expr: Expr) -> Expr {
 fn conjuncts(expr: Expr) -> Vec<Expr> {
     match expr {
         Expr::And(of) => of,
-        Expr::All | Expr::None | Expr::Leaf(_) | Expr::Not(_) | Expr::Or(_) | Expr::AtLeast { .. } => vec![expr],
+        Expr::All
+        | Expr::None
+        | Expr::Leaf(_)
+        | Expr::Not(_)
+        | Expr::Or(_)
+        | Expr::AtLeast { .. } => vec![expr],
     }
 }
 
 fn disjuncts(expr: Expr) -> Vec<Expr> {
     match expr {
         Expr::Or(of) => of,
-        Expr::All | Expr::None | Expr::Leaf(_) | Expr::Not(_) | Expr::And(_) | Expr::AtLeast { .. } => vec![expr],
+        Expr::All
+        | Expr::None
+        | Expr::Leaf(_)
+        | Expr::Not(_)
+        | Expr::And(_)
+        | Expr::AtLeast { .. } => vec![expr],
     }
 }

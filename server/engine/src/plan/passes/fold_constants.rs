@@ -13,7 +13,9 @@ pub(super) fn rewrite(expr: Expr) -> Expr {
 }
 
 fn without(of: Vec<Expr>, neutral: &Expr) -> Vec<Expr> {
-    of.into_iter().filter(|operand| operand != neutral).collect()
+    of.into_iter()
+        .filter(|operand| operand != neutral)
+        .collect()
 }
 
 fn unwrapped(mut of: Vec<Expr>, node: fn(Vec<Expr>) -> Expr, neutral: Expr) -> Expr {

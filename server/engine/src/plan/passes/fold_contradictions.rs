@@ -19,26 +19,43 @@ fn contradicts(of: &[Expr]) -> bool {
     let operands: HashSet<&Expr> = of.iter().collect();
     of.iter().any(|operand| match operand {
         Expr::Not(inner) => operands.contains(&**inner),
-        Expr::All | Expr::None | Expr::Leaf(_) | Expr::And(_) | Expr::Or(_) | Expr::AtLeast { .. } => false,
+        Expr::All
+        | Expr::None
+        | Expr::Leaf(_)
+        | Expr::And(_)
+        | Expr::Or(_)
+        | Expr::AtLeast { .. } => false,
     })
 }
 
 /// Drops operands that another operand makes superfluous.
 fn absorbed(of: Vec<Expr>, parts: fn(&Expr) -> &[Expr]) -> Vec<Expr> {
     let operands: HashSet<Expr> = of.iter().cloned().collect();
-    of.into_iter().filter(|operand| !parts(operand).iter().any(|part| operands.contains(part))).collect()
+    of.into_iter()
+        .filter(|operand| !parts(operand).iter().any(|part| operands.contains(part)))
+        .collect()
 }
 
 fn disjuncts(expr: &Expr) -> &[Expr] {
     match expr {
         Expr::Or(of) => of,
-        Expr::All | Expr::None | Expr::Leaf(_) | Expr::Not(_) | Expr::And(_) | Expr::AtLeast { .. } => &[],
+        Expr::All
+        | Expr::None
+        | Expr::Leaf(_)
+        | Expr::Not(_)
+        | Expr::And(_)
+        | Expr::AtLeast { .. } => &[],
     }
 }
 
 fn conjuncts(expr: &Expr) -> &[Expr] {
     match expr {
         Expr::And(of) => of,
-        Expr::All | Expr::None | Expr::Leaf(_) | Expr::Not(_) | Expr::Or(_) | Expr::AtLeast { .. } => &[],
+        Expr::All
+        | Expr::None
+        | Expr::Leaf(_)
+        | Expr::Not(_)
+        | Expr::Or(_)
+        | Expr::AtLeast { .. } => &[],
     }
 }

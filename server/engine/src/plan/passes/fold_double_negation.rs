@@ -8,6 +8,8 @@ pub(super) fn rewrite(expr: Expr) -> Expr {
         Expr::Not(twice) => *twice,
         Expr::All => Expr::None,
         Expr::None => Expr::All,
-        other @ (Expr::Leaf(_) | Expr::And(_) | Expr::Or(_) | Expr::AtLeast { .. }) => other.negated(),
+        other @ (Expr::Leaf(_) | Expr::And(_) | Expr::Or(_) | Expr::AtLeast { .. }) => {
+            other.negated()
+        }
     }
 }

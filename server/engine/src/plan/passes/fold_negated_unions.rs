@@ -7,8 +7,15 @@ use crate::plan::logical::Expr;
 pub(super) fn rewrite(expr: Expr) -> Expr {
     match expr {
         Expr::Not(inner) => negated(*inner),
-        Expr::Or(of) if of.len() > 1 && of.iter().all(is_negation) => Expr::And(complements(of)).negated(),
-        Expr::Or(_) | Expr::All | Expr::None | Expr::Leaf(_) | Expr::And(_) | Expr::AtLeast { .. } => expr,
+        Expr::Or(of) if of.len() > 1 && of.iter().all(is_negation) => {
+            Expr::And(complements(of)).negated()
+        }
+        Expr::Or(_)
+        | Expr::All
+        | Expr::None
+        | Expr::Leaf(_)
+        | Expr::And(_)
+        | Expr::AtLeast { .. } => expr,
     }
 }
 
@@ -16,7 +23,12 @@ fn negated(inner: Expr) -> Expr {
     match inner {
         Expr::Or(of) => Expr::And(complements(of)),
         Expr::And(of) if !of.is_empty() && of.iter().all(is_negation) => Expr::Or(complements(of)),
-        Expr::And(_) | Expr::All | Expr::None | Expr::Leaf(_) | Expr::Not(_) | Expr::AtLeast { .. } => inner.negated(),
+        Expr::And(_)
+        | Expr::All
+        | Expr::None
+        | Expr::Leaf(_)
+        | Expr::Not(_)
+        | Expr::AtLeast { .. } => inner.negated(),
     }
 }
 
@@ -28,9 +40,12 @@ fn complements(of: Vec<Expr>) -> Vec<Expr> {
     of.into_iter()
         .map(|operand| match operand {
             Expr::Not(inner) => *inner,
-            Expr::All | Expr::None | Expr::Leaf(_) | Expr::And(_) | Expr::Or(_) | Expr::AtLeast { .. } => {
-                operand.negated()
-            }
+            Expr::All
+            | Expr::None
+            | Expr::Leaf(_)
+            | Expr::And(_)
+            | Expr::Or(_)
+            | Expr::AtLeast { .. } => operand.negated(),
         })
         .collect()
 }

@@ -4,10 +4,18 @@
 use crate::plan::logical::Expr;
 
 pub(super) fn rewrite(expr: Expr) -> Expr {
-    let Expr::AtLeast { threshold, of } = expr else { return expr };
-    let certain = of.iter().filter(|operand| matches!(operand, Expr::All)).count();
+    let Expr::AtLeast { threshold, of } = expr else {
+        return expr;
+    };
+    let certain = of
+        .iter()
+        .filter(|operand| matches!(operand, Expr::All))
+        .count();
     let threshold = threshold.saturating_sub(u32::try_from(certain).unwrap_or(u32::MAX));
-    let of: Vec<Expr> = of.into_iter().filter(|operand| !matches!(operand, Expr::All | Expr::None)).collect();
+    let of: Vec<Expr> = of
+        .into_iter()
+        .filter(|operand| !matches!(operand, Expr::All | Expr::None))
+        .collect();
     match threshold {
         0 => Expr::All,
         _ if threshold as usize > of.len() => Expr::None,

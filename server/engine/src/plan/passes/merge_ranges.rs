@@ -35,7 +35,9 @@ fn intersected(of: Vec<Expr>) -> Vec<Expr> {
     let mut merged: Vec<(AttributeId, Option<Range>)> = Vec::new();
     for (attribute, range) in ranges {
         match merged.last_mut() {
-            Some((last, common)) if *last == attribute => *common = common.and_then(|common| common.intersect(range)),
+            Some((last, common)) if *last == attribute => {
+                *common = common.and_then(|common| common.intersect(range));
+            }
             _ => merged.push((attribute, Some(range))),
         }
     }
@@ -50,12 +52,19 @@ fn joined(of: Vec<Expr>) -> Vec<Expr> {
     let (ranges, mut others) = split(of);
     let mut merged: Vec<(AttributeId, Range)> = Vec::new();
     for (attribute, range) in ranges {
-        let joined = merged.last().filter(|(last, _)| *last == attribute).and_then(|(_, last)| last.join(range));
+        let joined = merged
+            .last()
+            .filter(|(last, _)| *last == attribute)
+            .and_then(|(_, last)| last.join(range));
         match (joined, merged.last_mut()) {
             (Some(joined), Some(last)) => last.1 = joined,
             (None, _) | (_, None) => merged.push((attribute, range)),
         }
     }
-    others.extend(merged.into_iter().map(|(attribute, range)| Leaf::Range(attribute, range).into()));
+    others.extend(
+        merged
+            .into_iter()
+            .map(|(attribute, range)| Leaf::Range(attribute, range).into()),
+    );
     others
 }

@@ -30,15 +30,42 @@ pub struct Pass {
 
 /// All passes, in the order they run.
 pub const PASSES: &[Pass] = &[
-    Pass { name: "flatten nested", rewrite: |expr, _| flatten_nested::rewrite(expr) },
-    Pass { name: "fold double negation", rewrite: |expr, _| fold_double_negation::rewrite(expr) },
-    Pass { name: "fold negated unions", rewrite: |expr, _| fold_negated_unions::rewrite(expr) },
-    Pass { name: "fold thresholds", rewrite: |expr, _| fold_thresholds::rewrite(expr) },
-    Pass { name: "merge ranges", rewrite: |expr, _| merge_ranges::rewrite(expr) },
-    Pass { name: "fold constants", rewrite: |expr, _| fold_constants::rewrite(expr) },
-    Pass { name: "order operands", rewrite: order_operands::rewrite },
-    Pass { name: "deduplicate operands", rewrite: |expr, _| deduplicate_operands::rewrite(expr) },
-    Pass { name: "fold contradictions", rewrite: |expr, _| fold_contradictions::rewrite(expr) },
+    Pass {
+        name: "flatten nested",
+        rewrite: |expr, _| flatten_nested::rewrite(expr),
+    },
+    Pass {
+        name: "fold double negation",
+        rewrite: |expr, _| fold_double_negation::rewrite(expr),
+    },
+    Pass {
+        name: "fold negated unions",
+        rewrite: |expr, _| fold_negated_unions::rewrite(expr),
+    },
+    Pass {
+        name: "fold thresholds",
+        rewrite: |expr, _| fold_thresholds::rewrite(expr),
+    },
+    Pass {
+        name: "merge ranges",
+        rewrite: |expr, _| merge_ranges::rewrite(expr),
+    },
+    Pass {
+        name: "fold constants",
+        rewrite: |expr, _| fold_constants::rewrite(expr),
+    },
+    Pass {
+        name: "order operands",
+        rewrite: order_operands::rewrite,
+    },
+    Pass {
+        name: "deduplicate operands",
+        rewrite: |expr, _| deduplicate_operands::rewrite(expr),
+    },
+    Pass {
+        name: "fold contradictions",
+        rewrite: |expr, _| fold_contradictions::rewrite(expr),
+    },
 ];
 
 /// Rounds after which simplification stops even where a further one might find more.
@@ -60,13 +87,18 @@ pub fn apply(pass: Pass, expr: Expr, sizes: &dyn Estimates) -> Expr {
         Expr::Not(inner) => apply(pass, *inner, sizes).negated(),
         Expr::And(of) => Expr::And(apply_all(pass, of, sizes)),
         Expr::Or(of) => Expr::Or(apply_all(pass, of, sizes)),
-        Expr::AtLeast { threshold, of } => Expr::AtLeast { threshold, of: apply_all(pass, of, sizes) },
+        Expr::AtLeast { threshold, of } => Expr::AtLeast {
+            threshold,
+            of: apply_all(pass, of, sizes),
+        },
     };
     (pass.rewrite)(inner, sizes)
 }
 
 fn apply_all(pass: Pass, of: Vec<Expr>, sizes: &dyn Estimates) -> Vec<Expr> {
-    of.into_iter().map(|operand| apply(pass, operand, sizes)).collect()
+    of.into_iter()
+        .map(|operand| apply(pass, operand, sizes))
+        .collect()
 }
 
 /// Runs all passes until nothing changes, and tells every step that changed something.
@@ -78,7 +110,10 @@ pub fn simplify_with(expr: Expr, sizes: &dyn Estimates, changed: &mut dyn FnMut(
             let before = expr.clone();
             expr = apply(*pass, expr, sizes);
             if expr != before {
-                changed(Step { pass: pass.name, after: expr.clone() });
+                changed(Step {
+                    pass: pass.name,
+                    after: expr.clone(),
+                });
             }
         }
         if expr == before_round {
@@ -97,7 +132,9 @@ pub fn simplify(expr: Expr, sizes: &dyn Estimates) -> Expr {
 fn leaf_range(expr: &Expr) -> Option<(crate::ids::AttributeId, super::logical::Range)> {
     match expr {
         Expr::Leaf(Leaf::Range(attribute, range)) => Some((*attribute, *range)),
-        Expr::Leaf(Leaf::Tag(_) | Leaf::Present(_) | Leaf::Value(..) | Leaf::Text(..) | Leaf::Keys(_))
+        Expr::Leaf(
+            Leaf::Tag(_) | Leaf::Present(_) | Leaf::Value(..) | Leaf::Text(..) | Leaf::Keys(_),
+        )
         | Expr::All
         | Expr::None
         | Expr::Not(_)

@@ -23,7 +23,10 @@ fn or(of: impl IntoIterator<Item = Expr>) -> Expr {
 }
 
 fn at_least(threshold: u32, of: impl IntoIterator<Item = Expr>) -> Expr {
-    Expr::AtLeast { threshold, of: of.into_iter().collect() }
+    Expr::AtLeast {
+        threshold,
+        of: of.into_iter().collect(),
+    }
 }
 
 fn range(attribute: u32, low: i64, high: i64) -> Expr {
@@ -32,9 +35,10 @@ fn range(attribute: u32, low: i64, high: i64) -> Expr {
 
 fn checker(name: &'static str) -> impl Fn(Expr, Expr) {
     move |before: Expr, after: Expr| {
-        let rewritten = PASSES.iter().filter(|pass| pass.name == name).fold(before.clone(), |expr, pass| {
-            apply(*pass, expr, &ByTag)
-        });
+        let rewritten = PASSES
+            .iter()
+            .filter(|pass| pass.name == name)
+            .fold(before.clone(), |expr, pass| apply(*pass, expr, &ByTag));
         assert_eq!(rewritten, after, "{name} of {before:?}");
     }
 }
@@ -42,9 +46,18 @@ fn checker(name: &'static str) -> impl Fn(Expr, Expr) {
 #[test]
 fn flatten_nested() {
     let check = checker("flatten nested");
-    check(and([tag(1), and([tag(2), and([tag(3)])])]), and([tag(1), tag(2), tag(3)]));
-    check(or([or([tag(1), tag(2)]), tag(3)]), or([tag(1), tag(2), tag(3)]));
-    check(and([or([tag(1), tag(2)]), tag(3)]), and([or([tag(1), tag(2)]), tag(3)]));
+    check(
+        and([tag(1), and([tag(2), and([tag(3)])])]),
+        and([tag(1), tag(2), tag(3)]),
+    );
+    check(
+        or([or([tag(1), tag(2)]), tag(3)]),
+        or([tag(1), tag(2), tag(3)]),
+    );
+    check(
+        and([or([tag(1), tag(2)]), tag(3)]),
+        and([or([tag(1), tag(2)]), tag(3)]),
+    );
 }
 
 #[test]
@@ -62,7 +75,10 @@ fn fold_negated_unions() {
     check(not(or([tag(1), not(tag(2))])), and([not(tag(1)), tag(2)]));
     check(not(and([not(tag(1)), not(tag(2))])), or([tag(1), tag(2)]));
     check(or([not(tag(1)), not(tag(2))]), not(and([tag(1), tag(2)])));
-    check(not(and([tag(1), not(tag(2))])), not(and([tag(1), not(tag(2))])));
+    check(
+        not(and([tag(1), not(tag(2))])),
+        not(and([tag(1), not(tag(2))])),
+    );
     check(or([not(tag(1)), tag(2)]), or([not(tag(1)), tag(2)]));
 }
 
@@ -73,18 +89,36 @@ fn fold_thresholds() {
     check(at_least(1, [tag(1), tag(2)]), or([tag(1), tag(2)]));
     check(at_least(2, [tag(1), tag(2)]), and([tag(1), tag(2)]));
     check(at_least(3, [tag(1), tag(2)]), Expr::None);
-    check(at_least(2, [tag(1), tag(2), tag(2)]), at_least(2, [tag(1), tag(2), tag(2)]));
-    check(at_least(2, [tag(1), tag(2), Expr::All, Expr::None]), or([tag(1), tag(2)]));
+    check(
+        at_least(2, [tag(1), tag(2), tag(2)]),
+        at_least(2, [tag(1), tag(2), tag(2)]),
+    );
+    check(
+        at_least(2, [tag(1), tag(2), Expr::All, Expr::None]),
+        or([tag(1), tag(2)]),
+    );
 }
 
 #[test]
 fn merge_ranges() {
     let check = checker("merge ranges");
-    check(and([range(0, 1, 9), tag(1), range(0, 5, 20)]), and([tag(1), range(0, 5, 9)]));
+    check(
+        and([range(0, 1, 9), tag(1), range(0, 5, 20)]),
+        and([tag(1), range(0, 5, 9)]),
+    );
     check(and([range(0, 1, 2), range(0, 5, 20)]), and([Expr::None]));
-    check(and([range(0, 1, 2), range(1, 5, 20)]), and([range(0, 1, 2), range(1, 5, 20)]));
-    check(or([range(0, 3, 4), range(0, 1, 2), range(0, 9, 9)]), or([range(0, 1, 4), range(0, 9, 9)]));
-    check(range(0, i64::MIN, i64::MAX), Leaf::Present(AttributeId(0)).into());
+    check(
+        and([range(0, 1, 2), range(1, 5, 20)]),
+        and([range(0, 1, 2), range(1, 5, 20)]),
+    );
+    check(
+        or([range(0, 3, 4), range(0, 1, 2), range(0, 9, 9)]),
+        or([range(0, 1, 4), range(0, 9, 9)]),
+    );
+    check(
+        range(0, i64::MIN, i64::MAX),
+        Leaf::Present(AttributeId(0)).into(),
+    );
 }
 
 #[test]
@@ -102,10 +136,19 @@ fn fold_constants() {
 #[test]
 fn order_operands() {
     let check = checker("order operands");
-    check(and([tag(30), tag(10), not(tag(80))]), and([tag(10), not(tag(80)), tag(30)]));
+    check(
+        and([tag(30), tag(10), not(tag(80))]),
+        and([tag(10), not(tag(80)), tag(30)]),
+    );
     check(or([tag(10), tag(30)]), or([tag(30), tag(10)]));
-    check(at_least(2, [tag(10), tag(30), tag(20)]), at_least(2, [tag(30), tag(20), tag(10)]));
-    check(and([range(1, 0, 1), range(0, 0, 1)]), and([range(0, 0, 1), range(1, 0, 1)]));
+    check(
+        at_least(2, [tag(10), tag(30), tag(20)]),
+        at_least(2, [tag(30), tag(20), tag(10)]),
+    );
+    check(
+        and([range(1, 0, 1), range(0, 0, 1)]),
+        and([range(0, 0, 1), range(1, 0, 1)]),
+    );
 }
 
 #[test]
@@ -113,7 +156,10 @@ fn deduplicate_operands() {
     let check = checker("deduplicate operands");
     check(and([tag(1), tag(2), tag(1)]), and([tag(1), tag(2)]));
     check(or([tag(1), tag(1)]), or([tag(1)]));
-    check(at_least(2, [tag(1), tag(1), tag(2)]), at_least(2, [tag(1), tag(1), tag(2)]));
+    check(
+        at_least(2, [tag(1), tag(1), tag(2)]),
+        at_least(2, [tag(1), tag(1), tag(2)]),
+    );
 }
 
 #[test]
@@ -128,8 +174,13 @@ fn fold_contradictions() {
 
 #[test]
 fn all_together() {
-    let check = |before: Expr, after: Expr| assert_eq!(simplify(before.clone(), &ByTag), after, "{before:?}");
-    check(and([tag(3), and([not(or([tag(2), tag(1)])), Expr::All])]), and([tag(3), not(tag(2)), not(tag(1))]));
+    let check = |before: Expr, after: Expr| {
+        assert_eq!(simplify(before.clone(), &ByTag), after, "{before:?}")
+    };
+    check(
+        and([tag(3), and([not(or([tag(2), tag(1)])), Expr::All])]),
+        and([tag(3), not(tag(2)), not(tag(1))]),
+    );
     check(not(not(and([tag(1), not(not(tag(1)))]))), tag(1));
     check(or([and([tag(1), not(tag(1))]), tag(2)]), tag(2));
 }
@@ -137,6 +188,10 @@ fn all_together() {
 #[test]
 fn every_changing_step_is_told() {
     let mut steps = Vec::new();
-    simplify_with(and([tag(1), and([tag(2), Expr::All])]), &ByTag, &mut |step| steps.push(step.pass));
+    simplify_with(
+        and([tag(1), and([tag(2), Expr::All])]),
+        &ByTag,
+        &mut |step| steps.push(step.pass),
+    );
     assert_eq!(steps, ["flatten nested", "fold constants"]);
 }

@@ -12,7 +12,10 @@
 
 use tessera_query_lang::ast::{AttributeTest, Comparison, Presence, Span, Spanned, Value};
 
-use super::{ResolveError, Resolver, literal::{Extent, kind_name}};
+use super::{
+    ResolveError, Resolver,
+    literal::{Extent, kind_name},
+};
 use crate::{
     ids::ValueCode,
     plan::logical::{Expr, Leaf, Range},
@@ -28,12 +31,19 @@ impl Resolver<'_> {
     ) -> Result<Expr, ResolveError> {
         match test {
             AttributeTest::Is(Presence::Present) => self.leaf(present(attribute), name_span),
-            AttributeTest::Is(Presence::Missing) => Ok(self.leaf(present(attribute), name_span)?.negated()),
+            AttributeTest::Is(Presence::Missing) => {
+                Ok(self.leaf(present(attribute), name_span)?.negated())
+            }
             AttributeTest::AnyOf(values) => {
-                let any_of = values.iter().map(|value| self.equal(attribute, value)).collect::<Result<Vec<_>, _>>()?;
+                let any_of = values
+                    .iter()
+                    .map(|value| self.equal(attribute, value))
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(union(any_of.into_iter().flatten().collect()))
             }
-            AttributeTest::Compare(Comparison::Equal, value) => Ok(union(self.equal(attribute, value)?)),
+            AttributeTest::Compare(Comparison::Equal, value) => {
+                Ok(union(self.equal(attribute, value)?))
+            }
             AttributeTest::Compare(Comparison::NotEqual, value) => {
                 let equal = union(self.equal(attribute, value)?);
                 let present = self.leaf(present(attribute), name_span)?;
@@ -43,7 +53,9 @@ impl Resolver<'_> {
                 let extent = self.ordered(attribute, value)?;
                 self.range(attribute, bounds(*comparison, extent), value.span)
             }
-            AttributeTest::Between { low, high } => self.between(attribute, low.as_ref(), high.as_ref(), name_span),
+            AttributeTest::Between { low, high } => {
+                self.between(attribute, low.as_ref(), high.as_ref(), name_span)
+            }
         }
     }
 
@@ -54,16 +66,31 @@ impl Resolver<'_> {
         high: Option<&Spanned<Value>>,
         name_span: Span,
     ) -> Result<Expr, ResolveError> {
-        let low = low.map(|low| self.ordered(attribute, low)).transpose()?.map(|extent| extent.first);
-        let high = high.map(|high| self.ordered(attribute, high)).transpose()?.map(|extent| extent.last);
-        self.range(attribute, (low.unwrap_or(i128::MIN), high.unwrap_or(i128::MAX)), name_span)
+        let low = low
+            .map(|low| self.ordered(attribute, low))
+            .transpose()?
+            .map(|extent| extent.first);
+        let high = high
+            .map(|high| self.ordered(attribute, high))
+            .transpose()?
+            .map(|extent| extent.last);
+        self.range(
+            attribute,
+            (low.unwrap_or(i128::MIN), high.unwrap_or(i128::MAX)),
+            name_span,
+        )
     }
 
     /// The value of an attribute that has an order, or why it has none.
-    fn ordered(&mut self, attribute: &AttributeDefinition, value: &Spanned<Value>) -> Result<Extent, ResolveError> {
+    fn ordered(
+        &mut self,
+        attribute: &AttributeDefinition,
+        value: &Spanned<Value>,
+    ) -> Result<Extent, ResolveError> {
         if attribute.kind.class() != AttributeClass::Numeric {
             let (name, kind) = (attribute.name.as_str(), kind_name(&attribute.kind));
-            let message = format!("{name} is {kind}: it can be compared by = and !=, not by order or range");
+            let message =
+                format!("{name} is {kind}: it can be compared by = and !=, not by order or range");
             return Err(ResolveError::mismatch(message, value.span));
         }
         self.literal(value)?.extent(attribute, value.span)
@@ -84,7 +111,11 @@ impl Resolver<'_> {
     }
 
     /// What equals a value: one expression for each value that a parameter holds.
-    fn equal(&mut self, attribute: &AttributeDefinition, value: &Spanned<Value>) -> Result<Vec<Expr>, ResolveError> {
+    fn equal(
+        &mut self,
+        attribute: &AttributeDefinition,
+        value: &Spanned<Value>,
+    ) -> Result<Vec<Expr>, ResolveError> {
         let literals = self.literals(value)?;
         literals
             .iter()
@@ -98,7 +129,9 @@ impl Resolver<'_> {
                     self.range(attribute, (extent.first, extent.last), value.span)
                 }
                 AttributeClass::Textual => {
-                    let text = literal.as_text().ok_or_else(|| self.misfit(attribute, literal, value.span))?;
+                    let text = literal
+                        .as_text()
+                        .ok_or_else(|| self.misfit(attribute, literal, value.span))?;
                     self.leaf(Leaf::Text(attribute.id, text), value.span)
                 }
             })
@@ -118,9 +151,17 @@ impl Resolver<'_> {
         self.value_named(attribute, &literal.as_text().ok_or_else(misfit)?, span)
     }
 
-    fn misfit(&self, attribute: &AttributeDefinition, literal: &super::Literal, span: Span) -> ResolveError {
+    fn misfit(
+        &self,
+        attribute: &AttributeDefinition,
+        literal: &super::Literal,
+        span: Span,
+    ) -> ResolveError {
         let (name, kind) = (attribute.name.as_str(), kind_name(&attribute.kind));
-        ResolveError::mismatch(format!("{name} is {kind}, and {} is not", literal.describe()), span)
+        ResolveError::mismatch(
+            format!("{name} is {kind}, and {} is not", literal.describe()),
+            span,
+        )
     }
 }
 

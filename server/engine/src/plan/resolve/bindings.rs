@@ -25,21 +25,34 @@ impl<'a> Bindings<'a> {
                 return Err(ResolveError::RepeatedParameter { name: name.clone() });
             }
         }
-        Ok(Self { values, used: vec![false; values.len()] })
+        Ok(Self {
+            values,
+            used: vec![false; values.len()],
+        })
     }
 
     /// No values.
     pub(super) fn none() -> Self {
-        Self { values: &[], used: Vec::new() }
+        Self {
+            values: &[],
+            used: Vec::new(),
+        }
     }
 
     /// A parameter's value; it counts as used from now on.
-    pub(super) fn value(&mut self, parameter: &Parameter, span: Span) -> Result<&'a Datum, ResolveError> {
+    pub(super) fn value(
+        &mut self,
+        parameter: &Parameter,
+        span: Span,
+    ) -> Result<&'a Datum, ResolveError> {
         let name = match parameter {
             Parameter::Position(position) => position.to_string(),
             Parameter::Name(name) => name.to_string(),
         };
-        let found = self.values.iter().position(|(candidate, _)| *candidate == name);
+        let found = self
+            .values
+            .iter()
+            .position(|(candidate, _)| *candidate == name);
         match found {
             Some(index) => {
                 self.used[index] = true;

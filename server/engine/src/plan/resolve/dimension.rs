@@ -19,8 +19,8 @@ use crate::{
     plan::{
         quantity::Quantity,
         query::{
-            Detail, Dim, DimKind, DimensionQuery, GroupOrder, Having, Measure, MeasureKind, Measured, NumberUnit,
-            Statistic,
+            Detail, Dim, DimKind, DimensionQuery, GroupOrder, Having, Measure, MeasureKind,
+            Measured, NumberUnit, Statistic,
         },
     },
     schema::{AttributeDefinition, AttributeKind},
@@ -28,15 +28,30 @@ use crate::{
 };
 
 impl Resolver<'_> {
-    pub(super) fn resolve_dimension(&mut self, dimension: &ast::Dimension) -> Result<DimensionQuery, ResolveError> {
+    pub(super) fn resolve_dimension(
+        &mut self,
+        dimension: &ast::Dimension,
+    ) -> Result<DimensionQuery, ResolveError> {
         if dimension.dims.len() > self.limits.dims_max {
             let max = self.limits.dims_max as u64;
-            return Err(ResolveError::TooMany { what: "dims", max, span: Span::default() });
+            return Err(ResolveError::TooMany {
+                what: "dims",
+                max,
+                span: Span::default(),
+            });
         }
-        let dims: Vec<Dim> = dimension.dims.iter().map(|dim| self.dim(dim)).collect::<Result<_, _>>()?;
+        let dims: Vec<Dim> = dimension
+            .dims
+            .iter()
+            .map(|dim| self.dim(dim))
+            .collect::<Result<_, _>>()?;
         let mut measured = Vec::new();
         let measures = self.measures(&dimension.measures, &mut measured)?;
-        let having = dimension.having.as_ref().map(|having| self.having(having, &mut measured)).transpose()?;
+        let having = dimension
+            .having
+            .as_ref()
+            .map(|having| self.having(having, &mut measured))
+            .transpose()?;
         let order = self.group_order(dimension, &dims, &mut measured)?;
         Ok(DimensionQuery {
             dims,
@@ -58,25 +73,49 @@ impl Resolver<'_> {
                 let number = match number_unit(&definition.kind) {
                     Some(number @ (NumberUnit::Date | NumberUnit::Timestamp)) => number,
                     Some(NumberUnit::Integer | NumberUnit::Decimal(_)) | None => {
-                        return Err(wrong_kind(definition, "only dates and timestamps have calendar units", attribute));
+                        return Err(wrong_kind(
+                            definition,
+                            "only dates and timestamps have calendar units",
+                            attribute,
+                        ));
                     }
                 };
-                let kind = DimKind::Calendar { attribute: definition.id, number, unit: *unit };
-                Ok(Dim { name: definition.name.as_str().to_owned(), kind })
+                let kind = DimKind::Calendar {
+                    attribute: definition.id,
+                    number,
+                    unit: *unit,
+                };
+                Ok(Dim {
+                    name: definition.name.as_str().to_owned(),
+                    kind,
+                })
             }
             ast::Dim::Tags(patterns) => {
                 let tags = self.dim_tags(patterns)?;
-                Ok(Dim { name: "tag".to_owned(), kind: DimKind::Tags(tags) })
+                Ok(Dim {
+                    name: "tag".to_owned(),
+                    kind: DimKind::Tags(tags),
+                })
             }
             ast::Dim::Group(name) => {
                 let group = self.group_named(name)?;
-                let tags = self.schema.tags_of_group(group.id).map(|tag| tag.id).collect();
-                Ok(Dim { name: format!("group:{}", group.name.as_str()), kind: DimKind::Tags(tags) })
+                let tags = self
+                    .schema
+                    .tags_of_group(group.id)
+                    .map(|tag| tag.id)
+                    .collect();
+                Ok(Dim {
+                    name: format!("group:{}", group.name.as_str()),
+                    kind: DimKind::Tags(tags),
+                })
             }
         }
     }
 
-    fn dim_tags(&mut self, patterns: &[Spanned<ast::TagPattern>]) -> Result<Vec<TagId>, ResolveError> {
+    fn dim_tags(
+        &mut self,
+        patterns: &[Spanned<ast::TagPattern>],
+    ) -> Result<Vec<TagId>, ResolveError> {
         if patterns.is_empty() {
             return Ok(self.schema.tags().map(|tag| tag.id).collect());
         }
@@ -96,34 +135,62 @@ impl Resolver<'_> {
             AttributeKind::Multi(_) => DimKind::Multi(definition.id),
             AttributeKind::Boolean => DimKind::Boolean(definition.id),
             AttributeKind::Integer => DimKind::Number(definition.id, NumberUnit::Integer),
-            AttributeKind::Decimal { scale } => DimKind::Number(definition.id, NumberUnit::Decimal(*scale)),
+            AttributeKind::Decimal { scale } => {
+                DimKind::Number(definition.id, NumberUnit::Decimal(*scale))
+            }
             AttributeKind::Date => DimKind::Number(definition.id, NumberUnit::Date),
             AttributeKind::Timestamp => DimKind::Number(definition.id, NumberUnit::Timestamp),
             AttributeKind::Text | AttributeKind::User => {
-                return Err(wrong_kind(definition, "such attributes are not grouped", name));
+                return Err(wrong_kind(
+                    definition,
+                    "such attributes are not grouped",
+                    name,
+                ));
             }
         };
-        Ok(Dim { name: definition.name.as_str().to_owned(), kind })
+        Ok(Dim {
+            name: definition.name.as_str().to_owned(),
+            kind,
+        })
     }
 
-    fn bands(&mut self, name: &Spanned<Name>, bounds: &[Spanned<Value>]) -> Result<Dim, ResolveError> {
+    fn bands(
+        &mut self,
+        name: &Spanned<Name>,
+        bounds: &[Spanned<Value>],
+    ) -> Result<Dim, ResolveError> {
         let definition = self.attribute_named(name)?;
         let Some(unit) = number_unit(&definition.kind) else {
-            return Err(wrong_kind(definition, "only numbers, dates and timestamps have bands", name));
+            return Err(wrong_kind(
+                definition,
+                "only numbers, dates and timestamps have bands",
+                name,
+            ));
         };
         let mut raw: Vec<i64> = Vec::with_capacity(bounds.len());
         for bound in bounds {
             let first = self.literal(bound)?.extent(definition, bound.span)?.first;
-            let first = i64::try_from(first)
-                .map_err(|_| ResolveError::mismatch("this bound is outside the attribute's numbers", bound.span))?;
+            let first = i64::try_from(first).map_err(|_| {
+                ResolveError::mismatch("this bound is outside the attribute's numbers", bound.span)
+            })?;
             if raw.last().is_some_and(|last| *last >= first) {
-                return Err(ResolveError::mismatch("the bounds of bands must rise", bound.span));
+                return Err(ResolveError::mismatch(
+                    "the bounds of bands must rise",
+                    bound.span,
+                ));
             }
             raw.push(first);
         }
         let labels = band_labels(&raw, unit);
-        let kind = DimKind::Bands { attribute: definition.id, bounds: raw, labels };
-        Ok(Dim { name: definition.name.as_str().to_owned(), kind })
+        let kind = DimKind::Bands {
+            attribute: definition.id,
+            bounds: raw,
+            labels,
+        };
+        Ok(Dim {
+            name: definition.name.as_str().to_owned(),
+            kind,
+        })
     }
 
     fn measures(
@@ -133,15 +200,24 @@ impl Resolver<'_> {
     ) -> Result<Vec<Measure>, ResolveError> {
         if measures.is_empty() {
             return Ok(vec![
-                Measure { name: "count".to_owned(), kind: MeasureKind::Count },
-                Measure { name: "share".to_owned(), kind: MeasureKind::Share },
+                Measure {
+                    name: "count".to_owned(),
+                    kind: MeasureKind::Count,
+                },
+                Measure {
+                    name: "share".to_owned(),
+                    kind: MeasureKind::Share,
+                },
             ]);
         }
         measures
             .iter()
             .map(|measure| {
                 let kind = self.measure(&measure.node, measured)?;
-                Ok(Measure { name: measure_name(&measure.node), kind })
+                Ok(Measure {
+                    name: measure_name(&measure.node),
+                    kind,
+                })
             })
             .collect()
     }
@@ -158,7 +234,9 @@ impl Resolver<'_> {
             ast::Measure::Average(name) => self.statistic(Statistic::Average, name, measured),
             ast::Measure::Min(name) => self.statistic(Statistic::Min, name, measured),
             ast::Measure::Max(name) => self.statistic(Statistic::Max, name, measured),
-            ast::Measure::Percentile(rank, name) => self.statistic(Statistic::Percentile(*rank), name, measured),
+            ast::Measure::Percentile(rank, name) => {
+                self.statistic(Statistic::Percentile(*rank), name, measured)
+            }
         }
     }
 
@@ -170,20 +248,34 @@ impl Resolver<'_> {
     ) -> Result<MeasureKind, ResolveError> {
         let definition = self.attribute_named(name)?;
         let Some(unit) = number_unit(&definition.kind) else {
-            return Err(wrong_kind(definition, "only numbers, dates and timestamps can be measured", name));
+            return Err(wrong_kind(
+                definition,
+                "only numbers, dates and timestamps can be measured",
+                name,
+            ));
         };
         let adds = matches!(statistic, Statistic::Sum | Statistic::Average);
         if adds && matches!(unit, NumberUnit::Date | NumberUnit::Timestamp) {
-            return Err(wrong_kind(definition, "it has a least, a greatest and percentiles, but no sum", name));
+            return Err(wrong_kind(
+                definition,
+                "it has a least, a greatest and percentiles, but no sum",
+                name,
+            ));
         }
         let detail = match statistic {
             Statistic::Percentile(_) => Detail::Distribution,
             Statistic::Sum | Statistic::Average | Statistic::Min | Statistic::Max => Detail::Totals,
         };
-        let index = match measured.iter().position(|known| known.attribute == definition.id) {
+        let index = match measured
+            .iter()
+            .position(|known| known.attribute == definition.id)
+        {
             Some(index) => index,
             None => {
-                measured.push(Measured { attribute: definition.id, detail });
+                measured.push(Measured {
+                    attribute: definition.id,
+                    detail,
+                });
                 measured.len() - 1
             }
         };
@@ -191,16 +283,26 @@ impl Resolver<'_> {
         Ok(MeasureKind::Of(statistic, index, unit))
     }
 
-    fn having(&mut self, having: &ast::Having, measured: &mut Vec<Measured>) -> Result<Having, ResolveError> {
+    fn having(
+        &mut self,
+        having: &ast::Having,
+        measured: &mut Vec<Measured>,
+    ) -> Result<Having, ResolveError> {
         match having {
-            ast::Having::Compare(measure, comparison, value) => self.compare(measure, *comparison, value, measured),
+            ast::Having::Compare(measure, comparison, value) => {
+                self.compare(measure, *comparison, value, measured)
+            }
             ast::Having::Not(inner) => Ok(Having::Not(Box::new(self.having(inner, measured)?))),
-            ast::Having::And(of) => {
-                Ok(Having::And(of.iter().map(|having| self.having(having, measured)).collect::<Result<_, _>>()?))
-            }
-            ast::Having::Or(of) => {
-                Ok(Having::Or(of.iter().map(|having| self.having(having, measured)).collect::<Result<_, _>>()?))
-            }
+            ast::Having::And(of) => Ok(Having::And(
+                of.iter()
+                    .map(|having| self.having(having, measured))
+                    .collect::<Result<_, _>>()?,
+            )),
+            ast::Having::Or(of) => Ok(Having::Or(
+                of.iter()
+                    .map(|having| self.having(having, measured))
+                    .collect::<Result<_, _>>()?,
+            )),
         }
     }
 
@@ -216,11 +318,18 @@ impl Resolver<'_> {
         let (first, last) = match kind {
             MeasureKind::Of(_, index, NumberUnit::Date | NumberUnit::Timestamp) => {
                 let attribute = self.schema.attribute_by_id(measured[index].attribute);
-                let extent = attribute.map(|attribute| literal.extent(attribute, value.span)).transpose()?;
-                (extent.map(|extent| Quantity::whole(extent.first)), extent.map(|extent| Quantity::whole(extent.last)))
+                let extent = attribute
+                    .map(|attribute| literal.extent(attribute, value.span))
+                    .transpose()?;
+                (
+                    extent.map(|extent| Quantity::whole(extent.first)),
+                    extent.map(|extent| Quantity::whole(extent.last)),
+                )
             }
             MeasureKind::Count | MeasureKind::Share | MeasureKind::Of(..) => {
-                let exact = literal.number().and_then(|(units, scale)| Quantity::decimal(units, scale));
+                let exact = literal
+                    .number()
+                    .and_then(|(units, scale)| Quantity::decimal(units, scale));
                 (exact, exact)
             }
         };
@@ -244,7 +353,10 @@ impl Resolver<'_> {
     ) -> Result<Vec<(GroupOrder, Direction)>, ResolveError> {
         if dimension.order.is_empty() {
             let by_count = dims.len() == 1 && dims.iter().all(has_names);
-            let order = (GroupOrder::Measure(MeasureKind::Count), Direction::Descending);
+            let order = (
+                GroupOrder::Measure(MeasureKind::Count),
+                Direction::Descending,
+            );
             return Ok(if by_count { vec![order] } else { Vec::new() });
         }
         dimension
@@ -272,12 +384,14 @@ fn has_names(dim: &Dim) -> bool {
 
 fn dim_index(dims: &[Dim], name: &Spanned<Name>) -> Result<usize, ResolveError> {
     let wanted = name.node.as_str();
-    dims.iter().position(|dim| dim.name == wanted).ok_or_else(|| ResolveError::UnknownName {
-        kind: NamedKind::Dim,
-        name: wanted.to_owned(),
-        span: name.span,
-        suggestions: nearest(wanted, dims.iter().map(|dim| dim.name.as_str())),
-    })
+    dims.iter()
+        .position(|dim| dim.name == wanted)
+        .ok_or_else(|| ResolveError::UnknownName {
+            kind: NamedKind::Dim,
+            name: wanted.to_owned(),
+            span: name.span,
+            suggestions: nearest(wanted, dims.iter().map(|dim| dim.name.as_str())),
+        })
 }
 
 pub(crate) fn number_unit(kind: &AttributeKind) -> Option<NumberUnit> {
@@ -294,8 +408,16 @@ pub(crate) fn number_unit(kind: &AttributeKind) -> Option<NumberUnit> {
     }
 }
 
-fn wrong_kind(definition: &AttributeDefinition, reason: &str, name: &Spanned<Name>) -> ResolveError {
-    let message = format!("{} is {}: {reason}", definition.name.as_str(), kind_name(&definition.kind));
+fn wrong_kind(
+    definition: &AttributeDefinition,
+    reason: &str,
+    name: &Spanned<Name>,
+) -> ResolveError {
+    let message = format!(
+        "{} is {}: {reason}",
+        definition.name.as_str(),
+        kind_name(&definition.kind)
+    );
     ResolveError::mismatch(message, name.span)
 }
 
@@ -345,8 +467,16 @@ mod tests {
         let check = |bounds: &[i64], unit: NumberUnit, expected: &[&str]| {
             assert_eq!(band_labels(bounds, unit), expected);
         };
-        check(&[18, 25, 26], NumberUnit::Integer, &["<18", "18..24", "25", ">=26"]);
-        check(&[1850, 2500], NumberUnit::Decimal(2), &["<18.50", "[18.50, 25.00)", ">=25.00"]);
+        check(
+            &[18, 25, 26],
+            NumberUnit::Integer,
+            &["<18", "18..24", "25", ">=26"],
+        );
+        check(
+            &[1850, 2500],
+            NumberUnit::Decimal(2),
+            &["<18.50", "[18.50, 25.00)", ">=25.00"],
+        );
         check(&[0], NumberUnit::Date, &["<1970-01-01", ">=1970-01-01"]);
         check(&[], NumberUnit::Integer, &["all"]);
     }

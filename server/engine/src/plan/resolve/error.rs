@@ -140,13 +140,15 @@ impl ResolveError {
     /// What a program does about it.
     pub fn kind(&self) -> ResolveErrorKind {
         match self {
-            Self::UnknownName { .. } | Self::NoTagMatches { .. } | Self::MissingParameter { .. } => {
-                ResolveErrorKind::UnknownName
+            Self::UnknownName { .. }
+            | Self::NoTagMatches { .. }
+            | Self::MissingParameter { .. } => ResolveErrorKind::UnknownName,
+            Self::TypeMismatch { .. }
+            | Self::UnusedParameter { .. }
+            | Self::RepeatedParameter { .. } => ResolveErrorKind::TypeMismatch,
+            Self::SegmentCycle { .. } | Self::UnreadableSegment { .. } => {
+                ResolveErrorKind::Conflict
             }
-            Self::TypeMismatch { .. } | Self::UnusedParameter { .. } | Self::RepeatedParameter { .. } => {
-                ResolveErrorKind::TypeMismatch
-            }
-            Self::SegmentCycle { .. } | Self::UnreadableSegment { .. } => ResolveErrorKind::Conflict,
             Self::InSegment { source, .. } => source.kind(),
             Self::TooMany { .. } => ResolveErrorKind::LimitExceeded,
         }
@@ -184,6 +186,9 @@ impl ResolveError {
     }
 
     pub(crate) fn mismatch(message: impl Into<String>, span: Span) -> Self {
-        Self::TypeMismatch { message: message.into(), span }
+        Self::TypeMismatch {
+            message: message.into(),
+            span,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Expressions, with globs, groups and saved segments expanded.
 
 use tessera_query_lang::{
-    Limits, ast::{self, NameRef, Presence, Span, Spanned, Value}, parse_expr,
+    Limits,
+    ast::{self, NameRef, Presence, Span, Spanned, Value},
+    parse_expr,
 };
 
 use super::{ResolveError, Resolver, attribute::union, bindings::Bindings};
@@ -12,7 +14,11 @@ impl Resolver<'_> {
         self.depth += 1;
         if self.depth > self.limits.depth_max {
             let max = self.limits.depth_max as u64;
-            return Err(ResolveError::TooMany { what: "levels of nesting", max, span: Span::default() });
+            return Err(ResolveError::TooMany {
+                what: "levels of nesting",
+                max,
+                span: Span::default(),
+            });
         }
         let resolved = self.resolve_node(expr);
         self.depth -= 1;
@@ -29,13 +35,17 @@ impl Resolver<'_> {
             }
             ast::Expr::Group { name, is } => self.group_presence(name, *is),
             ast::Expr::Segment(names) => {
-                let of = names.iter().map(|name| self.saved_segment(name)).collect::<Result<_, _>>()?;
+                let of = names
+                    .iter()
+                    .map(|name| self.saved_segment(name))
+                    .collect::<Result<_, _>>()?;
                 Ok(union(of))
             }
             ast::Expr::Users(keys) => self.users(keys),
-            ast::Expr::AtLeast { threshold, of } => {
-                Ok(Expr::AtLeast { threshold: threshold.node, of: self.operands(of)? })
-            }
+            ast::Expr::AtLeast { threshold, of } => Ok(Expr::AtLeast {
+                threshold: threshold.node,
+                of: self.operands(of)?,
+            }),
             ast::Expr::Not(inner) => Ok(self.resolve_expr(inner)?.negated()),
             ast::Expr::And(of) => Ok(Expr::And(self.operands(of)?)),
             ast::Expr::Or(of) => Ok(Expr::Or(self.operands(of)?)),
@@ -43,7 +53,9 @@ impl Resolver<'_> {
     }
 
     fn operands(&mut self, of: &[ast::Expr]) -> Result<Vec<Expr>, ResolveError> {
-        of.iter().map(|operand| self.resolve_expr(operand)).collect()
+        of.iter()
+            .map(|operand| self.resolve_expr(operand))
+            .collect()
     }
 
     /// Counts every leaf against the limit.
@@ -51,7 +63,11 @@ impl Resolver<'_> {
         self.leaves += 1;
         if self.leaves > self.limits.leaves_max {
             let max = self.limits.leaves_max as u64;
-            return Err(ResolveError::TooMany { what: "leaves after expansion", max, span });
+            return Err(ResolveError::TooMany {
+                what: "leaves after expansion",
+                max,
+                span,
+            });
         }
         Ok(leaf.into())
     }
@@ -66,10 +82,16 @@ impl Resolver<'_> {
         Ok(union(leaves))
     }
 
-    fn group_presence(&mut self, name: &Spanned<NameRef>, is: Presence) -> Result<Expr, ResolveError> {
+    fn group_presence(
+        &mut self,
+        name: &Spanned<NameRef>,
+        is: Presence,
+    ) -> Result<Expr, ResolveError> {
         let group = self.group_named(name)?.id;
         let schema = self.schema;
-        let leaves = schema.tags_of_group(group).map(|tag| self.leaf(Leaf::Tag(tag.id), name.span));
+        let leaves = schema
+            .tags_of_group(group)
+            .map(|tag| self.leaf(Leaf::Tag(tag.id), name.span));
         let any = union(leaves.collect::<Result<_, _>>()?);
         Ok(match is {
             Presence::Present => any,
@@ -109,13 +131,23 @@ impl Resolver<'_> {
         }
         let parsed = match parse_expr(&segment.text, &Limits::default()) {
             Ok(parsed) => parsed,
-            Err(source) => return Err(ResolveError::UnreadableSegment { name: text, span, source }),
+            Err(source) => {
+                return Err(ResolveError::UnreadableSegment {
+                    name: text,
+                    span,
+                    source,
+                });
+            }
         };
         self.expanding.push(segment.id);
         let outer = std::mem::replace(&mut self.bindings, Bindings::none());
         let resolved = self.resolve_expr(&parsed);
         self.bindings = outer;
         self.expanding.pop();
-        resolved.map_err(|source| ResolveError::InSegment { name: text, span, source: Box::new(source) })
+        resolved.map_err(|source| ResolveError::InSegment {
+            name: text,
+            span,
+            source: Box::new(source),
+        })
     }
 }

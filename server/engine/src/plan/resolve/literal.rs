@@ -44,7 +44,10 @@ pub(super) struct Extent {
 impl Extent {
     fn point(value: impl Into<i128>) -> Self {
         let value = value.into();
-        Self { first: value, last: value }
+        Self {
+            first: value,
+            last: value,
+        }
     }
 }
 
@@ -72,12 +75,16 @@ impl Literal {
     }
 
     /// What the value is of a numeric attribute.
-    pub(super) fn extent(&self, attribute: &AttributeDefinition, span: Span) -> Result<Extent, ResolveError> {
+    pub(super) fn extent(
+        &self,
+        attribute: &AttributeDefinition,
+        span: Span,
+    ) -> Result<Extent, ResolveError> {
         let found = match &attribute.kind {
             AttributeKind::Integer => self.number().map(|(units, scale)| scaled(units, scale, 0)),
-            AttributeKind::Decimal { scale: digits } => {
-                self.number().map(|(units, scale)| scaled(units, scale, *digits))
-            }
+            AttributeKind::Decimal { scale: digits } => self
+                .number()
+                .map(|(units, scale)| scaled(units, scale, *digits)),
             AttributeKind::Date => self.day().map(Extent::point),
             AttributeKind::Timestamp => self.moments(),
             AttributeKind::Enum(_)
@@ -88,7 +95,10 @@ impl Literal {
         };
         found.ok_or_else(|| {
             let (name, kind) = (attribute.name.as_str(), kind_name(&attribute.kind));
-            ResolveError::mismatch(format!("{name} is {kind}, and {} is not", self.describe()), span)
+            ResolveError::mismatch(
+                format!("{name} is {kind}, and {} is not", self.describe()),
+                span,
+            )
         })
     }
 
@@ -123,7 +133,10 @@ impl Literal {
     fn moments(&self) -> Option<Extent> {
         let whole_day = |days: i32| {
             let first = i128::from(days) * i128::from(time::MICROS_PER_DAY);
-            Extent { first, last: first + i128::from(time::MICROS_PER_DAY) - 1 }
+            Extent {
+                first,
+                last: first + i128::from(time::MICROS_PER_DAY) - 1,
+            }
         };
         match self {
             Self::Day(days) => Some(whole_day(*days)),
@@ -149,7 +162,10 @@ fn scaled(units: i128, scale: u8, digits: u8) -> Extent {
             let first = last + i128::from(units.rem_euclid(divisor) != 0);
             Extent { first, last }
         }
-        None => Extent { first: i128::from(units > 0), last: -i128::from(units < 0) },
+        None => Extent {
+            first: i128::from(units > 0),
+            last: -i128::from(units < 0),
+        },
     }
 }
 
@@ -173,7 +189,10 @@ fn parse_decimal(text: &str) -> Option<(i128, u8)> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let well_formed = !whole.is_empty() && all_digits(whole) && all_digits(part) && (part.is_empty() != digits.contains('.'));
+    let well_formed = !whole.is_empty()
+        && all_digits(whole)
+        && all_digits(part)
+        && (part.is_empty() != digits.contains('.'));
     if !well_formed || whole.len() + part.len() > 36 {
         return None;
     }
@@ -187,7 +206,11 @@ pub(crate) fn decimal_text(units: i128, scale: u8) -> String {
     if scale == 0 {
         return units.to_string();
     }
-    let digits = format!("{:0>width$}", units.unsigned_abs(), width = usize::from(scale) + 1);
+    let digits = format!(
+        "{:0>width$}",
+        units.unsigned_abs(),
+        width = usize::from(scale) + 1
+    );
     let (whole, part) = digits.split_at(digits.len() - usize::from(scale));
     let sign = if units < 0 { "-" } else { "" };
     format!("{sign}{whole}.{part}")
@@ -199,18 +222,28 @@ impl Resolver<'_> {
         let mut literals = self.literals(value)?;
         match (literals.pop(), literals.is_empty()) {
             (Some(only), true) => Ok(only),
-            (Some(_), false) | (None, _) => {
-                Err(ResolveError::mismatch("a list stands where one value is expected", value.span))
-            }
+            (Some(_), false) | (None, _) => Err(ResolveError::mismatch(
+                "a list stands where one value is expected",
+                value.span,
+            )),
         }
     }
 
     /// The values that one stands for: a parameter may hold a list.
-    pub(super) fn literals(&mut self, value: &Spanned<Value>) -> Result<Vec<Literal>, ResolveError> {
+    pub(super) fn literals(
+        &mut self,
+        value: &Spanned<Value>,
+    ) -> Result<Vec<Literal>, ResolveError> {
         let literal = match &value.node {
             Value::Text(text) => Literal::Text(text.clone()),
-            Value::Integer(number) => Literal::Number { units: (*number).into(), scale: 0 },
-            Value::Decimal(decimal) => Literal::Number { units: decimal.units.into(), scale: decimal.scale },
+            Value::Integer(number) => Literal::Number {
+                units: (*number).into(),
+                scale: 0,
+            },
+            Value::Decimal(decimal) => Literal::Number {
+                units: decimal.units.into(),
+                scale: decimal.scale,
+            },
             Value::Boolean(value) => Literal::Boolean(*value),
             Value::Date(date) => Literal::Day(time::days_of_date(*date)),
             Value::Timestamp(moment) => Literal::Moment(time::micros_of_timestamp(*moment)),
@@ -235,14 +268,30 @@ impl Resolver<'_> {
 
 fn literals_of_datum(datum: &Datum, span: Span) -> Result<Vec<Literal>, ResolveError> {
     let literal = match datum {
-        Datum::Null => return Err(ResolveError::mismatch("a parameter cannot be null here", span)),
+        Datum::Null => {
+            return Err(ResolveError::mismatch(
+                "a parameter cannot be null here",
+                span,
+            ));
+        }
         Datum::Boolean(value) => Literal::Boolean(*value),
-        Datum::Integer(number) => Literal::Number { units: (*number).into(), scale: 0 },
-        Datum::Decimal { units, scale } => Literal::Number { units: *units, scale: *scale },
+        Datum::Integer(number) => Literal::Number {
+            units: (*number).into(),
+            scale: 0,
+        },
+        Datum::Decimal { units, scale } => Literal::Number {
+            units: *units,
+            scale: *scale,
+        },
         // The shortest decimal that reads as this number is the one that was meant.
         Datum::Real(number) => match parse_decimal(&number.to_string()) {
             Some((units, scale)) => Literal::Number { units, scale },
-            None => return Err(ResolveError::mismatch(format!("{number} cannot be used as a number here"), span)),
+            None => {
+                return Err(ResolveError::mismatch(
+                    format!("{number} cannot be used as a number here"),
+                    span,
+                ));
+            }
         },
         Datum::Text(text) => Literal::Text(text.clone()),
         Datum::Date(days) => Literal::Day(*days),
@@ -259,7 +308,11 @@ mod tests {
     #[test]
     fn decimals_are_compared_exactly() {
         let check = |units: i128, scale: u8, digits: u8, first: i128, last: i128| {
-            assert_eq!(scaled(units, scale, digits), Extent { first, last }, "{units}e-{scale} at {digits}");
+            assert_eq!(
+                scaled(units, scale, digits),
+                Extent { first, last },
+                "{units}e-{scale} at {digits}"
+            );
         };
         check(1005, 3, 2, 101, 100);
         check(-1005, 3, 2, -100, -101);
@@ -272,12 +325,16 @@ mod tests {
 
     #[test]
     fn numerals_are_strict() {
-        let check = |text: &str, expected: Option<(i128, u8)>| assert_eq!(parse_decimal(text), expected, "{text}");
+        let check = |text: &str, expected: Option<(i128, u8)>| {
+            assert_eq!(parse_decimal(text), expected, "{text}")
+        };
         check("42", Some((42, 0)));
         check("-1.50", Some((-150, 2)));
         check("+7", Some((7, 0)));
         check("007", Some((7, 0)));
-        for text in ["", "-", ".5", "5.", "1e3", " 1", "1 ", "--1", "1.2.3", "٣", "1_000"] {
+        for text in [
+            "", "-", ".5", "5.", "1e3", " 1", "1 ", "--1", "1.2.3", "٣", "1_000",
+        ] {
             check(text, None);
         }
         check(&"9".repeat(37), None);
@@ -285,7 +342,9 @@ mod tests {
 
     #[test]
     fn decimals_read_as_written() {
-        let check = |units: i128, scale: u8, expected: &str| assert_eq!(decimal_text(units, scale), expected);
+        let check = |units: i128, scale: u8, expected: &str| {
+            assert_eq!(decimal_text(units, scale), expected)
+        };
         check(150, 2, "1.50");
         check(-5, 2, "-0.05");
         check(0, 1, "0.0");

@@ -27,7 +27,11 @@ use super::{
     logical::Expr,
     query::{DimensionQuery, SegmentQuery},
 };
-use crate::{datum::Datum, ids::SegmentId, schema::{AttributeDefinition, Schema}};
+use crate::{
+    datum::Datum,
+    ids::SegmentId,
+    schema::{AttributeDefinition, Schema},
+};
 
 /// How much one statement may expand to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,11 @@ pub struct ResolveLimits {
 
 impl Default for ResolveLimits {
     fn default() -> Self {
-        Self { leaves_max: 100_000, depth_max: 250, dims_max: super::query::DIMS_MAX }
+        Self {
+            leaves_max: 100_000,
+            depth_max: 250,
+            dims_max: super::query::DIMS_MAX,
+        }
     }
 }
 
@@ -71,7 +79,15 @@ impl<'a> Resolver<'a> {
         limits: ResolveLimits,
     ) -> Result<Self, ResolveError> {
         let bindings = Bindings::new(parameters)?;
-        Ok(Self { schema, bindings, now, limits, expanding: Vec::new(), leaves: 0, depth: 0 })
+        Ok(Self {
+            schema,
+            bindings,
+            now,
+            limits,
+            expanding: Vec::new(),
+            leaves: 0,
+            depth: 0,
+        })
     }
 
     /// Says that the expression is about to become the meaning of a saved segment, which it
@@ -102,7 +118,10 @@ impl<'a> Resolver<'a> {
     ///
     /// # Errors
     /// [`ResolveError`], with the place.
-    pub fn dimension(&mut self, dimension: &ast::Dimension) -> Result<DimensionQuery, ResolveError> {
+    pub fn dimension(
+        &mut self,
+        dimension: &ast::Dimension,
+    ) -> Result<DimensionQuery, ResolveError> {
         self.resolve_dimension(dimension)
     }
 
@@ -110,7 +129,10 @@ impl<'a> Resolver<'a> {
     ///
     /// # Errors
     /// [`ResolveError::UnknownName`], with the nearest names.
-    pub fn attribute(&self, name: &ast::Spanned<Name>) -> Result<&'a AttributeDefinition, ResolveError> {
+    pub fn attribute(
+        &self,
+        name: &ast::Spanned<Name>,
+    ) -> Result<&'a AttributeDefinition, ResolveError> {
         self.attribute_named(name)
     }
 

@@ -14,19 +14,40 @@ use crate::{
 };
 
 impl<'a> Resolver<'a> {
-    pub(super) fn tag_named(&self, name: &Name, span: Span) -> Result<&'a TagDefinition, ResolveError> {
+    pub(super) fn tag_named(
+        &self,
+        name: &Name,
+        span: Span,
+    ) -> Result<&'a TagDefinition, ResolveError> {
         let candidates = || self.schema.tags().map(|tag| tag.name.as_str());
-        self.schema.tag(name.as_str()).ok_or_else(|| unknown(NamedKind::Tag, name.as_str(), span, candidates()))
-    }
-
-    pub(super) fn attribute_named(&self, name: &Spanned<Name>) -> Result<&'a AttributeDefinition, ResolveError> {
-        let candidates = || self.schema.attributes().map(|attribute| attribute.name.as_str());
         self.schema
-            .attribute(name.node.as_str())
-            .ok_or_else(|| unknown(NamedKind::Attribute, name.node.as_str(), name.span, candidates()))
+            .tag(name.as_str())
+            .ok_or_else(|| unknown(NamedKind::Tag, name.as_str(), span, candidates()))
     }
 
-    pub(super) fn group_named(&mut self, name: &Spanned<NameRef>) -> Result<&'a GroupDefinition, ResolveError> {
+    pub(super) fn attribute_named(
+        &self,
+        name: &Spanned<Name>,
+    ) -> Result<&'a AttributeDefinition, ResolveError> {
+        let candidates = || {
+            self.schema
+                .attributes()
+                .map(|attribute| attribute.name.as_str())
+        };
+        self.schema.attribute(name.node.as_str()).ok_or_else(|| {
+            unknown(
+                NamedKind::Attribute,
+                name.node.as_str(),
+                name.span,
+                candidates(),
+            )
+        })
+    }
+
+    pub(super) fn group_named(
+        &mut self,
+        name: &Spanned<NameRef>,
+    ) -> Result<&'a GroupDefinition, ResolveError> {
         let text = self.name_ref(name)?;
         let candidates = || self.schema.groups().map(|group| group.name.as_str());
         self.schema
@@ -34,7 +55,10 @@ impl<'a> Resolver<'a> {
             .ok_or_else(|| unknown(NamedKind::Group, text.as_str(), name.span, candidates()))
     }
 
-    pub(super) fn segment_named(&mut self, name: &Spanned<NameRef>) -> Result<&'a SegmentDefinition, ResolveError> {
+    pub(super) fn segment_named(
+        &mut self,
+        name: &Spanned<NameRef>,
+    ) -> Result<&'a SegmentDefinition, ResolveError> {
         let text = self.name_ref(name)?;
         let candidates = || self.schema.segments().map(|segment| segment.name.as_str());
         self.schema
@@ -51,27 +75,45 @@ impl<'a> Resolver<'a> {
         let id: AttributeId = attribute.id;
         self.schema.value_code(id, value).ok_or_else(|| {
             let kind = NamedKind::ValueOf(attribute.name.as_str().to_owned());
-            unknown(kind, value, span, self.schema.values(id).map(|(_, text)| text))
+            unknown(
+                kind,
+                value,
+                span,
+                self.schema.values(id).map(|(_, text)| text),
+            )
         })
     }
 
     /// The tags a pattern stands for: one for a name, all that match for a glob.
-    pub(super) fn tags_matching(&mut self, pattern: &Spanned<TagPattern>) -> Result<Vec<TagId>, ResolveError> {
+    pub(super) fn tags_matching(
+        &mut self,
+        pattern: &Spanned<TagPattern>,
+    ) -> Result<Vec<TagId>, ResolveError> {
         match &pattern.node {
             TagPattern::Name(name) => Ok(vec![self.tag_named(name, pattern.span)?.id]),
             TagPattern::Parameter(parameter) => {
                 let names = self.parameter_names(parameter, pattern.span)?;
-                names.iter().map(|name| Ok(self.tag_named(name, pattern.span)?.id)).collect()
+                names
+                    .iter()
+                    .map(|name| Ok(self.tag_named(name, pattern.span)?.id))
+                    .collect()
             }
             TagPattern::Glob(glob) => self.tags_of_glob(glob, pattern.span),
         }
     }
 
     fn tags_of_glob(&self, glob: &Glob, span: Span) -> Result<Vec<TagId>, ResolveError> {
-        let matching = self.schema.tags().filter(|tag| glob.matches(tag.name.as_str())).map(|tag| tag.id);
+        let matching = self
+            .schema
+            .tags()
+            .filter(|tag| glob.matches(tag.name.as_str()))
+            .map(|tag| tag.id);
         let tags: Vec<TagId> = matching.collect();
         if tags.is_empty() {
-            return Err(ResolveError::NoTagMatches { glob: glob.as_str().to_owned(), span });
+            return Err(ResolveError::NoTagMatches {
+                glob: glob.as_str().to_owned(),
+                span,
+            });
         }
         Ok(tags)
     }
@@ -84,16 +126,21 @@ impl<'a> Resolver<'a> {
                 let mut names = self.parameter_names(parameter, name.span)?;
                 match (names.pop(), names.is_empty()) {
                     (Some(only), true) => Ok(only),
-                    (Some(_), false) | (None, _) => {
-                        Err(ResolveError::mismatch("a list stands where one name is expected", name.span))
-                    }
+                    (Some(_), false) | (None, _) => Err(ResolveError::mismatch(
+                        "a list stands where one name is expected",
+                        name.span,
+                    )),
                 }
             }
         }
     }
 
     /// The names a parameter holds: one for a text, any number for a list.
-    pub(super) fn parameter_names(&mut self, parameter: &Parameter, span: Span) -> Result<Vec<Name>, ResolveError> {
+    pub(super) fn parameter_names(
+        &mut self,
+        parameter: &Parameter,
+        span: Span,
+    ) -> Result<Vec<Name>, ResolveError> {
         let texts = match self.bindings.value(parameter, span)? {
             Datum::Text(text) => std::slice::from_ref(text),
             Datum::List(texts) => texts,
@@ -104,10 +151,15 @@ impl<'a> Resolver<'a> {
             | Datum::Real(_)
             | Datum::Date(_)
             | Datum::Timestamp(_) => {
-                return Err(ResolveError::mismatch("this parameter must be a text: it stands for a name", span));
+                return Err(ResolveError::mismatch(
+                    "this parameter must be a text: it stands for a name",
+                    span,
+                ));
             }
         };
-        let name = |text: &String| Name::new(text).map_err(|error| ResolveError::mismatch(error.to_string(), span));
+        let name = |text: &String| {
+            Name::new(text).map_err(|error| ResolveError::mismatch(error.to_string(), span))
+        };
         texts.iter().map(name).collect()
     }
 }
@@ -119,5 +171,10 @@ pub(super) fn unknown<'n>(
     candidates: impl Iterator<Item = &'n str>,
 ) -> ResolveError {
     let suggestions = nearest(name, candidates);
-    ResolveError::UnknownName { kind, name: name.to_owned(), span, suggestions }
+    ResolveError::UnknownName {
+        kind,
+        name: name.to_owned(),
+        span,
+        suggestions,
+    }
 }

@@ -9,8 +9,15 @@ use crate::{
 };
 
 impl Resolver<'_> {
-    pub(super) fn resolve_segment(&mut self, segment: &ast::Segment) -> Result<SegmentQuery, ResolveError> {
-        let returns = segment.returns.iter().map(|field| self.field(field)).collect::<Result<_, _>>()?;
+    pub(super) fn resolve_segment(
+        &mut self,
+        segment: &ast::Segment,
+    ) -> Result<SegmentQuery, ResolveError> {
+        let returns = segment
+            .returns
+            .iter()
+            .map(|field| self.field(field))
+            .collect::<Result<_, _>>()?;
         let order = segment
             .order
             .iter()
@@ -27,11 +34,20 @@ impl Resolver<'_> {
 
     fn field(&mut self, field: &Spanned<ast::Field>) -> Result<Field, ResolveError> {
         Ok(match &field.node {
-            ast::Field::Key => Field { name: "key".to_owned(), kind: FieldKind::Key },
-            ast::Field::Tags => Field { name: "tags".to_owned(), kind: FieldKind::Tags },
+            ast::Field::Key => Field {
+                name: "key".to_owned(),
+                kind: FieldKind::Key,
+            },
+            ast::Field::Tags => Field {
+                name: "tags".to_owned(),
+                kind: FieldKind::Tags,
+            },
             ast::Field::Attribute(name) => {
                 let attribute = self.attribute_named(&Spanned::new(name.clone(), field.span))?;
-                Field { name: attribute.name.as_str().to_owned(), kind: FieldKind::Attribute(attribute.id) }
+                Field {
+                    name: attribute.name.as_str().to_owned(),
+                    kind: FieldKind::Attribute(attribute.id),
+                }
             }
         })
     }
@@ -39,11 +55,16 @@ impl Resolver<'_> {
     fn order_field(&mut self, field: &Spanned<ast::Field>) -> Result<OrderField, ResolveError> {
         match &field.node {
             ast::Field::Key => Ok(OrderField::Key),
-            ast::Field::Tags => Err(ResolveError::mismatch("users cannot be ordered by all their tags", field.span)),
+            ast::Field::Tags => Err(ResolveError::mismatch(
+                "users cannot be ordered by all their tags",
+                field.span,
+            )),
             ast::Field::Attribute(name) => {
                 let attribute = self.attribute_named(&Spanned::new(name.clone(), field.span))?;
                 match attribute.kind.class() {
-                    AttributeClass::Coded | AttributeClass::Numeric => Ok(OrderField::Attribute(attribute.id)),
+                    AttributeClass::Coded | AttributeClass::Numeric => {
+                        Ok(OrderField::Attribute(attribute.id))
+                    }
                     AttributeClass::Textual => Ok(OrderField::Text(attribute.id)),
                     AttributeClass::MultiCoded => {
                         let message = format!(
@@ -62,7 +83,9 @@ impl Resolver<'_> {
 /// `p%` of 2^64, rounded down.
 fn sample(sample: ast::Sample) -> Result<Sample, ResolveError> {
     let Decimal { units, scale } = sample.percent;
-    let whole = u128::from(10_u8).checked_pow(scale.into()).and_then(|power| power.checked_mul(100));
+    let whole = u128::from(10_u8)
+        .checked_pow(scale.into())
+        .and_then(|power| power.checked_mul(100));
     let threshold = match (u128::try_from(units), whole) {
         (Ok(units), Some(whole)) if units > 0 && units <= whole => share_of_hashes(units, whole),
         (Ok(_) | Err(_), Some(_) | None) => {
@@ -70,7 +93,10 @@ fn sample(sample: ast::Sample) -> Result<Sample, ResolveError> {
             return Err(ResolveError::mismatch(message, Span::default()));
         }
     };
-    Ok(Sample { threshold, seed: sample.seed })
+    Ok(Sample {
+        threshold,
+        seed: sample.seed,
+    })
 }
 
 /// `units / whole * 2^64` for `units <= whole < 2^67`, bit by bit, since the product overflows.
@@ -92,7 +118,9 @@ mod tests {
     fn samples_are_parts_of_all_hashes() {
         let check = |units: i64, scale: u8, expected: Option<u128>| {
             let percent = Decimal { units, scale };
-            let found = sample(ast::Sample { percent, seed: 0 }).ok().map(|sample| sample.threshold);
+            let found = sample(ast::Sample { percent, seed: 0 })
+                .ok()
+                .map(|sample| sample.threshold);
             assert_eq!(found, expected, "{units}e-{scale}%");
         };
         check(100, 0, Some(1 << 64));

@@ -40,7 +40,10 @@ impl Resolver<'_> {
     pub fn text(&mut self, value: &Spanned<Value>) -> Result<String, ResolveError> {
         let literal = self.literal(value)?;
         literal.as_text().ok_or_else(|| {
-            ResolveError::mismatch(format!("a text is expected, and {} is not", literal.describe()), value.span)
+            ResolveError::mismatch(
+                format!("a text is expected, and {} is not", literal.describe()),
+                value.span,
+            )
         })
     }
 
@@ -105,7 +108,10 @@ impl Resolver<'_> {
 
     fn single(&mut self, values: &[Spanned<Value>], span: Span) -> Result<Datum, ResolveError> {
         let [only] = values else {
-            return Err(ResolveError::mismatch("only multi attributes take several values", span));
+            return Err(ResolveError::mismatch(
+                "only multi attributes take several values",
+                span,
+            ));
         };
         match &only.node {
             // A parameter may be null, which clears the attribute.
