@@ -1,6 +1,6 @@
 //! Why a write or a change of the definitions is refused.
 
-use tessera_query_lang::{ast::Span, name::NameError, suggest::did_you_mean};
+use tessera_query_lang::{ParseError, ast::Span, name::NameError, suggest::did_you_mean};
 
 use crate::{error::ErrorCode, plan::ResolveError};
 
@@ -284,6 +284,9 @@ pub enum SchemaErrorKind {
     /// Saved segments that contain each other.
     #[error("the saved segment would contain itself: {0}")]
     Cycle(String),
+    /// An expression that could not be read again, because it is too large as text.
+    #[error("the expression cannot be saved: {0}")]
+    Unreadable(Box<ParseError>),
     /// A saved segment that means nothing.
     #[error(transparent)]
     Meaningless(Box<ResolveError>),
@@ -304,6 +307,7 @@ impl SchemaError {
             | SchemaErrorKind::EmptyVocabulary
             | SchemaErrorKind::Scale(_)
             | SchemaErrorKind::Parameters => ErrorCode::TypeMismatch,
+            SchemaErrorKind::Unreadable(_) => ErrorCode::LimitExceeded,
             SchemaErrorKind::Meaningless(error) => {
                 crate::error::code_of_resolve_error(error.kind())
             }
@@ -324,6 +328,7 @@ impl SchemaError {
             | SchemaErrorKind::EmptyVocabulary
             | SchemaErrorKind::Scale(_)
             | SchemaErrorKind::Parameters
+            | SchemaErrorKind::Unreadable(_)
             | SchemaErrorKind::Cycle(_) => self.span.filter(|span| *span != Span::default()),
         }
     }
@@ -346,6 +351,7 @@ impl SchemaError {
             | SchemaErrorKind::EmptyVocabulary
             | SchemaErrorKind::Scale(_)
             | SchemaErrorKind::Parameters
+            | SchemaErrorKind::Unreadable(_)
             | SchemaErrorKind::Cycle(_) => None,
         }
     }

@@ -1,8 +1,10 @@
 //! Saved segments: defined, replaced and changed, as long as they mean something by themselves.
 
 use tessera_query_lang::{
+    Limits,
     ast::{Expr, SavedSegment, Spanned},
     name::Name,
+    parse_expr,
 };
 
 use super::{
@@ -69,10 +71,11 @@ impl Planner<'_> {
     ) -> Result<Planned, Error> {
         let notes = check_notes(notes_before, notes)?;
         self.check_filter(id, name, filter)?;
+        let text = readable_text(name, filter)?;
         let segment = SegmentDefinition {
             id,
             name: name.node.clone(),
-            text: filter.to_string(),
+            text,
             notes,
         };
         Ok(Planned::put(
@@ -104,5 +107,17 @@ impl Planner<'_> {
             .expr(filter)
             .map(|_| ())
             .map_err(meaningless)
+    }
+}
+
+/// The printed expression, which must be within the limits of what can be read again.
+fn readable_text(name: &Spanned<Name>, filter: &Expr) -> Result<String, Error> {
+    let text = filter.to_string();
+    match parse_expr(&text, &Limits::default()) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(refuse(
+            SchemaErrorKind::Unreadable(Box::new(error)),
+            name.span,
+        )),
     }
 }

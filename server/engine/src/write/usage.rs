@@ -106,12 +106,8 @@ impl Names {
 
 /// The names in a saved segment.
 pub(super) fn names_of_segment(segment: &SegmentDefinition) -> Result<Names, ParseError> {
-    // It was within the limits when it was saved, and printing may have lengthened it.
-    let limits = Limits {
-        text_bytes_max: usize::MAX,
-        ..Limits::default()
-    };
-    Ok(Names::of(&parse_expr(&segment.text, &limits)?))
+    // Within these limits when it was saved.
+    Ok(Names::of(&parse_expr(&segment.text, &Limits::default())?))
 }
 
 /// The saved segments that name something, as a list for people; `None` when none does. One

@@ -1,5 +1,7 @@
 //! Changes of the definitions, allowed and refused.
 
+use tessera_query_lang::{ast, name::Name};
+
 use super::*;
 
 #[track_caller]
@@ -184,6 +186,18 @@ fn saved_segments_mean_something_by_themselves() {
         .define("SAVE SEGMENT s OWNER \"ann\" AS NOT tag:a")
         .unwrap();
     fixture.define("SAVE SEGMENT s AS ALL").unwrap();
+    // A program may build what the parser would not take.
+    let name = ast::Spanned::synthetic(Name::new("deep").unwrap());
+    let filter = (0..200).fold(ast::Expr::All, |inner, _| ast::Expr::Not(Box::new(inner)));
+    let saved = ast::SavedSegment {
+        name,
+        notes: ast::Notes::default(),
+        filter,
+    };
+    let deep = fixture
+        .db()
+        .change_schema(SchemaStatement::SaveSegment(saved));
+    refused(deep, ErrorCode::LimitExceeded, "cannot be saved");
     let view = fixture.db().view();
     let segment = view.schema().segment("s").unwrap();
     assert_eq!(
