@@ -17,10 +17,16 @@ impl Answers {
     /// When the file is not there or has another shape.
     pub fn read(directory: &Path) -> Self {
         let path = directory.join("answers.json");
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let file: Value = serde_json::from_str(&text).expect("answers.json is JSON");
         let answers = file["answers"].as_array().expect("a list of answers");
-        Self(answers.iter().map(|answer| (id_of(answer), rows_of(&answer["result"]))).collect())
+        Self(
+            answers
+                .iter()
+                .map(|answer| (id_of(answer), rows_of(&answer["result"])))
+                .collect(),
+        )
     }
 
     /// The rows of an answer; a lone number is one row of one column.
@@ -43,7 +49,10 @@ fn id_of(answer: &Value) -> String {
 
 fn rows_of(result: &Value) -> Vec<Vec<Value>> {
     match result {
-        Value::Array(rows) => rows.iter().map(|row| row.as_array().expect("a row").clone()).collect(),
+        Value::Array(rows) => rows
+            .iter()
+            .map(|row| row.as_array().expect("a row").clone())
+            .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
             vec![vec![result.clone()]]
         }

@@ -14,15 +14,25 @@ use tessera_query_lang::{Limits, parse_statement, split_statements};
 /// # Panics
 /// When that does not hold.
 pub fn parser(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
     let limits = Limits::default();
     split_statements(text);
     match parse_statement(text, &limits) {
         Ok(statement) => {
             let printed = statement.to_string();
             let again = parse_statement(&printed, &limits);
-            assert_eq!(again.as_ref(), Ok(&statement), "{text:?} printed as {printed:?}");
-            assert_eq!(again.map(|again| again.to_string()), Ok(printed), "{text:?}");
+            assert_eq!(
+                again.as_ref(),
+                Ok(&statement),
+                "{text:?} printed as {printed:?}"
+            );
+            assert_eq!(
+                again.map(|again| again.to_string()),
+                Ok(printed),
+                "{text:?}"
+            );
         }
         Err(error) => {
             assert!(error.span.end as usize <= text.len(), "{text:?}: {error:?}");
@@ -38,7 +48,9 @@ pub fn parser(bytes: &[u8]) {
 /// # Panics
 /// When that does not hold.
 pub fn frame_decoder(bytes: &[u8]) {
-    let Some((piece, stream)) = bytes.split_first() else { return };
+    let Some((piece, stream)) = bytes.split_first() else {
+        return;
+    };
     let piece = usize::from(*piece).max(1);
     let mut whole = FrameDecoder::new(1 << 20);
     whole.feed(stream);
@@ -95,8 +107,11 @@ pub fn message_decoder(bytes: &[u8]) {
 /// # Panics
 /// When that does not hold.
 pub fn fragment_decoder(bytes: &[u8]) {
-    let Ok(fragment) = Fragment::from_portable(bytes.to_vec()) else { return };
-    let peer = roaring::RoaringBitmap::deserialize_from(bytes).expect("the peer takes what we take");
+    let Ok(fragment) = Fragment::from_portable(bytes.to_vec()) else {
+        return;
+    };
+    let peer =
+        roaring::RoaringBitmap::deserialize_from(bytes).expect("the peer takes what we take");
     assert_eq!(fragment.cardinality(), peer.len());
     assert!(fragment.iter().eq(peer.iter()));
     let again = Fragment::from_sorted(fragment.iter()).expect("sorted");

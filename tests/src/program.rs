@@ -28,7 +28,11 @@ impl Run {
     /// # Panics
     /// When it was another.
     pub fn well(self) -> Self {
-        assert_eq!(self.status, 0, "standard error: {}\nstandard output: {}", self.complaints, self.output);
+        assert_eq!(
+            self.status, 0,
+            "standard error: {}\nstandard output: {}",
+            self.complaints, self.output
+        );
         self
     }
 }
@@ -41,7 +45,10 @@ pub fn command(server: SocketAddr, arguments: &[impl AsRef<OsStr>]) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("TESSERA_CONNECT", server.to_string()).env("NO_COLOR", "1").args(arguments);
+    command
+        .env("TESSERA_CONNECT", server.to_string())
+        .env("NO_COLOR", "1")
+        .args(arguments);
     command
 }
 

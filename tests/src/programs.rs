@@ -29,7 +29,11 @@ fn built() -> &'static (PathBuf, PathBuf) {
         let profile = profile_directory();
         let programs = (profile.join("tessera-server"), profile.join("tessera"));
         if !programs.0.exists() || !programs.1.exists() {
-            build(profile.parent().expect("a profile's folder is in the target's"));
+            build(
+                profile
+                    .parent()
+                    .expect("a profile's folder is in the target's"),
+            );
         }
         programs
     })
@@ -39,7 +43,9 @@ fn built() -> &'static (PathBuf, PathBuf) {
 fn profile_directory() -> PathBuf {
     let test = env::current_exe().expect("a running test has a path");
     let deps = test.parent().expect("a program is in a folder");
-    deps.parent().expect("deps is in the profile's folder").to_path_buf()
+    deps.parent()
+        .expect("deps is in the profile's folder")
+        .to_path_buf()
 }
 
 fn build(target_directory: &Path) {

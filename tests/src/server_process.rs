@@ -53,7 +53,8 @@ impl ServerProcess {
     pub fn start_with(data_dir: &Path, flags: &[&str]) -> Self {
         let mut command = command(data_dir);
         command.args(flags);
-        Self::spawn(command).unwrap_or_else(|failure| panic!("the server did not start: {}", failure.log))
+        Self::spawn(command)
+            .unwrap_or_else(|failure| panic!("the server did not start: {}", failure.log))
     }
 
     /// Starts whatever the command says and waits for its address.
@@ -75,12 +76,19 @@ impl ServerProcess {
                 Ok(line) => {
                     if let Some(address) = line.strip_prefix("listening on ") {
                         let address = address.trim().parse().expect("an address");
-                        return Ok(Self { child, address, log });
+                        return Ok(Self {
+                            child,
+                            address,
+                            log,
+                        });
                     }
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => {
                     let status = child.wait().expect("the server ends");
-                    return Err(StartFailure { status, log: log.iter().collect::<Vec<_>>().join("\n") });
+                    return Err(StartFailure {
+                        status,
+                        log: log.iter().collect::<Vec<_>>().join("\n"),
+                    });
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     child.kill().expect("a child can be killed");
@@ -105,7 +113,10 @@ impl ServerProcess {
     /// # Panics
     /// When the system cannot tell.
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a child can be waited for").is_none()
+        self.child
+            .try_wait()
+            .expect("a child can be waited for")
+            .is_none()
     }
 
     /// Sends it a signal.
@@ -144,7 +155,10 @@ impl ServerProcess {
         let mut log = String::new();
         // Standard error ends with the process: no need to poll.
         loop {
-            match self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .log
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => {
                     log.push_str(&line);
                     log.push('\n');
@@ -169,7 +183,10 @@ impl Drop for ServerProcess {
 /// environment's own settings.
 pub fn command(data_dir: &Path) -> Command {
     let mut command = bare_command();
-    command.arg("--data-dir").arg(data_dir).args(["--listen", "127.0.0.1:0"]);
+    command
+        .arg("--data-dir")
+        .arg(data_dir)
+        .args(["--listen", "127.0.0.1:0"]);
     command
 }
 

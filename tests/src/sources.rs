@@ -19,7 +19,9 @@ pub fn credit_customers() -> PathBuf {
 
 /// A mapping of this folder, for `tessera import --mapping`.
 pub fn mapping(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mappings").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("data/mappings")
+        .join(name)
 }
 
 /// The folder of a data set that may not be carried in the repository, when it is there.
@@ -59,8 +61,15 @@ impl Table {
         let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut reader = csv::Reader::from_reader(GzDecoder::new(file));
         let headers = reader.headers().expect("a header row");
-        let columns = headers.iter().enumerate().map(|(at, name)| (name.to_owned(), at)).collect();
-        let rows = reader.records().collect::<Result<_, _>>().expect("rows of CSV");
+        let columns = headers
+            .iter()
+            .enumerate()
+            .map(|(at, name)| (name.to_owned(), at))
+            .collect();
+        let rows = reader
+            .records()
+            .collect::<Result<_, _>>()
+            .expect("rows of CSV");
         Self { columns, rows }
     }
 
@@ -69,13 +78,22 @@ impl Table {
     /// # Panics
     /// When there is no such column.
     pub fn select<const N: usize>(&self, names: [&str; N]) -> impl Iterator<Item = [&str; N]> {
-        let places = names.map(|name| *self.columns.get(name).unwrap_or_else(|| panic!("no column {name}")));
-        self.rows.iter().map(move |row| places.map(|place| &row[place]))
+        let places = names.map(|name| {
+            *self
+                .columns
+                .get(name)
+                .unwrap_or_else(|| panic!("no column {name}"))
+        });
+        self.rows
+            .iter()
+            .map(move |row| places.map(|place| &row[place]))
     }
 }
 
 /// The months of the bank's statements.
-const MONTHS: [&str; 6] = ["2005-04", "2005-05", "2005-06", "2005-07", "2005-08", "2005-09"];
+const MONTHS: [&str; 6] = [
+    "2005-04", "2005-05", "2005-06", "2005-07", "2005-08", "2005-09",
+];
 
 /// One customer's half year.
 #[derive(Debug, Default, Clone)]
@@ -93,7 +111,8 @@ impl HalfYear {
 
     /// Paid in the first three months, and in none of the last three.
     fn is_silent(&self) -> bool {
-        self.paid[..3].iter().any(|amount| *amount > 0) && self.paid[3..].iter().all(|amount| *amount == 0)
+        self.paid[..3].iter().any(|amount| *amount > 0)
+            && self.paid[3..].iter().all(|amount| *amount == 0)
     }
 }
 
@@ -105,10 +124,21 @@ impl HalfYear {
 pub fn credit_profile() -> String {
     let statements = Table::read(&credit_customers().join("statements.csv.gz"));
     let mut customers: BTreeMap<u32, HalfYear> = BTreeMap::new();
-    let columns = ["customer_id", "month", "repayment_status", "bill_amount", "payment_amount"];
+    let columns = [
+        "customer_id",
+        "month",
+        "repayment_status",
+        "bill_amount",
+        "payment_amount",
+    ];
     for [customer, month, status, bill, paid] in statements.select(columns) {
-        let at = MONTHS.iter().position(|known| *known == month).expect("a month of 2005");
-        let half_year = customers.entry(customer.parse().expect("a number")).or_default();
+        let at = MONTHS
+            .iter()
+            .position(|known| *known == month)
+            .expect("a month of 2005");
+        let half_year = customers
+            .entry(customer.parse().expect("a number"))
+            .or_default();
         half_year.bill[at] = bill.parse().expect("a number");
         half_year.paid[at] = paid.parse().expect("a number");
         half_year.repayment_status[at] = status.parse().expect("a number");
@@ -137,7 +167,12 @@ fn profile_row(customer: u32, half_year: &HalfYear) -> String {
     fields.push(half_year.paid.iter().sum());
     fields.push(i64::from(half_year.is_active()));
     fields.push(i64::from(half_year.is_silent()));
-    fields.iter().map(i64::to_string).collect::<Vec<_>>().join(",") + "\n"
+    fields
+        .iter()
+        .map(i64::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
+        + "\n"
 }
 
 /// The learners' modules and hand-ins as one row a learner: `id_student`, `modules` (joined by
@@ -150,16 +185,26 @@ pub fn learners_history(directory: &Path) -> String {
     let mut learners: BTreeMap<u32, LearnerHistory> = BTreeMap::new();
     let enrolments = Table::read(&directory.join("enrolments.csv.gz"));
     for [learner, module] in enrolments.select(["id_student", "code_module"]) {
-        let history = learners.entry(learner.parse().expect("a number")).or_default();
+        let history = learners
+            .entry(learner.parse().expect("a number"))
+            .or_default();
         history.modules.insert(module.to_owned());
     }
     let submissions = Table::read(&directory.join("submissions.csv.gz"));
     for [learner, date] in submissions.select(["id_student", "approx_date"]) {
-        learners.entry(learner.parse().expect("a number")).or_default().hand_in(date);
+        learners
+            .entry(learner.parse().expect("a number"))
+            .or_default()
+            .hand_in(date);
     }
     let mut table = "id_student,modules,submissions,last_submission_before_2015_03\n".to_owned();
     for (learner, history) in &learners {
-        let modules = history.modules.iter().cloned().collect::<Vec<_>>().join(";");
+        let modules = history
+            .modules
+            .iter()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(";");
         let (count, last) = (history.submissions, &history.last_before_march_2015);
         table.push_str(&format!("{learner},{modules},{count},{last}\n"));
     }
@@ -192,8 +237,12 @@ impl LearnerHistory {
 pub fn shoppers_history(directory: &Path) -> String {
     let mut shoppers: BTreeMap<u32, (u32, String, i64)> = BTreeMap::new();
     let orders = Table::read(&directory.join("orders.csv.gz"));
-    for [shopper, time, amount, cancelled] in orders.select(["customer_id", "timestamp", "amount_milli", "cancelled"]) {
-        let history = shoppers.entry(shopper.parse().expect("a number")).or_default();
+    for [shopper, time, amount, cancelled] in
+        orders.select(["customer_id", "timestamp", "amount_milli", "cancelled"])
+    {
+        let history = shoppers
+            .entry(shopper.parse().expect("a number"))
+            .or_default();
         history.2 += amount.parse::<i64>().expect("a number");
         if cancelled == "0" {
             history.0 += 1;
@@ -207,7 +256,9 @@ pub fn shoppers_history(directory: &Path) -> String {
         let zone = if last.is_empty() { "" } else { "Z" };
         let sign = if *milli < 0 { "-" } else { "" };
         let (pounds, rest) = (milli.unsigned_abs() / 1000, milli.unsigned_abs() % 1000);
-        table.push_str(&format!("{shopper},{orders},{last}{zone},{sign}{pounds}.{rest:03}\n"));
+        table.push_str(&format!(
+            "{shopper},{orders},{last}{zone},{sign}{pounds}.{rest:03}\n"
+        ));
     }
     table
 }

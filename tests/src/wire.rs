@@ -15,8 +15,8 @@ use tessera_protocol::{
     frame::{FRAME_BYTES_LIMIT, FrameDecoder},
     handshake::hello,
     message::{
-        ClientMessage, Column, Datum, Failure, FailureCode, Mutation, Parameter, Request, RequestBody, RequestId,
-        ServerMessage, Summary, UnknownTags,
+        ClientMessage, Column, Datum, Failure, FailureCode, Mutation, Parameter, Request,
+        RequestBody, RequestId, ServerMessage, Summary, UnknownTags,
     },
 };
 
@@ -98,7 +98,11 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, frames: FrameDecoder::new(FRAME_BYTES_LIMIT), next_id: 0 })
+        Ok(Self {
+            stream,
+            frames: FrameDecoder::new(FRAME_BYTES_LIMIT),
+            next_id: 0,
+        })
     }
 
     /// The socket, for bytes that are no messages.
@@ -133,7 +137,11 @@ impl Wire {
                 return Ok(decode_server(&frame).expect("a message from the server"));
             }
             let read = self.stream.read(&mut chunk).inspect_err(|error| {
-                assert_ne!(error.kind(), io::ErrorKind::WouldBlock, "the server says nothing");
+                assert_ne!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock,
+                    "the server says nothing"
+                );
             })?;
             if read == 0 {
                 return Err(WireError::Lost(io::ErrorKind::UnexpectedEof.into()));
@@ -149,7 +157,12 @@ impl Wire {
     pub fn ask(&mut self, body: RequestBody) -> Result<RequestId, WireError> {
         let id = RequestId(self.next_id);
         self.next_id += 1;
-        self.send(&ClientMessage::Request(Request { id, deadline_ms: 0, rows_messages_credit: u32::MAX, body }))?;
+        self.send(&ClientMessage::Request(Request {
+            id,
+            deadline_ms: 0,
+            rows_messages_credit: u32::MAX,
+            body,
+        }))?;
         Ok(id)
     }
 
@@ -162,13 +175,17 @@ impl Wire {
         let mut answer = Answer::default();
         loop {
             match self.receive()? {
-                ServerMessage::Header { id, columns, .. } if id == asked => answer.columns = columns,
+                ServerMessage::Header { id, columns, .. } if id == asked => {
+                    answer.columns = columns
+                }
                 ServerMessage::Rows { id, rows } if id == asked => answer.rows.extend(rows),
                 ServerMessage::End { id, summary } if id == asked => {
                     answer.summary = summary;
                     return Ok(answer);
                 }
-                ServerMessage::Failed { id, failure } if id == asked => return Err(WireError::Refused(failure)),
+                ServerMessage::Failed { id, failure } if id == asked => {
+                    return Err(WireError::Refused(failure));
+                }
                 ServerMessage::Refused(failure) => return Err(WireError::Refused(failure)),
                 ServerMessage::Header { .. }
                 | ServerMessage::Rows { .. }
@@ -200,12 +217,22 @@ impl Wire {
     ///
     /// # Errors
     /// The server refused it, or the connection is gone.
-    pub fn execute_with(&mut self, statement: &str, parameters: &[(&str, Datum)]) -> Result<Answer, WireError> {
+    pub fn execute_with(
+        &mut self,
+        statement: &str,
+        parameters: &[(&str, Datum)],
+    ) -> Result<Answer, WireError> {
         let parameters = parameters
             .iter()
-            .map(|(name, value)| Parameter { name: (*name).to_owned(), value: value.clone() })
+            .map(|(name, value)| Parameter {
+                name: (*name).to_owned(),
+                value: value.clone(),
+            })
             .collect();
-        self.request(RequestBody::Execute { statement: statement.to_owned(), parameters })
+        self.request(RequestBody::Execute {
+            statement: statement.to_owned(),
+            parameters,
+        })
     }
 
     /// Runs `COUNT expression`.
@@ -230,12 +257,20 @@ impl Wire {
     ///
     /// # Errors
     /// The server refused them, or the connection is gone.
-    pub fn write(&mut self, key: Option<[u8; 16]>, mutations: Vec<Mutation>) -> Result<Answer, WireError> {
+    pub fn write(
+        &mut self,
+        key: Option<[u8; 16]>,
+        mutations: Vec<Mutation>,
+    ) -> Result<Answer, WireError> {
         self.request(write_body(key, mutations))
     }
 }
 
 /// A write that refuses unknown tags.
 pub fn write_body(idempotency_key: Option<[u8; 16]>, mutations: Vec<Mutation>) -> RequestBody {
-    RequestBody::Write { idempotency_key, unknown_tags: UnknownTags::Refuse, mutations }
+    RequestBody::Write {
+        idempotency_key,
+        unknown_tags: UnknownTags::Refuse,
+        mutations,
+    }
 }

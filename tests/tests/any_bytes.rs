@@ -10,7 +10,8 @@ use tessera_protocol::{
     codec::{encode_client, encode_server},
     frame::encode_frame,
     message::{
-        ClientMessage, Datum, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage, Summary, UnknownTags,
+        ClientMessage, Datum, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage,
+        Summary, UnknownTags,
     },
 };
 use tessera_tests::{
@@ -40,13 +41,81 @@ fn flipped(mut bytes: Vec<u8>, flips: &[(usize, u8)], length: Option<usize>) -> 
 /// Words and signs of the language, in any order.
 fn words() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
-        "COUNT", "SEGMENT", "DIMENSION", "TAG", "SET", "WHERE", "WITH", "AND", "OR", "NOT", "AT LEAST 2 OF", "ALL",
-        "tag:", "tag:vip", "user:", "group:g", "segment:s", "IS MISSING", "IS NOT PRESENT", "age", "age:18..34", ":",
-        "..", "(", ")", "[", "]", ",", ";", "=", "!=", ">=", "+=", "-=", "*", "$1", "$x", "now-30d", "today", "\"a b\"",
-        "\"", "\\", "42", "-7", "1.5", "2026-01-05", "2026-01-05T10:00:00Z", "true", "LIMIT 5", "ORDER BY", "DESC",
-        "RETURN KEY, TAGS", "MEASURE count, p50(age)", "HAVING count > 3", "TOP 3", "BY month", "SAMPLE 5%", "SEED 7",
-        "DEFINE", "DROP", "ALTER", "GROUP", "ATTRIBUTE", "ENUM (a, b)", "DECIMAL(2)", "IF NOT EXISTS", "EXPLAIN",
-        "SHOW TAGS LIKE", "--", "\n", "高价值", "é", "\u{0}", "did:x", "[since >= now-7d]",
+        "COUNT",
+        "SEGMENT",
+        "DIMENSION",
+        "TAG",
+        "SET",
+        "WHERE",
+        "WITH",
+        "AND",
+        "OR",
+        "NOT",
+        "AT LEAST 2 OF",
+        "ALL",
+        "tag:",
+        "tag:vip",
+        "user:",
+        "group:g",
+        "segment:s",
+        "IS MISSING",
+        "IS NOT PRESENT",
+        "age",
+        "age:18..34",
+        ":",
+        "..",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        ";",
+        "=",
+        "!=",
+        ">=",
+        "+=",
+        "-=",
+        "*",
+        "$1",
+        "$x",
+        "now-30d",
+        "today",
+        "\"a b\"",
+        "\"",
+        "\\",
+        "42",
+        "-7",
+        "1.5",
+        "2026-01-05",
+        "2026-01-05T10:00:00Z",
+        "true",
+        "LIMIT 5",
+        "ORDER BY",
+        "DESC",
+        "RETURN KEY, TAGS",
+        "MEASURE count, p50(age)",
+        "HAVING count > 3",
+        "TOP 3",
+        "BY month",
+        "SAMPLE 5%",
+        "SEED 7",
+        "DEFINE",
+        "DROP",
+        "ALTER",
+        "GROUP",
+        "ATTRIBUTE",
+        "ENUM (a, b)",
+        "DECIMAL(2)",
+        "IF NOT EXISTS",
+        "EXPLAIN",
+        "SHOW TAGS LIKE",
+        "--",
+        "\n",
+        "高价值",
+        "é",
+        "\u{0}",
+        "did:x",
+        "[since >= now-7d]",
     ]);
     prop::collection::vec(word, 0..25).prop_map(|words| words.join(" "))
 }
@@ -76,28 +145,61 @@ fn client_message(seed: u64) -> ClientMessage {
         }
     }
     let body = match generator.step(&model) {
-        Step::Write { mutations, unknown_tags } => {
-            RequestBody::Write { idempotency_key: Some([seed as u8; 16]), unknown_tags, mutations }
-        }
+        Step::Write {
+            mutations,
+            unknown_tags,
+        } => RequestBody::Write {
+            idempotency_key: Some([seed as u8; 16]),
+            unknown_tags,
+            mutations,
+        },
         Step::Statement(statement) => RequestBody::Execute {
             statement: statement.to_string(),
-            parameters: vec![Parameter { name: "1".to_owned(), value: Datum::List(vec!["x".to_owned(); 3]) }],
+            parameters: vec![Parameter {
+                name: "1".to_owned(),
+                value: Datum::List(vec!["x".to_owned(); 3]),
+            }],
         },
         Step::Wait(_) | Step::Restart => RequestBody::Write {
             idempotency_key: None,
             unknown_tags: UnknownTags::Define,
-            mutations: vec![Mutation::Add { user: "u".to_owned(), attribute: "a".to_owned(), values: vec![Datum::Null] }],
+            mutations: vec![Mutation::Add {
+                user: "u".to_owned(),
+                attribute: "a".to_owned(),
+                values: vec![Datum::Null],
+            }],
         },
     };
-    ClientMessage::Request(Request { id: RequestId(seed), deadline_ms: 9, rows_messages_credit: 1, body })
+    ClientMessage::Request(Request {
+        id: RequestId(seed),
+        deadline_ms: 9,
+        rows_messages_credit: 1,
+        body,
+    })
 }
 
 fn server_message(seed: u64) -> ServerMessage {
     let id = RequestId(seed);
-    let row = vec![Datum::Text("u1".to_owned()), Datum::Real(0.5), Datum::Decimal { units: -7, scale: 2 }];
+    let row = vec![
+        Datum::Text("u1".to_owned()),
+        Datum::Real(0.5),
+        Datum::Decimal {
+            units: -7,
+            scale: 2,
+        },
+    ];
     match seed % 3 {
-        0 => ServerMessage::Rows { id, rows: vec![row; 5] },
-        1 => ServerMessage::End { id, summary: Summary { cursor: Some("c".to_owned()), ..Summary::default() } },
+        0 => ServerMessage::Rows {
+            id,
+            rows: vec![row; 5],
+        },
+        1 => ServerMessage::End {
+            id,
+            summary: Summary {
+                cursor: Some("c".to_owned()),
+                ..Summary::default()
+            },
+        },
         _ => ServerMessage::Closing,
     }
 }

@@ -1,14 +1,18 @@
 //! The client crate against a real server: one connection shared by many tasks, streams, bulk
 //! writing, and a server that goes away and comes back.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use futures_util::StreamExt;
 use tessera_client::{
-    BulkOptions, Client, ClientOptions, Datum, DimensionQuery, Error, FailureCode, Measure, Mutation, SegmentQuery,
-    UnknownTags,
+    BulkOptions, Client, ClientOptions, Datum, DimensionQuery, Error, FailureCode, Measure,
+    Mutation, SegmentQuery, UnknownTags,
     expr::{all, attribute, not, tag},
 };
 use tessera_tests::server_process::{ServerProcess, bare_command};
@@ -16,23 +20,53 @@ use tessera_tests::server_process::{ServerProcess, bare_command};
 const USERS: u32 = 20_000;
 
 async fn connect(server: SocketAddr) -> Client {
-    Client::connect(server.to_string(), ClientOptions::default()).await.unwrap()
+    Client::connect(server.to_string(), ClientOptions::default())
+        .await
+        .unwrap()
 }
 
 async fn load(client: &Client) {
-    client.execute("DEFINE ATTRIBUTE age INTEGER", ()).await.unwrap();
-    let options = BulkOptions { unknown_tags: UnknownTags::Define, batch_mutations_max: 500, ..BulkOptions::default() };
+    client
+        .execute("DEFINE ATTRIBUTE age INTEGER", ())
+        .await
+        .unwrap();
+    let options = BulkOptions {
+        unknown_tags: UnknownTags::Define,
+        batch_mutations_max: 500,
+        ..BulkOptions::default()
+    };
     let mut bulk = client.bulk(&options);
     for number in 0..USERS {
         let user = format!("u{number}");
         // Two rows are bad; the others of their batches are not.
-        let age = if number % 10_000 == 77 { Datum::Text("old".to_owned()) } else { Datum::from(number % 100) };
-        bulk.push(Mutation::Set { user: user.clone(), values: vec![("age".to_owned(), age)] }).await.unwrap();
-        bulk.push(Mutation::Tag { user, tags: vec![format!("cohort-{}", number % 7)] }).await.unwrap();
+        let age = if number % 10_000 == 77 {
+            Datum::Text("old".to_owned())
+        } else {
+            Datum::from(number % 100)
+        };
+        bulk.push(Mutation::Set {
+            user: user.clone(),
+            values: vec![("age".to_owned(), age)],
+        })
+        .await
+        .unwrap();
+        bulk.push(Mutation::Tag {
+            user,
+            tags: vec![format!("cohort-{}", number % 7)],
+        })
+        .await
+        .unwrap();
     }
     let report = bulk.finish().await;
-    assert_eq!((report.totals.given, report.totals.applied), (u64::from(USERS) * 2, u64::from(USERS) * 2 - 2));
-    let refused: Vec<&Mutation> = report.refusals.iter().map(|refusal| &refusal.mutation).collect();
+    assert_eq!(
+        (report.totals.given, report.totals.applied),
+        (u64::from(USERS) * 2, u64::from(USERS) * 2 - 2)
+    );
+    let refused: Vec<&Mutation> = report
+        .refusals
+        .iter()
+        .map(|refusal| &refusal.mutation)
+        .collect();
     assert_eq!(refused.len(), 2, "{refused:?}");
     assert!(report.failures.is_empty(), "{:?}", report.failures);
 }
@@ -47,7 +81,9 @@ async fn many_tasks_share_one_connection() {
         .map(|number| {
             let client = client.clone();
             tokio::spawn(async move {
-                let who = attribute("age").from(number % 100).and(not(tag("cohort-3")));
+                let who = attribute("age")
+                    .from(number % 100)
+                    .and(not(tag("cohort-3")));
                 client.count(&who).await.unwrap()
             })
         })
@@ -59,8 +95,25 @@ async fn many_tasks_share_one_connection() {
         });
         assert_eq!(task.await.unwrap(), expected.count() as u64, "{number}");
     }
-    let groups = client.dimension(&DimensionQuery::new().by_tags_like(["cohort-*"]).measure(Measure::Count)).await;
-    let counted: i64 = groups.unwrap().rows.iter().map(|row| if let Datum::Integer(count) = row[1] { count } else { 0 }).sum();
+    let groups = client
+        .dimension(
+            &DimensionQuery::new()
+                .by_tags_like(["cohort-*"])
+                .measure(Measure::Count),
+        )
+        .await;
+    let counted: i64 = groups
+        .unwrap()
+        .rows
+        .iter()
+        .map(|row| {
+            if let Datum::Integer(count) = row[1] {
+                count
+            } else {
+                0
+            }
+        })
+        .sum();
     assert_eq!(counted, i64::from(USERS));
 }
 
@@ -70,7 +123,10 @@ async fn a_segment_is_a_stream_and_can_be_left() {
     let server = ServerProcess::start(directory.path());
     let client = connect(server.address()).await;
     load(&client).await;
-    let mut users = client.segment(&SegmentQuery::new(all()).returning(["age"])).await.unwrap();
+    let mut users = client
+        .segment(&SegmentQuery::new(all()).returning(["age"]))
+        .await
+        .unwrap();
     let mut seen = BTreeSet::new();
     while let Some(user) = users.next().await {
         assert!(seen.insert(user.unwrap().key));
@@ -101,15 +157,39 @@ async fn no_name_and_no_value_breaks_out() {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(directory.path());
     let client = connect(server.address()).await;
-    client.execute("DEFINE ATTRIBUTE email TEXT", ()).await.unwrap();
+    client
+        .execute("DEFINE ATTRIBUTE email TEXT", ())
+        .await
+        .unwrap();
     client.tag("someone", ["vip"]).await.unwrap_err();
-    for sly in ["\" OR ALL OR tag:\"x", "x; DELETE USER someone", "$1", "*", "a\\", "tag:vip", "line\u{2028}"] {
-        client.execute("DEFINE TAG x IF NOT EXISTS", ()).await.unwrap();
+    for sly in [
+        "\" OR ALL OR tag:\"x",
+        "x; DELETE USER someone",
+        "$1",
+        "*",
+        "a\\",
+        "tag:vip",
+        "line\u{2028}",
+    ] {
+        client
+            .execute("DEFINE TAG x IF NOT EXISTS", ())
+            .await
+            .unwrap();
         client.set("someone", [("email", sly)]).await.unwrap();
-        assert_eq!(client.count(&attribute("email").is(sly)).await.unwrap(), 1, "{sly}");
-        assert_eq!(client.count(&attribute("email").is("x")).await.unwrap(), 0, "{sly}");
+        assert_eq!(
+            client.count(&attribute("email").is(sly)).await.unwrap(),
+            1,
+            "{sly}"
+        );
+        assert_eq!(
+            client.count(&attribute("email").is("x")).await.unwrap(),
+            0,
+            "{sly}"
+        );
         match client.count(&tag(sly)).await {
-            Err(Error::Refused(failure)) => assert_eq!(failure.code, FailureCode::UnknownName, "{sly}"),
+            Err(Error::Refused(failure)) => {
+                assert_eq!(failure.code, FailureCode::UnknownName, "{sly}")
+            }
             other => panic!("{sly}: {other:?}"),
         }
     }
@@ -125,9 +205,17 @@ async fn a_client_outlives_the_server() {
     let address = server.address();
     server.kill();
     let mut again = bare_command();
-    again.arg("--data-dir").arg(directory.path()).arg("--listen").arg(address.to_string());
+    again
+        .arg("--data-dir")
+        .arg(directory.path())
+        .arg("--listen")
+        .arg(address.to_string());
     let server = ServerProcess::spawn(again).unwrap();
-    assert_eq!(client.count(&tag("vip")).await.unwrap(), 1, "reading is repeated by itself");
+    assert_eq!(
+        client.count(&tag("vip")).await.unwrap(),
+        1,
+        "reading is repeated by itself"
+    );
     client.tag("b", ["vip"]).await.unwrap();
     assert_eq!(client.count(&tag("vip")).await.unwrap(), 2);
     drop(server);

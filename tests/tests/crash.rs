@@ -5,7 +5,12 @@
 //! did not see. After each kill the store must agree with the ledgers, in the users' records, in
 //! the bitmaps and in the columns.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -57,8 +62,14 @@ impl Round {
         let mutations = self.users().flat_map(|user| {
             let number = Datum::Integer(i64::try_from(self.number).unwrap());
             [
-                Mutation::Set { user: user.clone(), values: vec![("round".to_owned(), number)] },
-                Mutation::Tag { user, tags: vec![Self::phase(self.number)] },
+                Mutation::Set {
+                    user: user.clone(),
+                    values: vec![("round".to_owned(), number)],
+                },
+                Mutation::Tag {
+                    user,
+                    tags: vec![Self::phase(self.number)],
+                },
             ]
         });
         RequestBody::Write {
@@ -83,17 +94,28 @@ struct Ledger {
 
 impl Ledger {
     fn acknowledge(&mut self, round: Round, summary: Summary) {
-        self.acknowledged.extend(round.users().map(|user| (user, round.number)));
+        self.acknowledged
+            .extend(round.users().map(|user| (user, round.number)));
         self.last = Some((round, summary));
         self.pending = None;
     }
 }
 
 /// Writes until the connection is lost.
-fn write_until_killed(server: SocketAddr, writer: u64, mut ledger: Ledger, acknowledgements: &Sender<()>) -> Ledger {
-    let Ok(mut wire) = Wire::connect(server) else { return ledger };
+fn write_until_killed(
+    server: SocketAddr,
+    writer: u64,
+    mut ledger: Ledger,
+    acknowledgements: &Sender<()>,
+) -> Ledger {
+    let Ok(mut wire) = Wire::connect(server) else {
+        return ledger;
+    };
     loop {
-        let round = Round { writer, number: ledger.next_number };
+        let round = Round {
+            writer,
+            number: ledger.next_number,
+        };
         ledger.next_number += 1;
         ledger.pending = Some(round);
         match wire.request(round.body()) {
@@ -118,9 +140,16 @@ fn load_and_kill(server: ServerProcess, ledgers: Vec<Ledger>, requests: usize) -
         })
         .collect();
     drop(sender);
-    assert_eq!(receiver.iter().take(requests).count(), requests, "a writer stopped early");
+    assert_eq!(
+        receiver.iter().take(requests).count(),
+        requests,
+        "a writer stopped early"
+    );
     server.kill();
-    writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    writers
+        .into_iter()
+        .map(|writer| writer.join().unwrap())
+        .collect()
 }
 
 /// What the store says of every user: the number and the tags.
@@ -130,23 +159,40 @@ fn stored(wire: &mut Wire) -> BTreeMap<String, (u64, Vec<String>)> {
         .rows
         .into_iter()
         .map(|row| match <[Datum; 3]>::try_from(row).unwrap() {
-            [Datum::Text(key), Datum::Integer(number), Datum::List(tags)] => (key, (u64::try_from(number).unwrap(), tags)),
+            [Datum::Text(key), Datum::Integer(number), Datum::List(tags)] => {
+                (key, (u64::try_from(number).unwrap(), tags))
+            }
             other => panic!("half a user: {other:?}"),
         })
         .collect()
 }
 
 /// Whether the store agrees with a ledger; gives whether the pending request was done.
-fn check_ledger(stored: &BTreeMap<String, (u64, Vec<String>)>, writer: u64, ledger: &Ledger) -> bool {
-    let pending: Vec<String> = ledger.pending.iter().flat_map(|round| round.users()).collect();
+fn check_ledger(
+    stored: &BTreeMap<String, (u64, Vec<String>)>,
+    writer: u64,
+    ledger: &Ledger,
+) -> bool {
+    let pending: Vec<String> = ledger
+        .pending
+        .iter()
+        .flat_map(|round| round.users())
+        .collect();
     let number = |user: &String| stored.get(user).map(|(number, _)| *number);
-    let done = ledger.pending.is_some_and(|round| number(&pending[0]) == Some(round.number));
+    let done = ledger
+        .pending
+        .is_some_and(|round| number(&pending[0]) == Some(round.number));
     for user in (0..USERS).map(|at| format!("w{writer}-{at}")) {
         let expected = match ledger.pending {
             Some(round) if done && pending.contains(&user) => Some(round.number),
             Some(_) | None => ledger.acknowledged.get(&user).copied(),
         };
-        assert_eq!(number(&user), expected, "{user}, with the unanswered {:?} done: {done}", ledger.pending);
+        assert_eq!(
+            number(&user),
+            expected,
+            "{user}, with the unanswered {:?} done: {done}",
+            ledger.pending
+        );
     }
     done
 }
@@ -155,8 +201,15 @@ fn check_ledger(stored: &BTreeMap<String, (u64, Vec<String>)>, writer: u64, ledg
 fn check_derived(wire: &mut Wire, stored: &BTreeMap<String, (u64, Vec<String>)>) {
     for phase in 0..PHASES {
         let tag = Round::phase(phase);
-        let expected = stored.values().filter(|(number, _)| Round::phase(*number) == tag).count();
-        assert_eq!(wire.count(&format!("tag:{tag}")).unwrap(), expected as i64, "{tag}");
+        let expected = stored
+            .values()
+            .filter(|(number, _)| Round::phase(*number) == tag)
+            .count();
+        assert_eq!(
+            wire.count(&format!("tag:{tag}")).unwrap(),
+            expected as i64,
+            "{tag}"
+        );
     }
     for (key, (number, tags)) in stored {
         assert_eq!(tags, &[Round::phase(*number)], "{key}");
@@ -165,11 +218,29 @@ fn check_derived(wire: &mut Wire, stored: &BTreeMap<String, (u64, Vec<String>)>)
     numbers.sort_unstable();
     let middle = numbers.get(numbers.len() / 2).copied().unwrap_or(0);
     let expected = numbers.iter().filter(|number| **number >= middle).count();
-    assert_eq!(wire.count(&format!("round >= {middle}")).unwrap(), expected as i64);
+    assert_eq!(
+        wire.count(&format!("round >= {middle}")).unwrap(),
+        expected as i64
+    );
     assert_eq!(wire.count("ALL").unwrap(), stored.len() as i64);
-    let sum = wire.execute("DIMENSION group:phase MEASURE sum(round)").unwrap();
-    let total: i64 = sum.rows.iter().map(|row| if let Datum::Integer(sum) = row[1] { sum } else { 0 }).sum();
-    assert_eq!(total, numbers.iter().map(|number| *number as i64).sum::<i64>());
+    let sum = wire
+        .execute("DIMENSION group:phase MEASURE sum(round)")
+        .unwrap();
+    let total: i64 = sum
+        .rows
+        .iter()
+        .map(|row| {
+            if let Datum::Integer(sum) = row[1] {
+                sum
+            } else {
+                0
+            }
+        })
+        .sum();
+    assert_eq!(
+        total,
+        numbers.iter().map(|number| *number as i64).sum::<i64>()
+    );
 }
 
 /// Sends again what was sent before the crash: what was acknowledged changes nothing, what was
@@ -194,7 +265,8 @@ fn define(server: SocketAddr) {
     wire.execute("DEFINE ATTRIBUTE round INTEGER").unwrap();
     wire.execute("DEFINE GROUP phase EXCLUSIVE").unwrap();
     for phase in 0..PHASES {
-        wire.execute(&format!("DEFINE TAG phase-{phase} IN GROUP phase")).unwrap();
+        wire.execute(&format!("DEFINE TAG phase-{phase} IN GROUP phase"))
+            .unwrap();
     }
 }
 
@@ -224,5 +296,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_done_by_halves() {
         check_derived(&mut wire, &after);
     }
     let acknowledged: u64 = ledgers.iter().map(|ledger| ledger.next_number).sum();
-    println!("{KILLS} kills, {acknowledged} requests, {done_unanswered} of the unanswered were done");
+    println!(
+        "{KILLS} kills, {acknowledged} requests, {done_unanswered} of the unanswered were done"
+    );
 }

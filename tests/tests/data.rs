@@ -1,6 +1,10 @@
 //! The data carried in the repository is what it says it is.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::{
     fs::{self, File},
@@ -24,8 +28,13 @@ fn the_profile_is_derived_from_the_statements() {
         encoder.finish().unwrap();
     }
     let mut carried = String::new();
-    GzDecoder::new(File::open(&path).unwrap()).read_to_string(&mut carried).unwrap();
-    assert!(carried == derived, "run this test with {WRITE_ANEW}=1 to write profile.csv.gz anew");
+    GzDecoder::new(File::open(&path).unwrap())
+        .read_to_string(&mut carried)
+        .unwrap();
+    assert!(
+        carried == derived,
+        "run this test with {WRITE_ANEW}=1 to write profile.csv.gz anew"
+    );
     assert_eq!(carried.lines().count(), 30_001);
 }
 
@@ -33,8 +42,13 @@ fn the_profile_is_derived_from_the_statements() {
 fn the_answers_and_the_attribution_are_carried_with_the_data() {
     let directory = sources::credit_customers();
     assert_eq!(Answers::read(&directory).ids().count(), 10);
-    let readme = fs::read_to_string(directory.join("README.md")).expect("a README.md beside the data");
-    for part in ["Creative Commons Attribution 4.0", "I-Cheng Yeh", "https://doi.org/10.24432/C55S3H"] {
+    let readme =
+        fs::read_to_string(directory.join("README.md")).expect("a README.md beside the data");
+    for part in [
+        "Creative Commons Attribution 4.0",
+        "I-Cheng Yeh",
+        "https://doi.org/10.24432/C55S3H",
+    ] {
         assert!(readme.contains(part), "{part}");
     }
 }

@@ -1,7 +1,12 @@
 //! Bytes that no honest client sends. Whatever comes, the server lives, answers others meanwhile,
 //! and does not grow.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 mod hostility;
 
@@ -39,7 +44,8 @@ fn populate(wire: &mut Wire) {
 
 fn check_healthy(server: &mut ServerProcess, attack: &str) {
     assert!(server.is_running(), "the server ended during: {attack}");
-    let mut wire = Wire::connect(server.address()).unwrap_or_else(|error| panic!("after {attack}: {error:?}"));
+    let mut wire =
+        Wire::connect(server.address()).unwrap_or_else(|error| panic!("after {attack}: {error:?}"));
     assert_eq!(wire.count("age < 45").unwrap(), 1_010, "after {attack}");
 }
 
@@ -54,12 +60,17 @@ fn no_bytes_stop_the_server_or_make_it_grow() {
     for Attack { name, run } in attacks() {
         let leftovers = run(server.address());
         // While the attackers are still connected, as far as they are.
-        honest.ping().unwrap_or_else(|error| panic!("during {name}: {error:?}"));
+        honest
+            .ping()
+            .unwrap_or_else(|error| panic!("during {name}: {error:?}"));
         assert_eq!(honest.count("age < 45").unwrap(), 1_010, "during {name}");
         drop(leftovers);
         check_healthy(&mut server, name);
         let now = resident_bytes(server.process()).unwrap();
-        assert!(now < before + GROWTH_BYTES_MAX, "{name}: {before} bytes have become {now}");
+        assert!(
+            now < before + GROWTH_BYTES_MAX,
+            "{name}: {before} bytes have become {now}"
+        );
     }
     drop(honest);
     let (status, log) = server.stop();

@@ -6,25 +6,41 @@
 //! `TESSERA_MODEL_SEED=that TESSERA_MODEL_CASES=1` runs this one history alone.
 //! `TESSERA_MODEL_TRACE=1` prints every step.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 mod model_run;
 
 use std::{
     env,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Instant,
 };
 
-use model_run::{History, STEPS_A_HISTORY};
+use jiff::Timestamp;
+use rand::{SeedableRng, rngs::StdRng};
+use tessera_engine::time::ManualClock;
+use tessera_protocol::message::{Datum, Mutation, UnknownTags};
+
+use model_run::{Engine, History, STEPS_A_HISTORY};
 
 const CASES_DEFAULT: u64 = 12_000;
 const SEED_DEFAULT: u64 = 20_261_123;
 
 fn number(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text}")))
+    env::var(variable).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number, not {text}"))
+    })
 }
 
 /// Runs histories one after the other until there are no more, two at a time.
@@ -64,4 +80,19 @@ fn the_engine_answers_as_the_model_does() {
     println!("{histories} histories of {STEPS_A_HISTORY} steps from seed {seed}");
     run_histories(seed, histories);
     println!("took {:.1} s", start.elapsed().as_secs_f64());
+}
+
+/// Found by the model: an empty list of values to add once became a value.
+#[test]
+fn adding_no_values_gives_no_value() {
+    let clock = Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
+    let directory = tempfile::tempdir().unwrap();
+    let mut engine = Engine::open(directory.path(), clock, &mut StdRng::seed_from_u64(1));
+    engine.execute("DEFINE ATTRIBUTE hobbies MULTI").unwrap();
+    let (user, attribute) = ("u".to_owned(), "hobbies".to_owned());
+    let add = Mutation::Add { user, attribute, values: Vec::new() };
+    engine.write(&[add], UnknownTags::Refuse).unwrap();
+    let rows = |engine: &mut Engine, statement: &str| engine.execute(statement).unwrap().rows;
+    assert_eq!(rows(&mut engine, "COUNT hobbies IS PRESENT"), [[Datum::Integer(0)]]);
+    assert_eq!(rows(&mut engine, "SEGMENT ALL RETURN hobbies"), [[Datum::Text("u".to_owned()), Datum::Null]]);
 }

@@ -1,6 +1,11 @@
 //! The `tessera` program against a real server, as scripts and people use it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 mod program_cases;
 
@@ -27,7 +32,12 @@ fn answers_are_written_in_every_format() {
         assert_eq!(run.output, *expected, "{statement} as {format}");
     }
     // Tables are for people: what matters is that everything is there.
-    let table = run(server.address(), &["exec", "DIMENSION city MEASURE count, share"]).well().output;
+    let table = run(
+        server.address(),
+        &["exec", "DIMENSION city MEASURE count, share"],
+    )
+    .well()
+    .output;
     for part in ["city", "count", "paris", "two words", "(missing)"] {
         assert!(table.contains(part), "{part} is not in:\n{table}");
     }
@@ -39,9 +49,17 @@ fn the_exit_status_says_what_went_wrong() {
     populate(server.address());
     for (arguments, status, words) in STATUSES {
         let run = run(server.address(), arguments);
-        assert_eq!(run.status, *status, "{arguments:?}: {}{}", run.output, run.complaints);
+        assert_eq!(
+            run.status, *status,
+            "{arguments:?}: {}{}",
+            run.output, run.complaints
+        );
         for word in *words {
-            assert!(run.complaints.contains(word), "{arguments:?}: {word} is not in: {}", run.complaints);
+            assert!(
+                run.complaints.contains(word),
+                "{arguments:?}: {word} is not in: {}",
+                run.complaints
+            );
         }
     }
     let address = server.address();
@@ -55,12 +73,27 @@ fn parameters_are_values_and_never_text() {
     let (_directory, server) = start();
     populate(server.address());
     let count = |arguments: &[&str]| {
-        let arguments = [&["exec", "COUNT city = $city", "--format", "csv"], arguments].concat();
+        let arguments = [
+            &["exec", "COUNT city = $city", "--format", "csv"],
+            arguments,
+        ]
+        .concat();
         run(server.address(), &arguments).well().output
     };
     assert_eq!(count(&["--param", "city=paris"]), "count\n2\n");
     assert_eq!(count(&["--param", "city=two words"]), "count\n1\n");
-    let sly = run(server.address(), &["exec", "COUNT email = $e", "--param", "e=x OR ALL", "--format", "csv"]).well();
+    let sly = run(
+        server.address(),
+        &[
+            "exec",
+            "COUNT email = $e",
+            "--param",
+            "e=x OR ALL",
+            "--format",
+            "csv",
+        ],
+    )
+    .well();
     assert_eq!(sly.output, "count\n0\n");
 }
 
@@ -102,33 +135,70 @@ const PEOPLE: &str = "id,age,joined,hobbies,plan,paid\n\
     \"c, the third\",,,,gold,1\n";
 
 fn state(server: SocketAddr) -> Vec<serde_json::Value> {
-    rows(server, "SEGMENT ALL RETURN TAGS, age, joined, hobbies ORDER BY KEY")
+    rows(
+        server,
+        "SEGMENT ALL RETURN TAGS, age, joined, hobbies ORDER BY KEY",
+    )
 }
 
 fn field<'a>(run: &'a Run, name: &str) -> &'a str {
-    let line = run.output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let line = run
+        .output
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     line.unwrap_or_else(|| panic!("{name} is not in:\n{}", run.output))
 }
 
 #[test]
 fn importing_twice_changes_nothing() {
     let (directory, server) = start();
-    let (people, mapping) = (file(&directory, "people.csv", PEOPLE), file(&directory, "map.toml", MAPPING));
-    let import = || run(server.address(), &["import", &people, "--mapping", &mapping]).well();
+    let (people, mapping) = (
+        file(&directory, "people.csv", PEOPLE),
+        file(&directory, "map.toml", MAPPING),
+    );
+    let import = || {
+        run(
+            server.address(),
+            &["import", &people, "--mapping", &mapping],
+        )
+        .well()
+    };
     let first = import();
-    assert_eq!((field(&first, "rows"), field(&first, "users changed")), ("3", "3"));
+    assert_eq!(
+        (field(&first, "rows"), field(&first, "users changed")),
+        ("3", "3")
+    );
     let before = state(server.address());
     assert_eq!(before.len(), 3);
     assert_eq!(before[2]["key"], "c, the third");
-    assert_eq!(before[1]["tags"], serde_json::json!(["paying", "plan-gold"]));
+    assert_eq!(
+        before[1]["tags"],
+        serde_json::json!(["paying", "plan-gold"])
+    );
     let second = import();
-    assert_eq!((field(&second, "users changed"), field(&second, "facts changed")), ("0", "0"));
+    assert_eq!(
+        (
+            field(&second, "users changed"),
+            field(&second, "facts changed")
+        ),
+        ("0", "0")
+    );
     assert_eq!(state(server.address()), before);
-    assert!(!Path::new(&format!("{people}.rejects.csv")).exists(), "nothing was rejected");
+    assert!(
+        !Path::new(&format!("{people}.rejects.csv")).exists(),
+        "nothing was rejected"
+    );
     // Another plan replaces the first, and a zero takes the tag away.
-    let moved = file(&directory, "moved.csv", "id,age,joined,hobbies,plan,paid\nb,41,,,free,0\n");
+    let moved = file(
+        &directory,
+        "moved.csv",
+        "id,age,joined,hobbies,plan,paid\nb,41,,,free,0\n",
+    );
     run(server.address(), &["import", &moved, "--mapping", &mapping]).well();
-    assert_eq!(state(server.address())[1]["tags"], serde_json::json!(["plan-free"]));
+    assert_eq!(
+        state(server.address())[1]["tags"],
+        serde_json::json!(["plan-free"])
+    );
 }
 
 #[test]
@@ -141,15 +211,39 @@ fn bad_rows_are_told_written_and_left_out() {
         d,30,2026-13-05,,free,0\n\
         e,31,2026-01-06,,free\n\
         f,32,2026-01-07,golf,gold,1\n";
-    let (people, mapping) = (file(&directory, "people.csv", bad), file(&directory, "map.toml", MAPPING));
+    let (people, mapping) = (
+        file(&directory, "people.csv", bad),
+        file(&directory, "map.toml", MAPPING),
+    );
     let rejects = directory.path().join("rejects.csv");
-    let arguments = ["import", &people, "--mapping", &mapping, "--rejects", rejects.to_str().unwrap()];
+    let arguments = [
+        "import",
+        &people,
+        "--mapping",
+        &mapping,
+        "--rejects",
+        rejects.to_str().unwrap(),
+    ];
     let lenient = run(server.address(), &arguments);
     assert_eq!(field(&lenient, "rejected"), "4", "{}", lenient.complaints);
-    let keys: Vec<_> = state(server.address()).iter().map(|row| row["key"].clone()).collect();
+    let keys: Vec<_> = state(server.address())
+        .iter()
+        .map(|row| row["key"].clone())
+        .collect();
     assert_eq!(keys, ["a", "f"]);
-    for word in ["line 3", "column age", "line 4", "line 5", "column joined", "line 6"] {
-        assert!(lenient.complaints.contains(word), "{word} is not in:\n{}", lenient.complaints);
+    for word in [
+        "line 3",
+        "column age",
+        "line 4",
+        "line 5",
+        "column joined",
+        "line 6",
+    ] {
+        assert!(
+            lenient.complaints.contains(word),
+            "{word} is not in:\n{}",
+            lenient.complaints
+        );
     }
     let rejected = fs::read_to_string(&rejects).unwrap();
     assert_eq!(rejected.lines().count(), 5, "{rejected}");
@@ -157,7 +251,11 @@ fn bad_rows_are_told_written_and_left_out() {
 
     let strict = run(server.address(), &[&arguments[..], &["--strict"]].concat());
     assert_eq!(strict.status, 1, "{}", strict.complaints);
-    assert!(strict.complaints.contains("line 3"), "{}", strict.complaints);
+    assert!(
+        strict.complaints.contains("line 3"),
+        "{}",
+        strict.complaints
+    );
 }
 
 #[test]
@@ -170,9 +268,19 @@ fn files_may_be_packed_json_or_on_standard_input() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, PEOPLE.as_bytes()).unwrap();
     let packed = packed.finish().unwrap();
-    let arguments = ["import", "-", "--mapping", &mapping, "--rejects", "/dev/null"];
+    let arguments = [
+        "import",
+        "-",
+        "--mapping",
+        &mapping,
+        "--rejects",
+        "/dev/null",
+    ];
     run_with_input(server.address(), &arguments, &packed).well();
-    let keys: Vec<_> = state(server.address()).iter().map(|row| row["key"].clone()).collect();
+    let keys: Vec<_> = state(server.address())
+        .iter()
+        .map(|row| row["key"].clone())
+        .collect();
     assert_eq!(keys, ["a", "b", "c, the third", "j"]);
 }
 
@@ -181,10 +289,18 @@ fn a_mapping_is_proposed_and_can_be_used() {
     let (directory, server) = start();
     let people = file(&directory, "people.csv", PEOPLE);
     let proposed = run(server.address(), &["import", &people, "--infer"]).well();
-    assert!(proposed.output.contains("key = \"id\""), "{}", proposed.output);
+    assert!(
+        proposed.output.contains("key = \"id\""),
+        "{}",
+        proposed.output
+    );
     assert_eq!(rows(server.address(), "COUNT ALL")[0]["count"], 0);
     let mapping = file(&directory, "proposed.toml", &proposed.output);
-    run(server.address(), &["import", &people, "--mapping", &mapping]).well();
+    run(
+        server.address(),
+        &["import", &people, "--mapping", &mapping],
+    )
+    .well();
     assert_eq!(rows(server.address(), "COUNT age >= 30")[0]["count"], 2);
 }
 
@@ -193,12 +309,26 @@ fn a_segment_is_exported_whole() {
     let (directory, server) = start();
     populate(server.address());
     let path = directory.path().join("out.csv");
-    let arguments = ["export", "SEGMENT ALL RETURN age, city ORDER BY KEY", "--to", path.to_str().unwrap()];
+    let arguments = [
+        "export",
+        "SEGMENT ALL RETURN age, city ORDER BY KEY",
+        "--to",
+        path.to_str().unwrap(),
+    ];
     run(server.address(), &arguments).well();
     let expected = "key,age,city\nada,36,paris\nbob,17,paris\ncleo,52,two words\ndan,,\n";
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     let packed = directory.path().join("out.jsonl.gz");
-    run(server.address(), &["export", "SEGMENT age >= 18", "--to", packed.to_str().unwrap()]).well();
+    run(
+        server.address(),
+        &[
+            "export",
+            "SEGMENT age >= 18",
+            "--to",
+            packed.to_str().unwrap(),
+        ],
+    )
+    .well();
     let mut text = String::new();
     let mut reader = flate2::read::GzDecoder::new(fs::File::open(&packed).unwrap());
     std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
@@ -222,6 +352,10 @@ fn statements_come_on_standard_input_too() {
     let script = b"COUNT ALL;\nCOUNT city:paris\n  AND age >= 18;\n";
     let run = run_with_input(server.address(), &no_arguments, script).well();
     assert_eq!(run.output, "count\n4\ncount\n1\n");
-    let run = run_with_input(server.address(), &no_arguments, b"COUNT ALL;\nCOUNT nowhere:x;\nCOUNT ALL;\n");
+    let run = run_with_input(
+        server.address(),
+        &no_arguments,
+        b"COUNT ALL;\nCOUNT nowhere:x;\nCOUNT ALL;\n",
+    );
     assert_eq!((run.status, run.output.as_str()), (1, "count\n4\n"));
 }

@@ -1,6 +1,10 @@
 //! The REPL on a real terminal: `script` of util-linux gives the program one.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::{
     io::Write,
@@ -15,7 +19,14 @@ use tessera_tests::{programs, server_process::ServerProcess, wire::Wire};
 fn type_lines(server: SocketAddr, home: &std::path::Path, lines: &[&str]) -> Option<String> {
     let program = format!("{} --connect {server}", programs::client().display());
     let child = Command::new("script")
-        .args(["--quiet", "--return", "--flush", "--command", &program, "/dev/null"])
+        .args([
+            "--quiet",
+            "--return",
+            "--flush",
+            "--command",
+            &program,
+            "/dev/null",
+        ])
         .env("TERM", "xterm")
         .env("HOME", home)
         .env("XDG_DATA_HOME", home)
@@ -61,8 +72,17 @@ fn a_session_on_a_terminal() {
         "\\help count",
         "\\quit",
     ];
-    let Some(shown) = type_lines(server.address(), directory.path(), &lines) else { return };
-    for part in ["3", "12", "345", "did you mean", "count\r\n3", "How many users"] {
+    let Some(shown) = type_lines(server.address(), directory.path(), &lines) else {
+        return;
+    };
+    for part in [
+        "3",
+        "12",
+        "345",
+        "did you mean",
+        "count\r\n3",
+        "How many users",
+    ] {
         assert!(shown.contains(part), "{part} is not in:\n{shown}");
     }
 }

@@ -1,7 +1,12 @@
 //! The server as a process: what it reads, what it refuses, how it stops, and what is there
 //! afterwards.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::{fs, path::Path, process::Command};
 
@@ -25,13 +30,30 @@ fn flags_environment_and_file_are_read_and_typos_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("tessera.toml");
     let store = directory.path().join("store");
-    fs::write(&file, format!("data_dir = {:?}\nlisten = \"127.0.0.1:0\"\n[limits]\nmutations_max = 3\n", store)).unwrap();
+    fs::write(
+        &file,
+        format!(
+            "data_dir = {:?}\nlisten = \"127.0.0.1:0\"\n[limits]\nmutations_max = 3\n",
+            store
+        ),
+    )
+    .unwrap();
 
     let mut from_file = bare_command();
-    from_file.arg("--config").arg(&file).env("TESSERA_LIMITS_DEPTH_MAX", "5").args(["--limits-leaves-max", "2"]);
+    from_file
+        .arg("--config")
+        .arg(&file)
+        .env("TESSERA_LIMITS_DEPTH_MAX", "5")
+        .args(["--limits-leaves-max", "2"]);
     let server = ServerProcess::spawn(from_file).unwrap();
     let mut wire = Wire::connect(server.address()).unwrap();
-    let ensure = |count: u32| (0..count).map(|number| Mutation::Ensure { user: format!("u{number}") }).collect();
+    let ensure = |count: u32| {
+        (0..count)
+            .map(|number| Mutation::Ensure {
+                user: format!("u{number}"),
+            })
+            .collect()
+    };
     wire.write(None, ensure(3)).unwrap();
     let limited = [
         wire.write(None, ensure(4)),
@@ -49,7 +71,9 @@ fn flags_environment_and_file_are_read_and_typos_refused() {
         prepare(&mut command);
         let (status, log) = refused(command);
         assert_eq!(status, Some(2), "{log}");
-        words.iter().for_each(|word| assert!(log.contains(word), "{word} is not in: {log}"));
+        words
+            .iter()
+            .for_each(|word| assert!(log.contains(word), "{word} is not in: {log}"));
     };
     fs::write(&file, format!("data_dir = {store:?}\nport = 1\n")).unwrap();
     check(
@@ -60,7 +84,10 @@ fn flags_environment_and_file_are_read_and_typos_refused() {
     );
     check(
         &|command| {
-            command.arg("--data-dir").arg(&store).env("TESSERA_LISTN", "x");
+            command
+                .arg("--data-dir")
+                .arg(&store)
+                .env("TESSERA_LISTN", "x");
         },
         &["TESSERA_LISTN"],
     );
@@ -91,7 +118,11 @@ fn an_address_that_is_taken_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let first = ServerProcess::start(&directory.path().join("one"));
     let mut second = bare_command();
-    second.arg("--data-dir").arg(directory.path().join("two")).arg("--listen").arg(first.address().to_string());
+    second
+        .arg("--data-dir")
+        .arg(directory.path().join("two"))
+        .arg("--listen")
+        .arg(first.address().to_string());
     let (status, log) = refused(second);
     assert_eq!(status, Some(1), "{log}");
     assert!(log.contains(&first.address().to_string()), "{log}");
@@ -119,7 +150,9 @@ fn portrait_of_all(wire: &mut Wire) -> String {
         "DIMENSION group:stage",
         "PORTRAIT u1",
     ];
-    questions.map(|question| format!("{:?}", wire.execute(question).unwrap().rows)).join("\n")
+    questions
+        .map(|question| format!("{:?}", wire.execute(question).unwrap().rows))
+        .join("\n")
 }
 
 #[test]
@@ -141,7 +174,8 @@ fn everything_is_there_after_a_restart() {
         "SET u3 age = 7",
         "DELETE USER u2",
     ] {
-        wire.execute(statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        wire.execute(statement)
+            .unwrap_or_else(|error| panic!("{statement}: {error:?}"));
     }
     let before = portrait_of_all(&mut wire);
     drop(wire);
@@ -162,7 +196,10 @@ fn a_stopping_server_ends_what_it_began_and_begins_nothing_more() {
     wire.execute("DEFINE TAG vip").unwrap();
     let requests: u64 = 40;
     for request in 0..requests {
-        let users = (0..200).map(|user| Mutation::Tag { user: format!("{request}-{user}"), tags: vec!["vip".into()] });
+        let users = (0..200).map(|user| Mutation::Tag {
+            user: format!("{request}-{user}"),
+            tags: vec!["vip".into()],
+        });
         wire.ask(write_body(None, users.collect())).unwrap();
     }
     // The first answer says that the server is at it.
@@ -189,15 +226,27 @@ fn a_stopping_server_ends_what_it_began_and_begins_nothing_more() {
     }
     let (status, log) = server.wait();
     assert!(status.success(), "{status}: {log}");
-    assert!(done + refused >= requests && refused <= requests + u64::from(late_asked), "{done} done, {refused} refused");
+    assert!(
+        done + refused >= requests && refused <= requests + u64::from(late_asked),
+        "{done} done, {refused} refused"
+    );
     check_users(directory.path(), done.min(requests) * 200);
 }
 
 fn check_users(store: &Path, expected: u64) {
     let server = ServerProcess::start(store);
     let mut wire = Wire::connect(server.address()).unwrap();
-    assert_eq!(wire.count("tag:vip").unwrap(), i64::try_from(expected).expect("few"));
-    assert_eq!(wire.count("ALL").unwrap(), i64::try_from(expected).expect("few"));
+    assert_eq!(
+        wire.count("tag:vip").unwrap(),
+        i64::try_from(expected).expect("few")
+    );
+    assert_eq!(
+        wire.count("ALL").unwrap(),
+        i64::try_from(expected).expect("few")
+    );
     wire.send(&ClientMessage::Goodbye).unwrap();
-    assert!(matches!(wire.receive(), Err(WireError::Lost(_))), "a goodbye ends the connection");
+    assert!(
+        matches!(wire.receive(), Err(WireError::Lost(_))),
+        "a goodbye ends the connection"
+    );
 }

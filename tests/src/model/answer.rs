@@ -49,8 +49,13 @@ impl Model {
             self.check_order(&field.node)?;
         }
         let keys = self.matching(&segment.filter)?;
-        let mut rows: Vec<SegmentRow> = keys.iter().map(|key| self.segment_row(segment, key)).collect();
-        rows.sort_by(|left, right| compare(segment, left, right).then_with(|| left.key.cmp(&right.key)));
+        let mut rows: Vec<SegmentRow> = keys
+            .iter()
+            .map(|key| self.segment_row(segment, key))
+            .collect();
+        rows.sort_by(|left, right| {
+            compare(segment, left, right).then_with(|| left.key.cmp(&right.key))
+        });
         Ok(rows)
     }
 
@@ -82,9 +87,22 @@ impl Model {
     fn segment_row(&self, segment: &Segment, key: &str) -> SegmentRow {
         let user = &self.users[key];
         let mut row = vec![Datum::Text(key.to_owned())];
-        row.extend(segment.returns.iter().map(|field| self.field(&field.node, key, user)));
-        let rank = segment.order.iter().map(|(field, _)| rank(&field.node, key, user)).collect();
-        SegmentRow { key: key.to_owned(), row, rank }
+        row.extend(
+            segment
+                .returns
+                .iter()
+                .map(|field| self.field(&field.node, key, user)),
+        );
+        let rank = segment
+            .order
+            .iter()
+            .map(|(field, _)| rank(&field.node, key, user))
+            .collect();
+        SegmentRow {
+            key: key.to_owned(),
+            row,
+            rank,
+        }
     }
 
     fn field(&self, field: &Field, key: &str, user: &User) -> Datum {
@@ -93,7 +111,9 @@ impl Model {
             Field::Tags => Datum::List(user.tags.iter().cloned().collect()),
             Field::Attribute(name) => {
                 let kind = &self.attributes[name.as_str()].kind;
-                user.values.get(name.as_str()).map_or(Datum::Null, |held| shown(kind, held))
+                user.values
+                    .get(name.as_str())
+                    .map_or(Datum::Null, |held| shown(kind, held))
             }
         }
     }
@@ -111,7 +131,9 @@ impl Model {
             Show::Values(name, list) => {
                 let attribute: &Attribute = self.attribute(name.node.as_str())?;
                 match attribute.kind {
-                    AttributeType::Enum(_) | AttributeType::Multi(_) => listed(attribute.values.iter(), list),
+                    AttributeType::Enum(_) | AttributeType::Multi(_) => {
+                        listed(attribute.values.iter(), list)
+                    }
                     AttributeType::Integer
                     | AttributeType::Decimal(_)
                     | AttributeType::Date
@@ -155,7 +177,13 @@ fn rank(field: &Field, key: &str, user: &User) -> Option<Rank> {
 }
 
 fn listed<'a>(names: impl Iterator<Item = &'a String>, list: &ShowList) -> Vec<String> {
-    let limit = list.limit.map_or(usize::MAX, |limit| usize::try_from(limit).expect("few"));
-    let like = |name: &&String| list.like.as_ref().is_none_or(|glob: &Glob| glob.matches(name));
+    let limit = list
+        .limit
+        .map_or(usize::MAX, |limit| usize::try_from(limit).expect("few"));
+    let like = |name: &&String| {
+        list.like
+            .as_ref()
+            .is_none_or(|glob: &Glob| glob.matches(name))
+    };
     names.filter(like).take(limit).cloned().collect()
 }

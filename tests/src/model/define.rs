@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use tessera_protocol::message::FailureCode;
 use tessera_query_lang::ast::{
-    Alter, AttributeType, Define, DefinitionKind, Exclusivity, Expr, GroupChange, OnConflict, Statement, TagPattern,
+    Alter, AttributeType, Define, DefinitionKind, Exclusivity, Expr, GroupChange, OnConflict,
+    Statement, TagPattern,
 };
 
 use super::{Attribute, Model, Refused, expr::name_of};
@@ -21,8 +22,12 @@ impl Model {
         match statement {
             Statement::Define(define, on_conflict) => self.define(define, *on_conflict),
             Statement::Alter(alter) => self.alter(alter),
-            Statement::Drop(kind, name, on_conflict) => self.drop_definition(*kind, name.node.as_str(), *on_conflict),
-            Statement::SaveSegment(segment) => self.save_segment(segment.name.node.as_str(), &segment.filter),
+            Statement::Drop(kind, name, on_conflict) => {
+                self.drop_definition(*kind, name.node.as_str(), *on_conflict)
+            }
+            Statement::SaveSegment(segment) => {
+                self.save_segment(segment.name.node.as_str(), &segment.filter)
+            }
             other => panic!("defines nothing: {other:?}"),
         }
     }
@@ -30,9 +35,16 @@ impl Model {
     fn define(&mut self, define: &Define, on_conflict: OnConflict) -> Result<(), Refused> {
         let (name, taken) = match define {
             Define::Tag { name, .. } => (&name.node, self.tags.contains_key(name.node.as_str())),
-            Define::Group { name, .. } => (&name.node, self.groups.contains_key(name.node.as_str())),
-            Define::Attribute { name, .. } => (&name.node, self.attributes.contains_key(name.node.as_str())),
-            Define::Segment(segment) => (&segment.name.node, self.segments.contains_key(segment.name.node.as_str())),
+            Define::Group { name, .. } => {
+                (&name.node, self.groups.contains_key(name.node.as_str()))
+            }
+            Define::Attribute { name, .. } => {
+                (&name.node, self.attributes.contains_key(name.node.as_str()))
+            }
+            Define::Segment(segment) => (
+                &segment.name.node,
+                self.segments.contains_key(segment.name.node.as_str()),
+            ),
         };
         if taken {
             return match on_conflict {
@@ -50,7 +62,11 @@ impl Model {
             Define::Group { exclusivity, .. } => {
                 self.groups.insert(name, *exclusivity);
             }
-            Define::Attribute { attribute_type, mutability, .. } => {
+            Define::Attribute {
+                attribute_type,
+                mutability,
+                ..
+            } => {
                 let values = match attribute_type {
                     AttributeType::Enum(Some(values)) | AttributeType::Multi(Some(values)) => {
                         values.iter().cloned().collect()
@@ -65,7 +81,11 @@ impl Model {
                     | AttributeType::Text
                     | AttributeType::User => BTreeSet::new(),
                 };
-                let attribute = Attribute { kind: attribute_type.clone(), mutability: *mutability, values };
+                let attribute = Attribute {
+                    kind: attribute_type.clone(),
+                    mutability: *mutability,
+                    values,
+                };
                 self.attributes.insert(name, attribute);
             }
             Define::Segment(segment) => return self.save_segment(&name, &segment.filter),
@@ -91,19 +111,40 @@ impl Model {
 
     /// Whether an expression depends on a segment, however far down.
     fn reaches(&self, expr: &Expr, name: &str) -> bool {
-        self.segments.keys().map(String::as_str).chain([name]).any(|used| {
-            names(expr, DefinitionKind::Segment, used)
-                && (used == name || self.segments.get(used).is_some_and(|inner| self.reaches(inner, name)))
-        })
+        self.segments
+            .keys()
+            .map(String::as_str)
+            .chain([name])
+            .any(|used| {
+                names(expr, DefinitionKind::Segment, used)
+                    && (used == name
+                        || self
+                            .segments
+                            .get(used)
+                            .is_some_and(|inner| self.reaches(inner, name)))
+            })
     }
 
     fn alter(&mut self, alter: &Alter) -> Result<(), Refused> {
         match alter {
             Alter::Tag { name, group, .. } => self.alter_tag(name.node.as_str(), group.as_ref()),
-            Alter::Group { name, exclusivity, .. } => self.alter_group(name.node.as_str(), *exclusivity),
-            Alter::Attribute { name, add_values, mutability, .. } => {
-                let attribute = self.attributes.get_mut(name.node.as_str()).ok_or(FailureCode::UnknownName)?;
-                let has_list = matches!(attribute.kind, AttributeType::Enum(_) | AttributeType::Multi(_));
+            Alter::Group {
+                name, exclusivity, ..
+            } => self.alter_group(name.node.as_str(), *exclusivity),
+            Alter::Attribute {
+                name,
+                add_values,
+                mutability,
+                ..
+            } => {
+                let attribute = self
+                    .attributes
+                    .get_mut(name.node.as_str())
+                    .ok_or(FailureCode::UnknownName)?;
+                let has_list = matches!(
+                    attribute.kind,
+                    AttributeType::Enum(_) | AttributeType::Multi(_)
+                );
                 if !add_values.is_empty() && !has_list {
                     return Err(FailureCode::TypeMismatch);
                 }
@@ -114,7 +155,9 @@ impl Model {
             Alter::Segment { name, filter, .. } => {
                 let name = name.node.as_str();
                 self.segments.get(name).ok_or(FailureCode::UnknownName)?;
-                filter.as_ref().map_or(Ok(()), |filter| self.save_segment(name, filter))
+                filter
+                    .as_ref()
+                    .map_or(Ok(()), |filter| self.save_segment(name, filter))
             }
         }
     }
@@ -139,7 +182,9 @@ impl Model {
     fn alter_group(&mut self, name: &str, exclusivity: Option<Exclusivity>) -> Result<(), Refused> {
         let before = *self.groups.get(name).ok_or(FailureCode::UnknownName)?;
         let mut changed = self.clone();
-        changed.groups.insert(name.to_owned(), exclusivity.unwrap_or(before));
+        changed
+            .groups
+            .insert(name.to_owned(), exclusivity.unwrap_or(before));
         changed.check_exclusive(name)?;
         *self = changed;
         Ok(())
@@ -148,14 +193,26 @@ impl Model {
     /// Nobody may hold two tags of an exclusive group.
     fn check_exclusive(&self, group: &str) -> Result<(), Refused> {
         let members: BTreeSet<&str> = self.members(group).collect();
-        let two = |tags: &BTreeSet<String>| tags.iter().filter(|tag| members.contains(tag.as_str())).count() > 1;
-        if self.groups[group] == Exclusivity::Exclusive && self.users.values().any(|user| two(&user.tags)) {
+        let two = |tags: &BTreeSet<String>| {
+            tags.iter()
+                .filter(|tag| members.contains(tag.as_str()))
+                .count()
+                > 1
+        };
+        if self.groups[group] == Exclusivity::Exclusive
+            && self.users.values().any(|user| two(&user.tags))
+        {
             return Err(FailureCode::Conflict);
         }
         Ok(())
     }
 
-    fn drop_definition(&mut self, kind: DefinitionKind, name: &str, on_conflict: OnConflict) -> Result<(), Refused> {
+    fn drop_definition(
+        &mut self,
+        kind: DefinitionKind,
+        name: &str,
+        on_conflict: OnConflict,
+    ) -> Result<(), Refused> {
         let known = match kind {
             DefinitionKind::Tag => self.tags.contains_key(name),
             DefinitionKind::Group => self.groups.contains_key(name),
@@ -170,7 +227,12 @@ impl Model {
         }
         // What a saved segment names may not go, nor a group that has tags.
         let has_tags = kind == DefinitionKind::Group && self.members(name).next().is_some();
-        if has_tags || self.segments.values().any(|filter| names(filter, kind, name)) {
+        if has_tags
+            || self
+                .segments
+                .values()
+                .any(|filter| names(filter, kind, name))
+        {
             return Err(FailureCode::Conflict);
         }
         self.remove(kind, name);
@@ -209,9 +271,13 @@ fn names(expr: &Expr, kind: DefinitionKind, wanted: &str) -> bool {
             let is_wanted = |pattern: &TagPattern| matches!(pattern, TagPattern::Name(name) if name.as_str() == wanted);
             kind == DefinitionKind::Tag && patterns.iter().any(|pattern| is_wanted(&pattern.node))
         }
-        Expr::Attribute { name, .. } => kind == DefinitionKind::Attribute && name.node.as_str() == wanted,
+        Expr::Attribute { name, .. } => {
+            kind == DefinitionKind::Attribute && name.node.as_str() == wanted
+        }
         Expr::Group { name, .. } => kind == DefinitionKind::Group && name_of(&name.node) == wanted,
-        Expr::Segment(of) => kind == DefinitionKind::Segment && of.iter().any(|name| name_of(&name.node) == wanted),
+        Expr::Segment(of) => {
+            kind == DefinitionKind::Segment && of.iter().any(|name| name_of(&name.node) == wanted)
+        }
         Expr::Not(inner) => names(inner, kind, wanted),
         Expr::And(parts) | Expr::Or(parts) | Expr::AtLeast { of: parts, .. } => {
             parts.iter().any(|part| names(part, kind, wanted))

@@ -36,12 +36,18 @@ impl Model {
     pub fn check(&self, expr: &Expr) -> Result<(), Refused> {
         match expr {
             Expr::Not(inner) => self.check(inner),
-            Expr::And(parts) | Expr::Or(parts) => parts.iter().try_for_each(|part| self.check(part)),
-            Expr::AtLeast { of, .. } => of.iter().try_for_each(|part| self.check(part)),
-            Expr::Segment(names) => names.iter().try_for_each(|name| self.check(self.segment(&name.node)?)),
-            Expr::All | Expr::Tag(_) | Expr::Attribute { .. } | Expr::Group { .. } | Expr::Users(_) => {
-                self.holds(expr, "", &User::default()).map(drop)
+            Expr::And(parts) | Expr::Or(parts) => {
+                parts.iter().try_for_each(|part| self.check(part))
             }
+            Expr::AtLeast { of, .. } => of.iter().try_for_each(|part| self.check(part)),
+            Expr::Segment(names) => names
+                .iter()
+                .try_for_each(|name| self.check(self.segment(&name.node)?)),
+            Expr::All
+            | Expr::Tag(_)
+            | Expr::Attribute { .. }
+            | Expr::Group { .. }
+            | Expr::Users(_) => self.holds(expr, "", &User::default()).map(drop),
         }
     }
 
@@ -62,8 +68,12 @@ impl Model {
                 let any = self.members(group).any(|tag| user.tags.contains(tag));
                 Ok(any == (*is == Presence::Present))
             }
-            Expr::Segment(names) => any_of(names, |name| self.holds(self.segment(&name.node)?, key, user)),
-            Expr::Users(keys) => any_of_all(keys, |listed| Ok(text_of(&listed.node, self.now)? == key)),
+            Expr::Segment(names) => any_of(names, |name| {
+                self.holds(self.segment(&name.node)?, key, user)
+            }),
+            Expr::Users(keys) => {
+                any_of_all(keys, |listed| Ok(text_of(&listed.node, self.now)? == key))
+            }
             Expr::AtLeast { threshold, of } => {
                 let mut count = 0;
                 for part in of {
@@ -81,15 +91,22 @@ impl Model {
     ///
     /// # Errors
     /// A name is not defined, or nothing matches a glob.
-    pub fn tags_of<'a>(&'a self, patterns: &[Spanned<TagPattern>]) -> Result<BTreeSet<&'a str>, Refused> {
+    pub fn tags_of<'a>(
+        &'a self,
+        patterns: &[Spanned<TagPattern>],
+    ) -> Result<BTreeSet<&'a str>, Refused> {
         let mut tags = BTreeSet::new();
         for pattern in patterns {
             let before = tags.len();
-            let matched = self.tags.keys().map(String::as_str).filter(|tag| match &pattern.node {
-                TagPattern::Name(name) => name.as_str() == *tag,
-                TagPattern::Glob(glob) => glob_matches(glob.as_str(), tag),
-                TagPattern::Parameter(_) => panic!("the model has no parameters"),
-            });
+            let matched = self
+                .tags
+                .keys()
+                .map(String::as_str)
+                .filter(|tag| match &pattern.node {
+                    TagPattern::Name(name) => name.as_str() == *tag,
+                    TagPattern::Glob(glob) => glob_matches(glob.as_str(), tag),
+                    TagPattern::Parameter(_) => panic!("the model has no parameters"),
+                });
             let matched: Vec<&str> = matched.collect();
             if matched.is_empty() {
                 return Err(FailureCode::UnknownName);
@@ -101,44 +118,68 @@ impl Model {
     }
 
     fn segment(&self, name: &NameRef) -> Result<&Expr, Refused> {
-        self.segments.get(name_of(name)).ok_or(FailureCode::UnknownName)
+        self.segments
+            .get(name_of(name))
+            .ok_or(FailureCode::UnknownName)
     }
 
-    fn passes(&self, attribute: &Attribute, held: Option<&Held>, test: &AttributeTest) -> Result<bool, Refused> {
+    fn passes(
+        &self,
+        attribute: &Attribute,
+        held: Option<&Held>,
+        test: &AttributeTest,
+    ) -> Result<bool, Refused> {
         match test {
             AttributeTest::Is(presence) => Ok(held.is_some() == (*presence == Presence::Present)),
-            AttributeTest::AnyOf(values) => any_of_all(values, |value| self.equals(attribute, held, &value.node)),
-            AttributeTest::Compare(Comparison::Equal, value) => self.equals(attribute, held, &value.node),
+            AttributeTest::AnyOf(values) => {
+                any_of_all(values, |value| self.equals(attribute, held, &value.node))
+            }
+            AttributeTest::Compare(Comparison::Equal, value) => {
+                self.equals(attribute, held, &value.node)
+            }
             AttributeTest::Compare(Comparison::NotEqual, value) => {
                 let equals = self.equals(attribute, held, &value.node)?;
                 Ok(held.is_some() && !equals)
             }
             AttributeTest::Compare(comparison, value) => {
                 let (first, last) = ordered(&attribute.kind, &value.node, self.now)?;
-                Ok(number(attribute, held).is_some_and(|number| match comparison {
-                    Comparison::Less => number < first,
-                    Comparison::LessOrEqual => number <= last,
-                    Comparison::Greater => number > last,
-                    Comparison::GreaterOrEqual => number >= first,
-                    Comparison::Equal | Comparison::NotEqual => panic!("handled above"),
-                }))
+                Ok(
+                    number(attribute, held).is_some_and(|number| match comparison {
+                        Comparison::Less => number < first,
+                        Comparison::LessOrEqual => number <= last,
+                        Comparison::Greater => number > last,
+                        Comparison::GreaterOrEqual => number >= first,
+                        Comparison::Equal | Comparison::NotEqual => panic!("handled above"),
+                    }),
+                )
             }
             AttributeTest::Between { low, high } => {
                 let bound = |end: &Option<Spanned<Value>>| {
-                    end.as_ref().map(|value| ordered(&attribute.kind, &value.node, self.now)).transpose()
+                    end.as_ref()
+                        .map(|value| ordered(&attribute.kind, &value.node, self.now))
+                        .transpose()
                 };
                 let (low, high) = (bound(low)?, bound(high)?);
                 Ok(number(attribute, held).is_some_and(|number| {
-                    low.is_none_or(|(first, _)| first <= number) && high.is_none_or(|(_, last)| number <= last)
+                    low.is_none_or(|(first, _)| first <= number)
+                        && high.is_none_or(|(_, last)| number <= last)
                 }))
             }
         }
     }
 
     /// Whether a value is (or, for a multi, has among it) what a literal says.
-    fn equals(&self, attribute: &Attribute, held: Option<&Held>, literal: &Value) -> Result<bool, Refused> {
+    fn equals(
+        &self,
+        attribute: &Attribute,
+        held: Option<&Held>,
+        literal: &Value,
+    ) -> Result<bool, Refused> {
         match &attribute.kind {
-            AttributeType::Integer | AttributeType::Decimal(_) | AttributeType::Date | AttributeType::Timestamp => {
+            AttributeType::Integer
+            | AttributeType::Decimal(_)
+            | AttributeType::Date
+            | AttributeType::Timestamp => {
                 let (first, last) = ordered(&attribute.kind, literal, self.now)?;
                 Ok(number(attribute, held).is_some_and(|number| first <= number && number <= last))
             }
@@ -150,7 +191,9 @@ impl Model {
                 }
                 Ok(holds_text(held, &wanted))
             }
-            AttributeType::Text | AttributeType::User => Ok(holds_text(held, &text_of(literal, self.now)?)),
+            AttributeType::Text | AttributeType::User => {
+                Ok(holds_text(held, &text_of(literal, self.now)?))
+            }
         }
     }
 }
@@ -207,8 +250,11 @@ fn glob_matches(glob: &str, name: &str) -> bool {
     match (glob_rest.next(), name_rest.next()) {
         (None, next) => next.is_none(),
         (Some('*'), next) => {
-            glob_matches(glob_rest.as_str(), name) || (next.is_some() && glob_matches(glob, name_rest.as_str()))
+            glob_matches(glob_rest.as_str(), name)
+                || (next.is_some() && glob_matches(glob, name_rest.as_str()))
         }
-        (Some(wanted), next) => next == Some(wanted) && glob_matches(glob_rest.as_str(), name_rest.as_str()),
+        (Some(wanted), next) => {
+            next == Some(wanted) && glob_matches(glob_rest.as_str(), name_rest.as_str())
+        }
     }
 }

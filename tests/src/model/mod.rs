@@ -53,7 +53,10 @@ pub struct Attribute {
 impl Attribute {
     /// Whether only the defined values may be set.
     pub fn is_closed(&self) -> bool {
-        matches!(&self.kind, AttributeType::Enum(Some(_)) | AttributeType::Multi(Some(_)))
+        matches!(
+            &self.kind,
+            AttributeType::Enum(Some(_)) | AttributeType::Multi(Some(_))
+        )
     }
 }
 

@@ -37,7 +37,10 @@ enum Said {
 fn said(literal: &Value, now: Timestamp) -> Said {
     match literal {
         Value::Text(text) => Said::Text(text.clone()),
-        Value::Integer(number) => Said::Number(Decimal { units: *number, scale: 0 }),
+        Value::Integer(number) => Said::Number(Decimal {
+            units: *number,
+            scale: 0,
+        }),
         Value::Decimal(number) => Said::Number(*number),
         Value::Boolean(truth) => Said::Boolean(*truth),
         Value::Date(date) => Said::Day(days(*date)),
@@ -64,11 +67,19 @@ fn said(literal: &Value, now: Timestamp) -> Said {
 ///
 /// # Errors
 /// The literal is of another type.
-pub fn ordered(kind: &AttributeType, literal: &Value, now: Timestamp) -> Result<(i128, i128), Refused> {
+pub fn ordered(
+    kind: &AttributeType,
+    literal: &Value,
+    now: Timestamp,
+) -> Result<(i128, i128), Refused> {
     let point = |number: i128| Ok((number, number));
     match (kind, said(literal, now)) {
-        (AttributeType::Integer | AttributeType::Decimal(_), Said::Number(number)) => point(at_finest(number)),
-        (AttributeType::Integer | AttributeType::Decimal(_), Said::Text(text)) => point(at_finest(numeral(&text)?)),
+        (AttributeType::Integer | AttributeType::Decimal(_), Said::Number(number)) => {
+            point(at_finest(number))
+        }
+        (AttributeType::Integer | AttributeType::Decimal(_), Said::Text(text)) => {
+            point(at_finest(numeral(&text)?))
+        }
         (AttributeType::Date, Said::Day(day)) => point(i128::from(day)),
         (AttributeType::Date, Said::Moment(micros)) => point(i128::from(day_of(micros))),
         (AttributeType::Timestamp, Said::Moment(micros)) => point(i128::from(micros)),
@@ -83,8 +94,13 @@ pub fn ordered(kind: &AttributeType, literal: &Value, now: Timestamp) -> Result<
 /// A text that is a number, as `"42"` in quotes is.
 fn numeral(text: &str) -> Result<Decimal, Refused> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let units = format!("{whole}{part}").parse().map_err(|_| FailureCode::TypeMismatch)?;
-    Ok(Decimal { units, scale: u8::try_from(part.len()).map_err(|_| FailureCode::TypeMismatch)? })
+    let units = format!("{whole}{part}")
+        .parse()
+        .map_err(|_| FailureCode::TypeMismatch)?;
+    Ok(Decimal {
+        units,
+        scale: u8::try_from(part.len()).map_err(|_| FailureCode::TypeMismatch)?,
+    })
 }
 
 /// The truth that a literal is.
@@ -116,9 +132,16 @@ pub fn text_of(literal: &Value, now: Timestamp) -> Result<String, Refused> {
         Said::Day(day) => Ok(date_of(i64::from(day)).to_string()),
         Said::Number(number) if number.scale == 0 => Ok(number.units.to_string()),
         Said::Number(number) => {
-            let digits = format!("{:0>width$}", number.units.unsigned_abs(), width = usize::from(number.scale) + 1);
+            let digits = format!(
+                "{:0>width$}",
+                number.units.unsigned_abs(),
+                width = usize::from(number.scale) + 1
+            );
             let (whole, part) = digits.split_at(digits.len() - usize::from(number.scale));
-            Ok(format!("{}{whole}.{part}", if number.units < 0 { "-" } else { "" }))
+            Ok(format!(
+                "{}{whole}.{part}",
+                if number.units < 0 { "-" } else { "" }
+            ))
         }
         Said::Moment(_) => Err(FailureCode::TypeMismatch),
     }
@@ -173,7 +196,10 @@ pub fn date_of(days: i64) -> civil::Date {
 pub fn moment(relative: RelativeTime, now: Timestamp) -> Timestamp {
     let start = match relative.anchor {
         TimeAnchor::Now => TimeZone::UTC.to_datetime(now),
-        TimeAnchor::Today => TimeZone::UTC.to_datetime(now).date().to_datetime(civil::Time::midnight()),
+        TimeAnchor::Today => TimeZone::UTC
+            .to_datetime(now)
+            .date()
+            .to_datetime(civil::Time::midnight()),
     };
     let amount = i64::from(relative.amount);
     let span = match relative.unit {
@@ -193,10 +219,13 @@ pub fn moment(relative: RelativeTime, now: Timestamp) -> Timestamp {
 pub fn shown(kind: &AttributeType, held: &Held) -> Datum {
     match (kind, held) {
         (AttributeType::Integer, Held::Number(number)) => Datum::Integer(*number),
-        (AttributeType::Decimal(scale), Held::Number(units)) => {
-            Datum::Decimal { units: i128::from(*units), scale: *scale }
+        (AttributeType::Decimal(scale), Held::Number(units)) => Datum::Decimal {
+            units: i128::from(*units),
+            scale: *scale,
+        },
+        (AttributeType::Date, Held::Number(days)) => {
+            Datum::Date(i32::try_from(*days).expect("a date"))
         }
-        (AttributeType::Date, Held::Number(days)) => Datum::Date(i32::try_from(*days).expect("a date")),
         (AttributeType::Timestamp, Held::Number(micros)) => Datum::Timestamp(*micros),
         (_, Held::Boolean(truth)) => Datum::Boolean(*truth),
         (_, Held::Text(text)) => Datum::Text(text.clone()),

@@ -27,9 +27,16 @@ impl Model {
     ///
     /// # Errors
     /// One of the mutations is refused; names and types are looked at before what users have.
-    pub fn write(&mut self, mutations: &[Mutation], unknown_tags: UnknownTags) -> Result<Changes, Refused> {
+    pub fn write(
+        &mut self,
+        mutations: &[Mutation],
+        unknown_tags: UnknownTags,
+    ) -> Result<Changes, Refused> {
         let mut permissive = self.clone();
-        permissive.attributes.values_mut().for_each(|attribute| attribute.mutability = Mutability::Mutable);
+        permissive
+            .attributes
+            .values_mut()
+            .for_each(|attribute| attribute.mutability = Mutability::Mutable);
         for mutation in mutations {
             permissive.apply(mutation, unknown_tags)?;
         }
@@ -60,19 +67,31 @@ impl Model {
                 self.users.entry(user.clone()).or_default();
                 Ok(())
             }
-            Mutation::Tag { user, tags } => tags.iter().try_for_each(|tag| self.tag(user, tag, unknown_tags)),
-            Mutation::Untag { user, tags } => tags.iter().try_for_each(|tag| self.untag(user, tag, unknown_tags)),
+            Mutation::Tag { user, tags } => tags
+                .iter()
+                .try_for_each(|tag| self.tag(user, tag, unknown_tags)),
+            Mutation::Untag { user, tags } => tags
+                .iter()
+                .try_for_each(|tag| self.untag(user, tag, unknown_tags)),
             Mutation::Set { user, values } => {
                 self.users.entry(user.clone()).or_default();
-                values.iter().try_for_each(|(name, value)| self.set(user, name, value))
+                values
+                    .iter()
+                    .try_for_each(|(name, value)| self.set(user, name, value))
             }
-            Mutation::Add { user, attribute, values } => {
+            Mutation::Add {
+                user,
+                attribute,
+                values,
+            } => {
                 self.users.entry(user.clone()).or_default();
                 self.change_multi(user, attribute, values, MultiChange::Add)
             }
-            Mutation::Remove { user, attribute, values } => {
-                self.change_multi(user, attribute, values, MultiChange::Remove)
-            }
+            Mutation::Remove {
+                user,
+                attribute,
+                values,
+            } => self.change_multi(user, attribute, values, MultiChange::Remove),
             Mutation::DeleteUser { user } => {
                 self.delete(user);
                 Ok(())
@@ -110,11 +129,17 @@ impl Model {
     }
 
     fn set(&mut self, user: &str, name: &str, value: &Datum) -> Result<(), Refused> {
-        let attribute = self.attributes.get_mut(name).ok_or(FailureCode::UnknownName)?;
+        let attribute = self
+            .attributes
+            .get_mut(name)
+            .ok_or(FailureCode::UnknownName)?;
         let wanted = held(attribute, value)?;
         let values = &mut self.users.entry(user.to_owned()).or_default().values;
         let before = values.get(name);
-        if attribute.mutability == Mutability::WriteOnce && before.is_some() && before != wanted.as_ref() {
+        if attribute.mutability == Mutability::WriteOnce
+            && before.is_some()
+            && before != wanted.as_ref()
+        {
             return Err(FailureCode::Conflict);
         }
         match wanted {
@@ -132,13 +157,21 @@ impl Model {
         values: &[Datum],
         change: MultiChange,
     ) -> Result<(), Refused> {
-        let attribute = self.attributes.get_mut(name).ok_or(FailureCode::UnknownName)?;
+        let attribute = self
+            .attributes
+            .get_mut(name)
+            .ok_or(FailureCode::UnknownName)?;
         if !matches!(attribute.kind, AttributeType::Multi(_)) {
             return Err(FailureCode::TypeMismatch);
         }
-        let named = values.iter().map(|value| change.label(attribute, value)).collect::<Result<Vec<_>, _>>()?;
+        let named = values
+            .iter()
+            .map(|value| change.label(attribute, value))
+            .collect::<Result<Vec<_>, _>>()?;
         let once = attribute.mutability == Mutability::WriteOnce;
-        let Some(user) = self.users.get_mut(user) else { return Ok(()) };
+        let Some(user) = self.users.get_mut(user) else {
+            return Ok(());
+        };
         let before = match user.values.get(name) {
             Some(Held::Texts(texts)) => texts.clone(),
             Some(Held::Boolean(_) | Held::Number(_) | Held::Text(_)) | None => BTreeSet::new(),
@@ -161,11 +194,10 @@ impl Model {
         Ok(())
     }
 
-    /// Takes a user out, and every reference to it.
+    /// Takes a user out, and every reference to the key: there may be some to a key that is no
+    /// user.
     fn delete(&mut self, key: &str) {
-        if self.users.remove(key).is_none() {
-            return;
-        }
+        self.users.remove(key);
         let references: Vec<&String> = self
             .attributes
             .iter()
@@ -195,24 +227,49 @@ impl Model {
         match statement {
             Statement::Tag { target, tags } => {
                 let tags = self.known_tags(tags)?;
-                self.for_each_target(target, |user| vec![Mutation::Tag { user, tags: tags.clone() }])
+                self.for_each_target(target, |user| {
+                    vec![Mutation::Tag {
+                        user,
+                        tags: tags.clone(),
+                    }]
+                })
             }
             Statement::Untag { target, tags } => {
                 let tags = self.known_tags(tags)?;
-                self.for_each_target(target, |user| vec![Mutation::Untag { user, tags: tags.clone() }])
+                self.for_each_target(target, |user| {
+                    vec![Mutation::Untag {
+                        user,
+                        tags: tags.clone(),
+                    }]
+                })
             }
-            Statement::Set { target, assignments } => {
+            Statement::Set {
+                target,
+                assignments,
+            } => {
                 let changes = assignments
                     .iter()
-                    .map(|(name, assignment)| Ok((name.node.as_str().to_owned(), self.assigned(name.node.as_str(), assignment)?)))
+                    .map(|(name, assignment)| {
+                        Ok((
+                            name.node.as_str().to_owned(),
+                            self.assigned(name.node.as_str(), assignment)?,
+                        ))
+                    })
                     .collect::<Result<Vec<_>, Refused>>()?;
                 self.for_each_target(target, |user| {
-                    changes.iter().map(|(name, change)| change.mutation(&user, name)).collect()
+                    changes
+                        .iter()
+                        .map(|(name, change)| change.mutation(&user, name))
+                        .collect()
                 })
             }
             Statement::DeleteUser(keys) => keys
                 .iter()
-                .map(|key| Ok(Mutation::DeleteUser { user: text_of(&key.node, self.now)? }))
+                .map(|key| {
+                    Ok(Mutation::DeleteUser {
+                        user: text_of(&key.node, self.now)?,
+                    })
+                })
                 .collect(),
             other => panic!("writes no user: {other:?}"),
         }
@@ -222,7 +279,10 @@ impl Model {
     fn known_tags(&self, tags: &[Spanned<NameRef>]) -> Result<Vec<String>, Refused> {
         let known = |tag: &Spanned<NameRef>| {
             let name = name_of(&tag.node);
-            self.tags.contains_key(name).then(|| name.to_owned()).ok_or(FailureCode::UnknownName)
+            self.tags
+                .contains_key(name)
+                .then(|| name.to_owned())
+                .ok_or(FailureCode::UnknownName)
         };
         tags.iter().map(known).collect()
     }
@@ -233,9 +293,10 @@ impl Model {
         mutations: impl Fn(String) -> Vec<Mutation>,
     ) -> Result<Vec<Mutation>, Refused> {
         let keys: Vec<String> = match target {
-            Target::Keys(keys) => {
-                keys.iter().map(|key| text_of(&key.node, self.now)).collect::<Result<_, _>>()?
-            }
+            Target::Keys(keys) => keys
+                .iter()
+                .map(|key| text_of(&key.node, self.now))
+                .collect::<Result<_, _>>()?,
             Target::Where(expr) => self.matching(expr)?.into_iter().collect(),
         };
         Ok(keys.into_iter().flat_map(mutations).collect())
@@ -244,7 +305,10 @@ impl Model {
     fn assigned(&self, name: &str, assignment: &Assignment) -> Result<Change, Refused> {
         let attribute = self.attribute(name)?;
         let data = |values: &[Spanned<Value>]| {
-            values.iter().map(|value| self.datum(attribute, &value.node)).collect::<Result<Vec<_>, _>>()
+            values
+                .iter()
+                .map(|value| self.datum(attribute, &value.node))
+                .collect::<Result<Vec<_>, _>>()
         };
         match assignment {
             Assignment::Clear => Ok(Change::To(Datum::Null)),
@@ -266,7 +330,10 @@ impl Model {
         Ok(match literal {
             Value::Text(text) => Datum::Text(text.clone()),
             Value::Integer(number) => Datum::Integer(*number),
-            Value::Decimal(number) => Datum::Decimal { units: i128::from(number.units), scale: number.scale },
+            Value::Decimal(number) => Datum::Decimal {
+                units: i128::from(number.units),
+                scale: number.scale,
+            },
             Value::Boolean(truth) => Datum::Boolean(*truth),
             Value::Date(date) => Datum::Date(days(*date)),
             Value::Timestamp(time) => Datum::Timestamp(time.as_microsecond()),
@@ -293,11 +360,16 @@ impl Model {
 fn facts(before: &User, after: &User) -> u64 {
     let tags = before.tags.symmetric_difference(&after.tags).count();
     let names: BTreeSet<&String> = before.values.keys().chain(after.values.keys()).collect();
-    let values = names.iter().map(|name| match (before.values.get(*name), after.values.get(*name)) {
-        (Some(Held::Texts(before)), Some(Held::Texts(after))) => before.symmetric_difference(after).count(),
-        (Some(Held::Texts(texts)), None) | (None, Some(Held::Texts(texts))) => texts.len(),
-        (before, after) => usize::from(before != after),
-    });
+    let values =
+        names.iter().map(
+            |name| match (before.values.get(*name), after.values.get(*name)) {
+                (Some(Held::Texts(before)), Some(Held::Texts(after))) => {
+                    before.symmetric_difference(after).count()
+                }
+                (Some(Held::Texts(texts)), None) | (None, Some(Held::Texts(texts))) => texts.len(),
+                (before, after) => usize::from(before != after),
+            },
+        );
     (tags + values.sum::<usize>()) as u64
 }
 
@@ -329,9 +401,20 @@ impl Change {
     fn mutation(&self, user: &str, name: &str) -> Mutation {
         let (user, attribute) = (user.to_owned(), name.to_owned());
         match self {
-            Self::To(value) => Mutation::Set { user, values: vec![(attribute, value.clone())] },
-            Self::Add(values) => Mutation::Add { user, attribute, values: values.clone() },
-            Self::Remove(values) => Mutation::Remove { user, attribute, values: values.clone() },
+            Self::To(value) => Mutation::Set {
+                user,
+                values: vec![(attribute, value.clone())],
+            },
+            Self::Add(values) => Mutation::Add {
+                user,
+                attribute,
+                values: values.clone(),
+            },
+            Self::Remove(values) => Mutation::Remove {
+                user,
+                attribute,
+                values: values.clone(),
+            },
         }
     }
 }
@@ -343,7 +426,9 @@ fn held(attribute: &mut Attribute, value: &Datum) -> Result<Option<Held>, Refuse
         (_, Datum::Null) => return Ok(None),
         (AttributeType::Multi(_), Datum::List(texts)) if texts.is_empty() => return Ok(None),
         (AttributeType::Multi(_), Datum::List(texts)) => {
-            let named = texts.iter().map(|text| label(attribute, &Datum::Text(text.clone())));
+            let named = texts
+                .iter()
+                .map(|text| label(attribute, &Datum::Text(text.clone())));
             Held::Texts(named.collect::<Result<_, _>>()?)
         }
         (AttributeType::Multi(_), _) => Held::Texts(BTreeSet::from([label(attribute, value)?])),
@@ -351,7 +436,9 @@ fn held(attribute: &mut Attribute, value: &Datum) -> Result<Option<Held>, Refuse
         (AttributeType::Text | AttributeType::User, _) => Held::Text(text_of_datum(value)?),
         (AttributeType::Boolean, Datum::Boolean(truth)) => Held::Boolean(*truth),
         (AttributeType::Integer, Datum::Integer(number)) => Held::Number(*number),
-        (AttributeType::Decimal(scale), Datum::Integer(number)) => Held::Number(scaled(i128::from(*number), 0, *scale)?),
+        (AttributeType::Decimal(scale), Datum::Integer(number)) => {
+            Held::Number(scaled(i128::from(*number), 0, *scale)?)
+        }
         (AttributeType::Decimal(scale), Datum::Decimal { units, scale: from }) => {
             Held::Number(scaled(*units, *from, *scale)?)
         }
@@ -380,16 +467,20 @@ fn text_of_datum(value: &Datum) -> Result<String, Refused> {
         Datum::Integer(number) => Ok(number.to_string()),
         Datum::Boolean(truth) => Ok(truth.to_string()),
         Datum::Date(days) => Ok(date_of(i64::from(*days)).to_string()),
-        Datum::Null | Datum::Decimal { .. } | Datum::Real(_) | Datum::Timestamp(_) | Datum::List(_) => {
-            Err(FailureCode::TypeMismatch)
-        }
+        Datum::Null
+        | Datum::Decimal { .. }
+        | Datum::Real(_)
+        | Datum::Timestamp(_)
+        | Datum::List(_) => Err(FailureCode::TypeMismatch),
     }
 }
 
 /// Units of another scale, when nothing is lost.
 fn scaled(units: i128, from: u8, to: u8) -> Result<i64, Refused> {
     let exact = if from <= to {
-        units.checked_mul(power(to - from)).ok_or(FailureCode::TypeMismatch)?
+        units
+            .checked_mul(power(to - from))
+            .ok_or(FailureCode::TypeMismatch)?
     } else {
         let divisor = power(from - to);
         if units % divisor != 0 {

@@ -15,8 +15,11 @@ use tessera_tests::wire::{Wire, write_body};
 
 use super::Attacks;
 
-pub const ATTACKS: Attacks = &[
-    ("random bytes instead of a handshake", random_instead_of_hello),
+pub(crate) const ATTACKS: Attacks = &[
+    (
+        "random bytes instead of a handshake",
+        random_instead_of_hello,
+    ),
     ("random frames after the handshake", random_frames),
     ("lengths that are not allowed", bad_lengths),
     ("frames that are claimed and do not come", claimed_frames),
@@ -68,9 +71,15 @@ fn random_frames(server: SocketAddr) -> Vec<Wire> {
 fn bad_lengths(server: SocketAddr) -> Vec<Wire> {
     for length in [0, (1 << 20) + 1, 1 << 24, 1 << 31, u32::MAX] {
         let mut wire = Wire::open(server).unwrap();
-        assert!(is_closed_after(&mut wire, &length.to_le_bytes()), "{length} instead of a handshake");
+        assert!(
+            is_closed_after(&mut wire, &length.to_le_bytes()),
+            "{length} instead of a handshake"
+        );
         let mut wire = Wire::connect(server).unwrap();
-        assert!(is_closed_after(&mut wire, &length.to_le_bytes()), "{length} after it");
+        assert!(
+            is_closed_after(&mut wire, &length.to_le_bytes()),
+            "{length} after it"
+        );
     }
     Vec::new()
 }
@@ -79,7 +88,9 @@ fn bad_lengths(server: SocketAddr) -> Vec<Wire> {
 fn claimed_frames(server: SocketAddr) -> Vec<Wire> {
     let claim = |_| {
         let mut wire = Wire::connect(server).unwrap();
-        wire.stream().write_all(&(1_u32 << 20).to_le_bytes()).unwrap();
+        wire.stream()
+            .write_all(&(1_u32 << 20).to_le_bytes())
+            .unwrap();
         wire.stream().write_all(&[2]).unwrap();
         wire
     };
@@ -87,13 +98,21 @@ fn claimed_frames(server: SocketAddr) -> Vec<Wire> {
 }
 
 fn a_write() -> Vec<u8> {
-    let users = (0..20).map(|number| Mutation::Tag { user: format!("x{number}"), tags: vec!["vip".to_owned()] });
+    let users = (0..20).map(|number| Mutation::Tag {
+        user: format!("x{number}"),
+        tags: vec!["vip".to_owned()],
+    });
     let body = write_body(Some([7; 16]), users.collect());
     body_bytes(&ClientMessage::Request(request(body)))
 }
 
 fn request(body: RequestBody) -> Request {
-    Request { id: RequestId(1), deadline_ms: 0, rows_messages_credit: 1, body }
+    Request {
+        id: RequestId(1),
+        deadline_ms: 0,
+        rows_messages_credit: 1,
+        body,
+    }
 }
 
 fn body_bytes(message: &ClientMessage) -> Vec<u8> {
@@ -117,9 +136,18 @@ fn truncated_frames(server: SocketAddr) -> Vec<Wire> {
     // A frame that is whole, of a message that is not.
     for end in (1..whole.len() - 4).step_by(7) {
         let mut wire = Wire::connect(server).unwrap();
-        assert!(is_closed_after(&mut wire, &framed(&whole[4..4 + end])), "{end}");
+        assert!(
+            is_closed_after(&mut wire, &framed(&whole[4..4 + end])),
+            "{end}"
+        );
     }
-    assert_eq!(Wire::connect(server).unwrap().count("user:(x0, x19)").unwrap(), 0);
+    assert_eq!(
+        Wire::connect(server)
+            .unwrap()
+            .count("user:(x0, x19)")
+            .unwrap(),
+        0
+    );
     Vec::new()
 }
 
@@ -131,14 +159,20 @@ fn slow_handshakes(server: SocketAddr) -> Vec<Wire> {
         }
     }
     for wire in &mut slow {
-        assert!(is_closed_after(wire, &[]), "the handshake's time is limited");
+        assert!(
+            is_closed_after(wire, &[]),
+            "the handshake's time is limited"
+        );
     }
     Vec::new()
 }
 
 /// The list at the end of a write is empty: its length is the last byte.
 fn huge_counts(server: SocketAddr) -> Vec<Wire> {
-    let mut empty = body_bytes(&ClientMessage::Request(request(write_body(None, Vec::new()))));
+    let mut empty = body_bytes(&ClientMessage::Request(request(write_body(
+        None,
+        Vec::new(),
+    ))));
     assert_eq!(empty.pop(), Some(0));
     for count in [1_u64 << 20, 1 << 40, u64::MAX] {
         let mut body = empty.clone();
@@ -148,7 +182,10 @@ fn huge_counts(server: SocketAddr) -> Vec<Wire> {
             let mut body = body.clone();
             body.resize(body.len() + padding, 0);
             let mut wire = Wire::connect(server).unwrap();
-            assert!(is_closed_after(&mut wire, &framed(&body)), "{count} elements, {padding} bytes");
+            assert!(
+                is_closed_after(&mut wire, &framed(&body)),
+                "{count} elements, {padding} bytes"
+            );
         }
     }
     Vec::new()

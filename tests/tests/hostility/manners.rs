@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use tessera_protocol::{
     handshake::hello,
     message::{
-        ClientMessage, FailureCode, Hello, MAGIC, Mutation, Request, RequestBody, RequestId, ServerMessage,
+        ClientMessage, FailureCode, Hello, MAGIC, Mutation, Request, RequestBody, RequestId,
+        ServerMessage,
     },
 };
 use tessera_tests::wire::{Wire, WireError, write_body};
 
 use super::Attacks;
 
-pub const ATTACKS: Attacks = &[
+pub(crate) const ATTACKS: Attacks = &[
     ("a request before the handshake", request_first),
     ("a hello of another protocol", strange_hellos),
     ("a second hello", second_hello),
@@ -25,12 +26,20 @@ pub const ATTACKS: Attacks = &[
 ];
 
 fn ask(wire: &mut Wire, id: u64, credit: u32, body: RequestBody) {
-    let request = Request { id: RequestId(id), deadline_ms: 0, rows_messages_credit: credit, body };
+    let request = Request {
+        id: RequestId(id),
+        deadline_ms: 0,
+        rows_messages_credit: credit,
+        body,
+    };
     wire.send(&ClientMessage::Request(request)).unwrap();
 }
 
 fn select(statement: &str) -> RequestBody {
-    RequestBody::Execute { statement: statement.to_owned(), parameters: Vec::new() }
+    RequestBody::Execute {
+        statement: statement.to_owned(),
+        parameters: Vec::new(),
+    }
 }
 
 fn request_first(server: SocketAddr) -> Vec<Wire> {
@@ -40,17 +49,31 @@ fn request_first(server: SocketAddr) -> Vec<Wire> {
         Ok(ServerMessage::Refused(failure)) => assert_eq!(failure.code, FailureCode::Protocol),
         other => panic!("{other:?}"),
     }
-    assert!(matches!(wire.receive(), Err(WireError::Lost(_))), "the connection is closed");
+    assert!(
+        matches!(wire.receive(), Err(WireError::Lost(_))),
+        "the connection is closed"
+    );
     Vec::new()
 }
 
 fn strange_hellos(server: SocketAddr) -> Vec<Wire> {
-    let hello = |magic, version_min, version_max| Hello { magic, version_min, version_max, agent: String::new() };
+    let hello = |magic, version_min, version_max| Hello {
+        magic,
+        version_min,
+        version_max,
+        agent: String::new(),
+    };
     let strange = [
         (hello(*b"HTTP", 1, 1), FailureCode::Protocol),
         (hello(MAGIC, 2, 1), FailureCode::Protocol),
         (hello(MAGIC, 900, 901), FailureCode::Version),
-        (Hello { agent: "x".repeat(3_000), ..hello(MAGIC, 1, 1) }, FailureCode::Protocol),
+        (
+            Hello {
+                agent: "x".repeat(3_000),
+                ..hello(MAGIC, 1, 1)
+            },
+            FailureCode::Protocol,
+        ),
     ];
     for (hello, expected) in strange {
         let mut wire = Wire::open(server).unwrap();
@@ -78,8 +101,13 @@ fn second_hello(server: SocketAddr) -> Vec<Wire> {
 fn unknown_requests(server: SocketAddr) -> Vec<Wire> {
     let mut wire = Wire::connect(server).unwrap();
     for id in [0, 7, u64::MAX] {
-        wire.send(&ClientMessage::Cancel { id: RequestId(id) }).unwrap();
-        wire.send(&ClientMessage::Credit { id: RequestId(id), rows_messages: u32::MAX }).unwrap();
+        wire.send(&ClientMessage::Cancel { id: RequestId(id) })
+            .unwrap();
+        wire.send(&ClientMessage::Credit {
+            id: RequestId(id),
+            rows_messages: u32::MAX,
+        })
+        .unwrap();
     }
     wire.ping().unwrap();
     Vec::new()
@@ -139,7 +167,9 @@ fn no_credit(server: SocketAddr) -> Vec<Wire> {
 
 fn many_mutations(server: SocketAddr) -> Vec<Wire> {
     let mut wire = Wire::connect(server).unwrap();
-    let ensure = |number: u32| Mutation::Ensure { user: format!("{number:x}") };
+    let ensure = |number: u32| Mutation::Ensure {
+        user: format!("{number:x}"),
+    };
     let refused = wire.request(write_body(None, (0..100_001).map(ensure).collect()));
     assert_eq!(refused.unwrap_err().code(), FailureCode::LimitExceeded);
     assert_eq!(wire.count("ALL").unwrap(), 2_000);
@@ -149,7 +179,10 @@ fn many_mutations(server: SocketAddr) -> Vec<Wire> {
 /// One client must not lock out the others for longer than it is there.
 fn many_connections(server: SocketAddr) -> Vec<Wire> {
     let connections: Vec<_> = (0..400).map(|_| Wire::connect(server)).collect();
-    assert!(connections.iter().any(Result::is_err), "the number of connections has a limit");
+    assert!(
+        connections.iter().any(Result::is_err),
+        "the number of connections has a limit"
+    );
     drop(connections);
     // The server sees the ends one after the other.
     for _ in 0..1_000 {

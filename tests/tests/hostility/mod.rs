@@ -9,13 +9,13 @@ use std::net::SocketAddr;
 use tessera_tests::wire::Wire;
 
 /// Something that no honest client does. Gives the connections that it leaves open.
-pub struct Attack {
-    pub name: &'static str,
-    pub run: fn(SocketAddr) -> Vec<Wire>,
+pub(crate) struct Attack {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(SocketAddr) -> Vec<Wire>,
 }
 
 /// All of them.
-pub fn attacks() -> impl Iterator<Item = Attack> {
+pub(crate) fn attacks() -> impl Iterator<Item = Attack> {
     bytes::ATTACKS
         .iter()
         .chain(manners::ATTACKS)

@@ -7,8 +7,11 @@ use tessera_tests::wire::{Wire, WireError};
 
 use super::Attacks;
 
-pub const ATTACKS: Attacks = &[
-    ("statements that are too deep, too long or too wide", large_statements),
+pub(crate) const ATTACKS: Attacks = &[
+    (
+        "statements that are too deep, too long or too wide",
+        large_statements,
+    ),
     ("texts that are no statements", no_statements),
     ("keys that cannot be keys", bad_keys),
     ("values from outside of time and space", bad_values),
@@ -26,9 +29,18 @@ fn code(outcome: Result<tessera_tests::wire::Answer, WireError>, what: &str) -> 
 fn large_statements(server: SocketAddr) -> Vec<Wire> {
     let mut wire = Wire::connect(server).unwrap();
     let nested = |open: &str, close: &str, levels: usize| {
-        format!("COUNT {}tag:vip{}", open.repeat(levels), close.repeat(levels))
+        format!(
+            "COUNT {}tag:vip{}",
+            open.repeat(levels),
+            close.repeat(levels)
+        )
     };
-    let keys = |count: usize| (0..count).map(|key| format!("k{key}")).collect::<Vec<_>>().join(",");
+    let keys = |count: usize| {
+        (0..count)
+            .map(|key| format!("k{key}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
     let large = [
         nested("(", ")", 5_000),
         nested("NOT ", "", 5_000),
@@ -42,7 +54,10 @@ fn large_statements(server: SocketAddr) -> Vec<Wire> {
     for statement in large {
         let start: String = statement.chars().take(40).collect();
         let code = code(wire.execute(&statement), &start);
-        assert!(matches!(code, FailureCode::LimitExceeded | FailureCode::Syntax), "{start}: {code:?}");
+        assert!(
+            matches!(code, FailureCode::LimitExceeded | FailureCode::Syntax),
+            "{start}: {code:?}"
+        );
     }
     wire.execute(&nested("(", ")", 60)).unwrap();
     Vec::new()
@@ -50,17 +65,47 @@ fn large_statements(server: SocketAddr) -> Vec<Wire> {
 
 fn no_statements(server: SocketAddr) -> Vec<Wire> {
     let mut wire = Wire::connect(server).unwrap();
-    for text in ["", ";", "\0", "COUNT", "COUNT ALL ALL", "COUNT \"", "\u{202e}COUNT ALL", "DROP TABLE users", "'; --"] {
-        assert_eq!(code(wire.execute(text), text), FailureCode::Syntax, "{text:?}");
+    for text in [
+        "",
+        ";",
+        "\0",
+        "COUNT",
+        "COUNT ALL ALL",
+        "COUNT \"",
+        "\u{202e}COUNT ALL",
+        "DROP TABLE users",
+        "'; --",
+    ] {
+        assert_eq!(
+            code(wire.execute(text), text),
+            FailureCode::Syntax,
+            "{text:?}"
+        );
     }
-    assert_eq!(code(wire.execute("COUNT did:purchase"), "did"), FailureCode::NotAvailableYet);
+    assert_eq!(
+        code(wire.execute("COUNT did:purchase"), "did"),
+        FailureCode::NotAvailableYet
+    );
     Vec::new()
 }
 
 fn bad_keys(server: SocketAddr) -> Vec<Wire> {
     let mut wire = Wire::connect(server).unwrap();
-    for key in [String::new(), "x".repeat(257), "a\nb".to_owned(), "\0".to_owned()] {
-        let refused = wire.write(None, vec![Mutation::Ensure { user: "fine".to_owned() }, Mutation::Ensure { user: key }]);
+    for key in [
+        String::new(),
+        "x".repeat(257),
+        "a\nb".to_owned(),
+        "\0".to_owned(),
+    ] {
+        let refused = wire.write(
+            None,
+            vec![
+                Mutation::Ensure {
+                    user: "fine".to_owned(),
+                },
+                Mutation::Ensure { user: key },
+            ],
+        );
         assert_eq!(code(refused, "a bad key"), FailureCode::TypeMismatch);
     }
     assert_eq!(wire.count("user:fine").unwrap(), 0);
@@ -71,9 +116,27 @@ fn bad_values(server: SocketAddr) -> Vec<Wire> {
     let mut wire = Wire::connect(server).unwrap();
     let bad = [
         ("age", Datum::Real(f64::NAN)),
-        ("age", Datum::Decimal { units: i128::MAX, scale: 0 }),
-        ("age", Datum::Decimal { units: 1, scale: 255 }),
-        ("spend", Datum::Decimal { units: i128::MIN, scale: 255 }),
+        (
+            "age",
+            Datum::Decimal {
+                units: i128::MAX,
+                scale: 0,
+            },
+        ),
+        (
+            "age",
+            Datum::Decimal {
+                units: 1,
+                scale: 255,
+            },
+        ),
+        (
+            "spend",
+            Datum::Decimal {
+                units: i128::MIN,
+                scale: 255,
+            },
+        ),
         ("spend", Datum::Integer(i64::MAX)),
         ("spend", Datum::Real(f64::INFINITY)),
         ("born", Datum::Date(i32::MAX)),
@@ -86,14 +149,30 @@ fn bad_values(server: SocketAddr) -> Vec<Wire> {
     ];
     for (attribute, value) in bad {
         let values = vec![(attribute.to_owned(), value.clone())];
-        let refused = wire.write(None, vec![Mutation::Set { user: "fine".to_owned(), values }]);
+        let refused = wire.write(
+            None,
+            vec![Mutation::Set {
+                user: "fine".to_owned(),
+                values,
+            }],
+        );
         let code = code(refused, &format!("{attribute} {value:?}"));
-        assert!(matches!(code, FailureCode::TypeMismatch | FailureCode::LimitExceeded), "{attribute}: {code:?}");
+        assert!(
+            matches!(code, FailureCode::TypeMismatch | FailureCode::LimitExceeded),
+            "{attribute}: {code:?}"
+        );
         // The same from the other side: nobody is found, or the question is refused.
         match wire.execute_with(&format!("COUNT {attribute} = $1"), &[("1", value.clone())]) {
-            Ok(answer) => assert_eq!(answer.rows, [[Datum::Integer(0)]], "{attribute} = {value:?}"),
+            Ok(answer) => assert_eq!(
+                answer.rows,
+                [[Datum::Integer(0)]],
+                "{attribute} = {value:?}"
+            ),
             Err(error) => assert!(
-                matches!(error.code(), FailureCode::TypeMismatch | FailureCode::LimitExceeded),
+                matches!(
+                    error.code(),
+                    FailureCode::TypeMismatch | FailureCode::LimitExceeded
+                ),
                 "{attribute} = {value:?}: {error:?}"
             ),
         }
@@ -105,8 +184,14 @@ fn bad_values(server: SocketAddr) -> Vec<Wire> {
 fn many_parameters(server: SocketAddr) -> Vec<Wire> {
     let mut wire = Wire::connect(server).unwrap();
     let names: Vec<String> = (0..20_000).map(|number| format!("p{number}")).collect();
-    let parameters: Vec<(&str, Datum)> = names.iter().map(|name| (name.as_str(), Datum::Null)).collect();
-    code(wire.execute_with("COUNT ALL", &parameters), "parameters that are not used");
+    let parameters: Vec<(&str, Datum)> = names
+        .iter()
+        .map(|name| (name.as_str(), Datum::Null))
+        .collect();
+    code(
+        wire.execute_with("COUNT ALL", &parameters),
+        "parameters that are not used",
+    );
     let keys = Datum::List((0..20_000).map(|number| format!("k{number}")).collect());
     // Whether a list may be so long is for the server to say; it must say something.
     wire.execute_with("COUNT user:$1", &[("1", keys)]).ok();
@@ -115,11 +200,25 @@ fn many_parameters(server: SocketAddr) -> Vec<Wire> {
 
 fn far_times(server: SocketAddr) -> Vec<Wire> {
     let mut wire = Wire::connect(server).unwrap();
-    for time in ["now-2147483647y", "now+2147483647mo", "today-2147483647w", "now+99999999999999999999s"] {
+    for time in [
+        "now-2147483647y",
+        "now+2147483647mo",
+        "today-2147483647w",
+        "now+99999999999999999999s",
+    ] {
         let code = code(wire.execute(&format!("COUNT seen > {time}")), time);
-        assert!(matches!(code, FailureCode::TypeMismatch | FailureCode::Syntax | FailureCode::LimitExceeded), "{code:?}");
+        assert!(
+            matches!(
+                code,
+                FailureCode::TypeMismatch | FailureCode::Syntax | FailureCode::LimitExceeded
+            ),
+            "{code:?}"
+        );
     }
-    for bands in ["age[9223372036854775807]", "age[-9223372036854775808, 9223372036854775807]"] {
+    for bands in [
+        "age[9223372036854775807]",
+        "age[-9223372036854775808, 9223372036854775807]",
+    ] {
         wire.execute(&format!("DIMENSION {bands}")).unwrap();
     }
     Vec::new()

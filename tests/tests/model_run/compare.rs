@@ -11,10 +11,14 @@ use tessera_tests::model::{
 };
 
 /// Row by row, value by value; computed fractions up to rounding.
-pub fn same_rows(found: &[Vec<Datum>], expected: &[Vec<Datum>]) -> bool {
+pub(crate) fn same_rows(found: &[Vec<Datum>], expected: &[Vec<Datum>]) -> bool {
     found.len() == expected.len()
         && found.iter().zip(expected).all(|(found, expected)| {
-            found.len() == expected.len() && found.iter().zip(expected).all(|(found, expected)| same(found, expected))
+            found.len() == expected.len()
+                && found
+                    .iter()
+                    .zip(expected)
+                    .all(|(found, expected)| same(found, expected))
         })
 }
 
@@ -29,17 +33,36 @@ fn same(found: &Datum, expected: &Datum) -> bool {
 
 /// The rows are those expected, all of them where there is no sample, in an order that the
 /// statement allows: users that it does not tell apart may come in any.
-pub fn check_segment(segment: &Segment, expected: &[SegmentRow], found: &[Vec<Datum>], place: &str) {
-    let by_key: BTreeMap<&str, &SegmentRow> = expected.iter().map(|row| (row.key.as_str(), row)).collect();
+pub(crate) fn check_segment(
+    segment: &Segment,
+    expected: &[SegmentRow],
+    found: &[Vec<Datum>],
+    place: &str,
+) {
+    let by_key: BTreeMap<&str, &SegmentRow> =
+        expected.iter().map(|row| (row.key.as_str(), row)).collect();
     let mut seen = BTreeSet::new();
     let mut previous: Option<&SegmentRow> = None;
     for row in found {
-        let Some(Datum::Text(key)) = row.first() else { panic!("{place}: no key in {row:?}") };
-        let Some(expected) = by_key.get(key.as_str()) else { panic!("{place}: {key} is not in it") };
-        assert!(same_rows(std::slice::from_ref(row), std::slice::from_ref(&expected.row)), "{place}: {row:?} instead of {expected:?}");
+        let Some(Datum::Text(key)) = row.first() else {
+            panic!("{place}: no key in {row:?}")
+        };
+        let Some(expected) = by_key.get(key.as_str()) else {
+            panic!("{place}: {key} is not in it")
+        };
+        assert!(
+            same_rows(
+                std::slice::from_ref(row),
+                std::slice::from_ref(&expected.row)
+            ),
+            "{place}: {row:?} instead of {expected:?}"
+        );
         assert!(seen.insert(key), "{place}: {key} twice");
         if let Some(previous) = previous {
-            assert!(compare(segment, previous, expected).is_le(), "{place}: {previous:?} before {expected:?}");
+            assert!(
+                compare(segment, previous, expected).is_le(),
+                "{place}: {previous:?} before {expected:?}"
+            );
         }
         previous = Some(expected);
     }
@@ -49,7 +72,7 @@ pub fn check_segment(segment: &Segment, expected: &[SegmentRow], found: &[Vec<Da
 }
 
 /// All that is known of a user stands in the portrait, and nothing else; of nobody, nothing.
-pub fn check_portrait(model: &Model, key: &str, found: &[Vec<Datum>], place: &str) {
+pub(crate) fn check_portrait(model: &Model, key: &str, found: &[Vec<Datum>], place: &str) {
     let Some(user) = model.users.get(key) else {
         assert!(found.is_empty(), "{place}: {found:?}");
         return;
@@ -58,10 +81,16 @@ pub fn check_portrait(model: &Model, key: &str, found: &[Vec<Datum>], place: &st
     let row = |section: &str, name: &str, value: Datum| vec![text(section), text(name), value];
     let mut expected = vec![row("user", "key", text(key))];
     for (name, held) in &user.values {
-        expected.push(row("attribute", name, shown(&model.attributes[name].kind, held)));
+        expected.push(row(
+            "attribute",
+            name,
+            shown(&model.attributes[name].kind, held),
+        ));
     }
     for tag in &user.tags {
-        let group = model.tags[tag].as_ref().map_or(Datum::Null, |group| text(group));
+        let group = model.tags[tag]
+            .as_ref()
+            .map_or(Datum::Null, |group| text(group));
         expected.push(row("tag", tag, group));
     }
     for (name, filter) in &model.segments {

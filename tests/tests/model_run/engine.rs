@@ -17,16 +17,16 @@ use tessera_protocol::message::{Datum, FailureCode, Mutation, UnknownTags};
 
 /// An answer.
 #[derive(Debug, Default)]
-pub struct Reply {
-    pub rows: Vec<Vec<Datum>>,
-    pub summary: Summary,
+pub(crate) struct Reply {
+    pub(crate) rows: Vec<Vec<Datum>>,
+    pub(crate) summary: Summary,
 }
 
 /// A refusal: its code and its words.
 pub type Refusal = (FailureCode, String);
 
 /// An open database.
-pub struct Engine {
+pub(crate) struct Engine {
     directory: PathBuf,
     options: Options,
     clock: Arc<ManualClock>,
@@ -35,16 +35,25 @@ pub struct Engine {
 
 impl Engine {
     /// A new database of a random shape.
-    pub fn open(directory: &Path, clock: Arc<ManualClock>, random: &mut StdRng) -> Self {
+    pub(crate) fn open(directory: &Path, clock: Arc<ManualClock>, random: &mut StdRng) -> Self {
         let options = Options {
             partition_count: [1, 2, 3, 16][random.random_range(0..4)],
             // The smallest caches, so that what was read is read again from the store.
             cache_bytes: [1 << 14, 1 << 22][random.random_range(0..2)],
             threads: random.random_range(1..3),
-            durability: if random.random_bool(0.1) { Durability::Fsync } else { Durability::OsBuffered },
+            durability: if random.random_bool(0.1) {
+                Durability::Fsync
+            } else {
+                Durability::OsBuffered
+            },
             ..Options::default()
         };
-        let mut engine = Self { directory: directory.to_path_buf(), options, clock, database: None };
+        let mut engine = Self {
+            directory: directory.to_path_buf(),
+            options,
+            clock,
+            database: None,
+        };
         engine.reopen();
         engine
     }
@@ -55,25 +64,32 @@ impl Engine {
     }
 
     /// Closes it and opens it again.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.database.take().expect("open").close();
         self.reopen();
     }
 
-    pub fn set_now(&self, now: Timestamp) {
+    pub(crate) fn set_now(&self, now: Timestamp) {
         self.clock.set_now(now);
     }
 
-    pub fn execute(&mut self, text: &str) -> Result<Reply, Refusal> {
+    pub(crate) fn execute(&mut self, text: &str) -> Result<Reply, Refusal> {
         let database = self.database.as_ref().expect("open");
         let mut sink = Collected::default();
         let outcome = database.execute(text, &Parameters::none(), &Budget::unlimited(), &mut sink);
         let summary = outcome.map_err(|error| refusal(&error))?;
         assert_eq!(summary.rows, sink.rows.len() as u64, "{text}");
-        Ok(Reply { rows: sink.rows, summary })
+        Ok(Reply {
+            rows: sink.rows,
+            summary,
+        })
     }
 
-    pub fn write(&mut self, mutations: &[Mutation], unknown_tags: UnknownTags) -> Result<Reply, Refusal> {
+    pub(crate) fn write(
+        &mut self,
+        mutations: &[Mutation],
+        unknown_tags: UnknownTags,
+    ) -> Result<Reply, Refusal> {
         let request = WriteRequest {
             mutations: mutations.iter().cloned().map(mutation).collect(),
             unknown_tags: match unknown_tags {
@@ -82,8 +98,16 @@ impl Engine {
             },
             idempotency_key: None,
         };
-        let summary = self.database.as_ref().expect("open").write(request).map_err(|error| refusal(&error))?;
-        Ok(Reply { rows: Vec::new(), summary })
+        let summary = self
+            .database
+            .as_ref()
+            .expect("open")
+            .write(request)
+            .map_err(|error| refusal(&error))?;
+        Ok(Reply {
+            rows: Vec::new(),
+            summary,
+        })
     }
 }
 
@@ -161,14 +185,29 @@ fn mutation(mutation: Mutation) -> database::Mutation {
         Mutation::Untag { user, tags } => database::Mutation::Untag { user, tags },
         Mutation::Set { user, values } => database::Mutation::Set {
             user,
-            values: values.into_iter().map(|(name, value)| (name, to_engine(value))).collect(),
+            values: values
+                .into_iter()
+                .map(|(name, value)| (name, to_engine(value)))
+                .collect(),
         },
-        Mutation::Add { user, attribute, values } => {
-            database::Mutation::Add { user, attribute, values: values.into_iter().map(to_engine).collect() }
-        }
-        Mutation::Remove { user, attribute, values } => {
-            database::Mutation::Remove { user, attribute, values: values.into_iter().map(to_engine).collect() }
-        }
+        Mutation::Add {
+            user,
+            attribute,
+            values,
+        } => database::Mutation::Add {
+            user,
+            attribute,
+            values: values.into_iter().map(to_engine).collect(),
+        },
+        Mutation::Remove {
+            user,
+            attribute,
+            values,
+        } => database::Mutation::Remove {
+            user,
+            attribute,
+            values: values.into_iter().map(to_engine).collect(),
+        },
         Mutation::DeleteUser { user } => database::Mutation::DeleteUser { user },
     }
 }

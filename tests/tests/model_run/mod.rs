@@ -21,16 +21,17 @@ use tessera_tests::model::{
 
 use compare::{check_portrait, check_segment, same_rows};
 use cursors::{HeldCursor, PageEnd};
-use engine::{Engine, Reply};
+pub(crate) use engine::Engine;
+use engine::Reply;
 use samples::Samples;
 
 /// Steps of one history.
-pub const STEPS_A_HISTORY: u64 = 400;
+pub(crate) const STEPS_A_HISTORY: u64 = 400;
 /// Steps at the beginning that define things.
 const BEGINNINGS: u64 = 20;
 
 /// A database, its model, and the steps to come.
-pub struct History {
+pub(crate) struct History {
     seed: u64,
     model: Model,
     generator: Generator,
@@ -44,7 +45,7 @@ pub struct History {
 
 impl History {
     /// An empty database, whose shape follows from the seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let start: Timestamp = "2026-01-15T10:20:30.5Z".parse().unwrap();
         let mut random = StdRng::seed_from_u64(seed ^ 0x5eed);
         let directory = tempfile::tempdir().unwrap();
@@ -65,7 +66,7 @@ impl History {
     }
 
     /// Takes every step.
-    pub fn run(mut self) {
+    pub(crate) fn run(mut self) {
         for number in 0..STEPS_A_HISTORY {
             let step = match number {
                 0..BEGINNINGS => self.generator.beginnings(&self.model),
@@ -83,7 +84,10 @@ impl History {
     fn take(&mut self, step: &Step) {
         match step {
             Step::Statement(statement) => self.statement(statement),
-            Step::Write { mutations, unknown_tags } => {
+            Step::Write {
+                mutations,
+                unknown_tags,
+            } => {
                 let expected = self.model.write(mutations, *unknown_tags);
                 let found = self.engine.write(mutations, *unknown_tags);
                 if let Some((changes, found)) = self.agree(step, expected, found) {
@@ -108,7 +112,10 @@ impl History {
         match statement {
             Statement::Segment(segment) => self.segment(&step, &text, segment),
             Statement::Count(expr) => {
-                let expected = self.model.matching(expr).map(|keys| vec![vec![Datum::Integer(keys.len() as i64)]]);
+                let expected = self
+                    .model
+                    .matching(expr)
+                    .map(|keys| vec![vec![Datum::Integer(keys.len() as i64)]]);
                 self.check_rows(&step, &text, expected);
             }
             Statement::Dimension(dimension) => {
@@ -119,7 +126,11 @@ impl History {
                 let expected = self.model.shown_names(show);
                 let found = self.engine.execute(&text);
                 if let Some((Some(names), found)) = self.agree(&step, expected, found) {
-                    let found: Vec<Datum> = found.rows.into_iter().map(|mut row| row.swap_remove(0)).collect();
+                    let found: Vec<Datum> = found
+                        .rows
+                        .into_iter()
+                        .map(|mut row| row.swap_remove(0))
+                        .collect();
                     let names: Vec<Datum> = names.into_iter().map(Datum::Text).collect();
                     assert_eq!(found, names, "{}", self.place(&step));
                 }
@@ -132,19 +143,27 @@ impl History {
                 }
             }
             Statement::Explain(_, inner) => {
-                let Statement::Count(expr) = inner.as_ref() else { panic!("only counts are explained") };
+                let Statement::Count(expr) = inner.as_ref() else {
+                    panic!("only counts are explained")
+                };
                 let expected = self.model.check(expr);
                 let found = self.engine.execute(&text);
                 if let Some(((), found)) = self.agree(&step, expected, found) {
                     assert!(!found.rows.is_empty(), "{}", self.place(&step));
                 }
             }
-            Statement::Define(..) | Statement::Alter(_) | Statement::Drop(..) | Statement::SaveSegment(_) => {
+            Statement::Define(..)
+            | Statement::Alter(_)
+            | Statement::Drop(..)
+            | Statement::SaveSegment(_) => {
                 let expected = self.model.change_definitions(statement);
                 let found = self.engine.execute(&text);
                 self.agree(&step, expected, found);
             }
-            Statement::Tag { .. } | Statement::Untag { .. } | Statement::Set { .. } | Statement::DeleteUser(_) => {
+            Statement::Tag { .. }
+            | Statement::Untag { .. }
+            | Statement::Set { .. }
+            | Statement::DeleteUser(_) => {
                 let expected = self.model.write_statement(statement);
                 let found = self.engine.execute(&text);
                 if let Some((changes, found)) = self.agree(&step, expected, found) {
@@ -156,7 +175,10 @@ impl History {
     }
 
     fn check_changes(&self, step: &Step, changes: Changes, found: &Reply) {
-        let found = Changes { users: found.summary.users_changed, facts: found.summary.facts_changed };
+        let found = Changes {
+            users: found.summary.users_changed,
+            facts: found.summary.facts_changed,
+        };
         assert_eq!(found, changes, "{}", self.place(step));
     }
 
@@ -175,7 +197,9 @@ impl History {
     fn segment(&mut self, step: &Step, text: &str, segment: &Segment) {
         let expected = self.model.segment_rows(segment);
         let found = self.engine.execute(text);
-        let Some((expected, first)) = self.agree(step, expected, found) else { return };
+        let Some((expected, first)) = self.agree(step, expected, found) else {
+            return;
+        };
         let mut held = HeldCursor::new(segment.clone(), expected, self.place(step));
         if held.take_page(first, None) == PageEnd::More && self.random.random_bool(0.3) {
             // The rest is fetched while the world changes.
@@ -208,7 +232,8 @@ impl History {
     fn finish(&mut self, held: &HeldCursor) {
         check_segment(held.segment(), held.expected(), held.rows(), held.place());
         if let Some(sample) = &held.segment().sample {
-            self.samples.note(sample, held.expected(), held.rows(), held.place());
+            self.samples
+                .note(sample, held.expected(), held.rows(), held.place());
         }
     }
 
@@ -233,9 +258,15 @@ impl History {
                 None
             }
             (Ok(_), Err((code, message))) => {
-                panic!("{}\nthe engine refuses it ({code:?}: {message}), the model does not", self.place(step))
+                panic!(
+                    "{}\nthe engine refuses it ({code:?}: {message}), the model does not",
+                    self.place(step)
+                )
             }
-            (Err(code), Ok(_)) => panic!("{}\nthe model refuses it ({code:?}), the engine does not", self.place(step)),
+            (Err(code), Ok(_)) => panic!(
+                "{}\nthe model refuses it ({code:?}), the engine does not",
+                self.place(step)
+            ),
         }
     }
 
@@ -258,7 +289,12 @@ impl History {
             .model
             .users
             .iter()
-            .map(|(key, user)| (key.clone(), Datum::List(user.tags.iter().cloned().collect())))
+            .map(|(key, user)| {
+                (
+                    key.clone(),
+                    Datum::List(user.tags.iter().cloned().collect()),
+                )
+            })
             .collect();
         assert_eq!(found, expected, "seed {}", self.seed);
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tessera_tests::wire::Wire;
 
 /// Four people, one of whom nothing is known.
-pub fn populate(server: SocketAddr) {
+pub(crate) fn populate(server: SocketAddr) {
     let mut wire = Wire::connect(server).unwrap();
     for statement in [
         "DEFINE TAG vip",
@@ -18,12 +18,13 @@ pub fn populate(server: SocketAddr) {
         "SET cleo age = 52, city = \"two words\", spend = 0.05",
         "TAG dan, ada WITH vip",
     ] {
-        wire.execute(statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        wire.execute(statement)
+            .unwrap_or_else(|error| panic!("{statement}: {error:?}"));
     }
 }
 
 /// A statement, a format, and the answer to the last byte.
-pub const FORMATS: &[(&str, &str, &str)] = &[
+pub(crate) const FORMATS: &[(&str, &str, &str)] = &[
     ("COUNT tag:vip", "csv", "count\n2\n"),
     ("COUNT tag:vip", "tsv", "count\n2\n"),
     ("COUNT tag:vip", "jsonl", "{\"count\":2}\n"),
@@ -39,25 +40,72 @@ pub const FORMATS: &[(&str, &str, &str)] = &[
         "{\"key\":\"ada\",\"age\":36,\"tags\":[\"vip\"],\"spend\":12.50}\n\
          {\"key\":\"bob\",\"age\":17,\"tags\":[],\"spend\":null}\n",
     ),
-    ("DIMENSION city MEASURE count", "tsv", "city\tcount\nparis\t2\ntwo words\t1\n(missing)\t1\n"),
-    ("DIMENSION age[18, 40] MEASURE count, sum(spend)", "csv", "age,count,sum(spend)\n<18,1,\n18..39,1,12.50\n>=40,1,0.05\n(missing),1,\n"),
-    ("TAG bob WITH vip", "csv", "users_changed,facts_changed\n1,1\n"),
-    ("UNTAG bob WITH vip", "jsonl", "{\"users_changed\":1,\"facts_changed\":1}\n"),
+    (
+        "DIMENSION city MEASURE count",
+        "tsv",
+        "city\tcount\nparis\t2\ntwo words\t1\n(missing)\t1\n",
+    ),
+    (
+        "DIMENSION age[18, 40] MEASURE count, sum(spend)",
+        "csv",
+        "age,count,sum(spend)\n<18,1,\n18..39,1,12.50\n>=40,1,0.05\n(missing),1,\n",
+    ),
+    (
+        "TAG bob WITH vip",
+        "csv",
+        "users_changed,facts_changed\n1,1\n",
+    ),
+    (
+        "UNTAG bob WITH vip",
+        "jsonl",
+        "{\"users_changed\":1,\"facts_changed\":1}\n",
+    ),
 ];
 
 /// Arguments, the exit status, and words that must be on standard error.
-pub const STATUSES: &[(&[&str], i32, &[&str])] = &[
+pub(crate) const STATUSES: &[(&[&str], i32, &[&str])] = &[
     (&["exec", "COUNT ALL"], 0, &[]),
     (&["exec", "COUNT ALL; COUNT tag:vip"], 0, &[]),
-    (&["exec", "COUNT tag:vipp"], 1, &["vipp", "did you mean", "vip", "^^^"]),
-    (&["exec", "COUNT tag:vip ADN age:1"], 1, &["ADN", "column 15", "^^^"]),
+    (
+        &["exec", "COUNT tag:vipp"],
+        1,
+        &["vipp", "did you mean", "vip", "^^^"],
+    ),
+    (
+        &["exec", "COUNT tag:vip ADN age:1"],
+        1,
+        &["ADN", "column 15", "^^^"],
+    ),
     (&["exec", "COUNT did:purchase"], 1, &["not available yet"]),
     (&["exec", "COUNT city < paris"], 1, &["city"]),
-    (&["exec", "COUNT ALL", "COUNT tag:nowhere", "COUNT ALL"], 1, &["nowhere"]),
+    (
+        &["exec", "COUNT ALL", "COUNT tag:nowhere", "COUNT ALL"],
+        1,
+        &["nowhere"],
+    ),
     (&["exec"], 2, &["Usage"]),
     (&["exec", "COUNT ALL", "--format", "xml"], 2, &["xml"]),
     (&["nonsense"], 2, &["nonsense"]),
-    (&["import", "/nowhere/at/all.csv", "--infer"], 2, &["/nowhere/at/all.csv"]),
-    (&["exec", "COUNT ALL", "--connect", "localhost:1", "--timeout", "2"], 3, &["localhost:1"]),
-    (&["status", "--connect", "no such host", "--timeout", "2"], 3, &[]),
+    (
+        &["import", "/nowhere/at/all.csv", "--infer"],
+        2,
+        &["/nowhere/at/all.csv"],
+    ),
+    (
+        &[
+            "exec",
+            "COUNT ALL",
+            "--connect",
+            "localhost:1",
+            "--timeout",
+            "2",
+        ],
+        3,
+        &["localhost:1"],
+    ),
+    (
+        &["status", "--connect", "no such host", "--timeout", "2"],
+        3,
+        &[],
+    ),
 ];

@@ -8,10 +8,10 @@ use tessera_protocol::message::Datum;
 use tessera_tests::{answers::Answers, program, server_process::ServerProcess, wire::Wire};
 
 /// A reference answer and how it is found.
-pub struct Case(pub &'static str, pub How);
+pub(crate) struct Case(pub(crate) &'static str, pub(crate) How);
 
 /// How a reference answer is found.
-pub enum How {
+pub(crate) enum How {
     /// By these statements. The rows of one statement are the answer; the only values of several
     /// are its only row.
     Asked(&'static [&'static str]),
@@ -20,20 +20,25 @@ pub enum How {
 }
 
 /// A server on an empty directory. The folder beside the store is the test's own.
-pub fn start() -> (TempDir, ServerProcess) {
+pub(crate) fn start() -> (TempDir, ServerProcess) {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(&directory.path().join("store"));
     (directory, server)
 }
 
 /// Imports a file with the real program.
-pub fn import(server: &ServerProcess, file: &Path, mapping: &Path) {
-    let arguments = ["import".as_ref(), file.as_os_str(), "--mapping".as_ref(), mapping.as_os_str()];
+pub(crate) fn import(server: &ServerProcess, file: &Path, mapping: &Path) {
+    let arguments = [
+        "import".as_ref(),
+        file.as_os_str(),
+        "--mapping".as_ref(),
+        mapping.as_os_str(),
+    ];
     program::run(server.address(), &arguments).well();
 }
 
 /// Checks every case against the data set's answers, and that no answer is forgotten.
-pub fn check_all(server: &ServerProcess, data: &Path, cases: &[Case]) {
+pub(crate) fn check_all(server: &ServerProcess, data: &Path, cases: &[Case]) {
     let answers = Answers::read(data);
     let mut wire = Wire::connect(server.address()).unwrap();
     for Case(id, how) in cases {
@@ -43,13 +48,21 @@ pub fn check_all(server: &ServerProcess, data: &Path, cases: &[Case]) {
         }
     }
     let named: BTreeSet<&str> = cases.iter().map(|Case(id, _)| *id).collect();
-    assert_eq!(named, answers.ids().collect(), "every answer is in the table");
+    assert_eq!(
+        named,
+        answers.ids().collect(),
+        "every answer is in the table"
+    );
 }
 
 fn check(wire: &mut Wire, id: &str, statements: &[&str], expected: &[Vec<Value>]) {
     let mut tables: Vec<Vec<Vec<Datum>>> = statements
         .iter()
-        .map(|statement| wire.execute(statement).unwrap_or_else(|error| panic!("{id}, {statement}: {error:?}")).rows)
+        .map(|statement| {
+            wire.execute(statement)
+                .unwrap_or_else(|error| panic!("{id}, {statement}: {error:?}"))
+                .rows
+        })
         .collect();
     let found = match tables.len() {
         1 => tables.remove(0),
@@ -57,8 +70,15 @@ fn check(wire: &mut Wire, id: &str, statements: &[&str], expected: &[Vec<Value>]
     };
     assert_eq!(found.len(), expected.len(), "{id}: {found:?}");
     for (found, expected) in found.iter().zip(expected) {
-        let same = found.len() == expected.len() && found.iter().zip(expected).all(|(left, right)| is(left, right));
-        assert!(same, "{id}, {statements:?}: {found:?} instead of {expected:?}");
+        let same = found.len() == expected.len()
+            && found
+                .iter()
+                .zip(expected)
+                .all(|(left, right)| is(left, right));
+        assert!(
+            same,
+            "{id}, {statements:?}: {found:?} instead of {expected:?}"
+        );
     }
 }
 

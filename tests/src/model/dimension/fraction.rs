@@ -16,7 +16,10 @@ pub(super) struct Fraction {
 impl Fraction {
     /// The one over the other.
     pub(super) fn new(numerator: i128, denominator: i128) -> Self {
-        Self { numerator, denominator }
+        Self {
+            numerator,
+            denominator,
+        }
     }
 
     /// A bound as `ordered` gives it, in the smallest numbers that say the same.
@@ -34,7 +37,10 @@ impl Fraction {
 
 impl Ord for Fraction {
     fn cmp(&self, other: &Self) -> Ordering {
-        let cross = |left: i128, right: i128| left.checked_mul(right).expect("the generator's numbers are small enough");
+        let cross = |left: i128, right: i128| {
+            left.checked_mul(right)
+                .expect("the generator's numbers are small enough")
+        };
         cross(self.numerator, other.denominator).cmp(&cross(other.numerator, self.denominator))
     }
 }

@@ -7,7 +7,9 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use tessera_protocol::message::{Datum, FailureCode};
 use tessera_query_lang::{
-    ast::{AttributeType, Comparison, Dimension, DimensionOrder, Direction, Having, Measure, Spanned},
+    ast::{
+        AttributeType, Comparison, Dimension, DimensionOrder, Direction, Having, Measure, Spanned,
+    },
     name::Name,
 };
 
@@ -27,7 +29,11 @@ impl Model {
     /// # Errors
     /// A name is not defined, or something does not fit its type.
     pub fn dimension(&self, dimension: &Dimension) -> Result<Vec<Vec<Datum>>, Refused> {
-        let splits = dimension.dims.iter().map(|dim| self.split(dim)).collect::<Result<Vec<_>, _>>()?;
+        let splits = dimension
+            .dims
+            .iter()
+            .map(|dim| self.split(dim))
+            .collect::<Result<Vec<_>, _>>()?;
         let measures = measures_of(dimension);
         self.check_measures(dimension, &measures, &splits)?;
         let keys = self.matching(&dimension.filter)?;
@@ -49,17 +55,32 @@ impl Model {
             }
         }
         self.sort(dimension, &splits, &mut rows, keys.len())?;
-        rows.truncate(dimension.top.as_ref().map_or(usize::MAX, |top| usize::try_from(top.node).expect("few")));
+        rows.truncate(
+            dimension
+                .top
+                .as_ref()
+                .map_or(usize::MAX, |top| usize::try_from(top.node).expect("few")),
+        );
         let row = |(parts, group): &(Vec<Part>, Group<'_>)| {
-            let dims = splits.iter().zip(parts).map(|(split, part)| split.shown(part));
-            let values = measures.iter().map(|measure| self.measure(measure, group, keys.len()));
+            let dims = splits
+                .iter()
+                .zip(parts)
+                .map(|(split, part)| split.shown(part));
+            let values = measures
+                .iter()
+                .map(|measure| self.measure(measure, group, keys.len()));
             dims.map(Ok).chain(values).collect::<Result<Vec<_>, _>>()
         };
         rows.iter().map(row).collect()
     }
 
     /// Everything that a measure names must be a number, whether there are groups or not.
-    fn check_measures(&self, dimension: &Dimension, measures: &[Measure], splits: &[Split]) -> Result<(), Refused> {
+    fn check_measures(
+        &self,
+        dimension: &Dimension,
+        measures: &[Measure],
+        splits: &[Split],
+    ) -> Result<(), Refused> {
         for measure in measures {
             self.measure(measure, &Vec::new(), 0)?;
         }
@@ -79,11 +100,18 @@ impl Model {
         Ok(())
     }
 
-    fn measure(&self, measure: &Measure, group: &Group<'_>, whole: usize) -> Result<Datum, Refused> {
-        let statistic = |name: &Spanned<_>, compute: fn(&[i64], u8) -> Option<i64>, argument: u8| {
-            let (kind, numbers) = self.numbers(name, group)?;
-            Ok(compute(&numbers, argument).map_or(Datum::Null, |number| shown(kind, &Held::Number(number))))
-        };
+    fn measure(
+        &self,
+        measure: &Measure,
+        group: &Group<'_>,
+        whole: usize,
+    ) -> Result<Datum, Refused> {
+        let statistic =
+            |name: &Spanned<_>, compute: fn(&[i64], u8) -> Option<i64>, argument: u8| {
+                let (kind, numbers) = self.numbers(name, group)?;
+                Ok(compute(&numbers, argument)
+                    .map_or(Datum::Null, |number| shown(kind, &Held::Number(number))))
+            };
         match measure {
             Measure::Count => Ok(Datum::Integer(group.len() as i64)),
             Measure::Share if whole == 0 => Ok(Datum::Real(0.0)),
@@ -106,14 +134,20 @@ impl Model {
     ) -> Result<(&AttributeType, Vec<i64>), Refused> {
         let kind = &self.attribute(name.node.as_str())?.kind;
         match kind {
-            AttributeType::Integer | AttributeType::Decimal(_) | AttributeType::Date | AttributeType::Timestamp => {}
+            AttributeType::Integer
+            | AttributeType::Decimal(_)
+            | AttributeType::Date
+            | AttributeType::Timestamp => {}
             AttributeType::Enum(_)
             | AttributeType::Multi(_)
             | AttributeType::Boolean
             | AttributeType::Text
             | AttributeType::User => return Err(FailureCode::TypeMismatch),
         }
-        let mut numbers: Vec<i64> = group.iter().filter_map(|user| number_of(user, name.node.as_str())).collect();
+        let mut numbers: Vec<i64> = group
+            .iter()
+            .filter_map(|user| number_of(user, name.node.as_str()))
+            .collect();
         numbers.sort_unstable();
         Ok((kind, numbers))
     }
@@ -127,7 +161,9 @@ impl Model {
         let (kind, numbers) = self.numbers(name, group)?;
         let scale = match kind {
             AttributeType::Decimal(scale) => *scale,
-            AttributeType::Date | AttributeType::Timestamp => return Err(FailureCode::TypeMismatch),
+            AttributeType::Date | AttributeType::Timestamp => {
+                return Err(FailureCode::TypeMismatch);
+            }
             AttributeType::Integer
             | AttributeType::Enum(_)
             | AttributeType::Multi(_)
@@ -138,11 +174,20 @@ impl Model {
         if numbers.is_empty() {
             return Ok(Datum::Null);
         }
-        Ok(show(numbers.iter().map(|number| i128::from(*number)).sum(), numbers.len(), scale))
+        Ok(show(
+            numbers.iter().map(|number| i128::from(*number)).sum(),
+            numbers.len(),
+            scale,
+        ))
     }
 
     /// A measure without rounding; nothing where it is missing.
-    fn exact(&self, measure: &Measure, group: &Group<'_>, whole: usize) -> Result<Option<Fraction>, Refused> {
+    fn exact(
+        &self,
+        measure: &Measure,
+        group: &Group<'_>,
+        whole: usize,
+    ) -> Result<Option<Fraction>, Refused> {
         let fraction = match measure {
             Measure::Share if whole == 0 => return Ok(None),
             Measure::Share => Some(Fraction::new(group.len() as i128, whole as i128)),
@@ -171,8 +216,15 @@ impl Model {
     fn having(&self, having: &Having, group: &Group<'_>, whole: usize) -> Result<bool, Refused> {
         match having {
             Having::Not(inner) => Ok(!self.having(inner, group, whole)?),
-            Having::And(parts) => parts.iter().try_fold(true, |all, part| Ok(all & self.having(part, group, whole)?)),
-            Having::Or(parts) => parts.iter().try_fold(false, |any, part| Ok(any | self.having(part, group, whole)?)),
+            Having::And(parts) => parts
+                .iter()
+                .try_fold(true, |all, part| Ok(all & self.having(part, group, whole)?)),
+            Having::Or(parts) => {
+                parts.iter().try_fold(
+                    false,
+                    |any, part| Ok(any | self.having(part, group, whole)?),
+                )
+            }
             Having::Compare(measure, comparison, value) => {
                 let found = self.exact(&measure.node, group, whole)?;
                 let kind = self.kind_of(&measure.node)?;
@@ -194,7 +246,9 @@ impl Model {
     /// What a measure is compared with.
     fn kind_of(&self, measure: &Measure) -> Result<AttributeType, Refused> {
         match measure {
-            Measure::Count | Measure::Share | Measure::Sum(_) | Measure::Average(_) => Ok(AttributeType::Integer),
+            Measure::Count | Measure::Share | Measure::Sum(_) | Measure::Average(_) => {
+                Ok(AttributeType::Integer)
+            }
             Measure::Min(name) | Measure::Max(name) | Measure::Percentile(_, name) => {
                 Ok(self.attribute(name.node.as_str())?.kind.clone())
             }
@@ -219,13 +273,18 @@ impl Model {
             match order {
                 DimensionOrder::Dim(name) => {
                     let at = position(splits, name.node.as_str())?;
-                    rows.sort_by(|(left, _), (right, _)| by_part(&left[at], &right[at], *direction));
+                    rows.sort_by(|(left, _), (right, _)| {
+                        by_part(&left[at], &right[at], *direction)
+                    });
                 }
                 DimensionOrder::Measure(measure) => {
                     let value = |group: &Group<'_>| {
-                        self.exact(&measure.node, group, whole).expect("checked before")
+                        self.exact(&measure.node, group, whole)
+                            .expect("checked before")
                     };
-                    rows.sort_by(|(_, left), (_, right)| by_number(value(left), value(right), *direction));
+                    rows.sort_by(|(_, left), (_, right)| {
+                        by_number(value(left), value(right), *direction)
+                    });
                 }
             }
         }
@@ -257,14 +316,21 @@ fn directed(order: Ordering, direction: Direction) -> Ordering {
 }
 
 fn position(splits: &[Split], name: &str) -> Result<usize, Refused> {
-    splits.iter().position(|split| split.name == name).ok_or(FailureCode::UnknownName)
+    splits
+        .iter()
+        .position(|split| split.name == name)
+        .ok_or(FailureCode::UnknownName)
 }
 
 fn measures_of(dimension: &Dimension) -> Vec<Measure> {
     if dimension.measures.is_empty() {
         return vec![Measure::Count, Measure::Share];
     }
-    dimension.measures.iter().map(|measure| measure.node.clone()).collect()
+    dimension
+        .measures
+        .iter()
+        .map(|measure| measure.node.clone())
+        .collect()
 }
 
 fn percentile(sorted: &[i64], rank: u8) -> Option<i64> {
@@ -281,7 +347,10 @@ fn total_shown(sum: i128, _count: usize, scale: u8) -> Datum {
 
 /// Whether an attribute's values can be added up.
 pub fn adds_up(attribute: &Attribute) -> bool {
-    matches!(attribute.kind, AttributeType::Integer | AttributeType::Decimal(_))
+    matches!(
+        attribute.kind,
+        AttributeType::Integer | AttributeType::Decimal(_)
+    )
 }
 
 /// How many of its units a decimal has in one whole.

@@ -30,15 +30,26 @@ pub(super) struct Split {
 enum SplitKind {
     Labels(String),
     Numbers(String, AttributeType),
-    Bands { attribute: String, bounds: Vec<i64>, labels: Vec<String> },
-    Periods { attribute: String, kind: AttributeType, unit: CalendarUnit },
+    Bands {
+        attribute: String,
+        bounds: Vec<i64>,
+        labels: Vec<String>,
+    },
+    Periods {
+        attribute: String,
+        kind: AttributeType,
+        unit: CalendarUnit,
+    },
     Tags(Vec<String>),
 }
 
 impl Model {
     pub(super) fn split(&self, dim: &Dim) -> Result<Split, Refused> {
         let (name, kind) = match dim {
-            Dim::Attribute(name) => (name.node.as_str().to_owned(), self.attribute_split(name.node.as_str())?),
+            Dim::Attribute(name) => (
+                name.node.as_str().to_owned(),
+                self.attribute_split(name.node.as_str())?,
+            ),
             Dim::Bands { attribute, bounds } => {
                 let name = attribute.node.as_str().to_owned();
                 (name.clone(), self.bands(name, bounds)?)
@@ -49,19 +60,34 @@ impl Model {
                 if !matches!(kind, AttributeType::Date | AttributeType::Timestamp) {
                     return Err(FailureCode::TypeMismatch);
                 }
-                (name.clone(), SplitKind::Periods { attribute: name, kind, unit: *unit })
+                (
+                    name.clone(),
+                    SplitKind::Periods {
+                        attribute: name,
+                        kind,
+                        unit: *unit,
+                    },
+                )
             }
-            Dim::Tags(patterns) if patterns.is_empty() => {
-                ("tag".to_owned(), SplitKind::Tags(self.tags.keys().cloned().collect()))
-            }
+            Dim::Tags(patterns) if patterns.is_empty() => (
+                "tag".to_owned(),
+                SplitKind::Tags(self.tags.keys().cloned().collect()),
+            ),
             Dim::Tags(patterns) => {
-                let tags = self.tags_of(patterns)?.into_iter().map(str::to_owned).collect();
+                let tags = self
+                    .tags_of(patterns)?
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect();
                 ("tag".to_owned(), SplitKind::Tags(tags))
             }
             Dim::Group(group) => {
                 let group = name_of(&group.node);
                 self.groups.get(group).ok_or(FailureCode::UnknownName)?;
-                (format!("group:{group}"), SplitKind::Tags(self.members(group).map(str::to_owned).collect()))
+                (
+                    format!("group:{group}"),
+                    SplitKind::Tags(self.members(group).map(str::to_owned).collect()),
+                )
             }
         };
         Ok(Split { name, kind })
@@ -91,7 +117,11 @@ impl Model {
             return Err(FailureCode::TypeMismatch);
         }
         let labels = band_labels(kind, &bounds);
-        Ok(SplitKind::Bands { attribute, bounds, labels })
+        Ok(SplitKind::Bands {
+            attribute,
+            bounds,
+            labels,
+        })
     }
 }
 
@@ -103,7 +133,13 @@ pub(super) fn combinations(splits: &[Split], user: &User) -> Vec<Vec<Part>> {
         all = all
             .iter()
             .flat_map(|before| {
-                parts.iter().map(move |part| before.iter().cloned().chain([part.clone()]).collect::<Vec<_>>())
+                parts.iter().map(move |part| {
+                    before
+                        .iter()
+                        .cloned()
+                        .chain([part.clone()])
+                        .collect::<Vec<_>>()
+                })
             })
             .collect();
     }
@@ -119,20 +155,36 @@ impl Split {
                 Some(Held::Boolean(truth)) => vec![Part::Truth(*truth)],
                 Some(Held::Number(_)) | None => Vec::new(),
             },
-            SplitKind::Numbers(attribute, _) => number_of(user, attribute).map(Part::Number).into_iter().collect(),
-            SplitKind::Bands { attribute, bounds, .. } => number_of(user, attribute)
+            SplitKind::Numbers(attribute, _) => number_of(user, attribute)
+                .map(Part::Number)
+                .into_iter()
+                .collect(),
+            SplitKind::Bands {
+                attribute, bounds, ..
+            } => number_of(user, attribute)
                 .map(|number| Part::Band(bounds.iter().filter(|bound| **bound <= number).count()))
                 .into_iter()
                 .collect(),
-            SplitKind::Periods { attribute, kind, unit } => number_of(user, attribute)
+            SplitKind::Periods {
+                attribute,
+                kind,
+                unit,
+            } => number_of(user, attribute)
                 .map(|number| Part::Period(period(*unit, day(kind, number))))
                 .into_iter()
                 .collect(),
-            SplitKind::Tags(tags) => {
-                tags.iter().filter(|tag| user.tags.contains(*tag)).cloned().map(Part::Label).collect()
-            }
+            SplitKind::Tags(tags) => tags
+                .iter()
+                .filter(|tag| user.tags.contains(*tag))
+                .cloned()
+                .map(Part::Label)
+                .collect(),
         };
-        if parts.is_empty() { vec![Part::Missing] } else { parts }
+        if parts.is_empty() {
+            vec![Part::Missing]
+        } else {
+            parts
+        }
     }
 
     pub(super) fn has_names(&self) -> bool {
@@ -147,8 +199,12 @@ impl Split {
             (Part::Missing, _) => Datum::Null,
             (Part::Label(label), _) => Datum::Text(label.clone()),
             (Part::Truth(truth), _) => Datum::Boolean(*truth),
-            (Part::Number(number), SplitKind::Numbers(_, kind)) => shown(kind, &Held::Number(*number)),
-            (Part::Band(band), SplitKind::Bands { labels, .. }) => Datum::Text(labels[*band].clone()),
+            (Part::Number(number), SplitKind::Numbers(_, kind)) => {
+                shown(kind, &Held::Number(*number))
+            }
+            (Part::Band(band), SplitKind::Bands { labels, .. }) => {
+                Datum::Text(labels[*band].clone())
+            }
             (Part::Period(day), SplitKind::Periods { unit, .. }) => period_shown(*unit, *day),
             (part, _) => panic!("{part:?} is of another dim"),
         }
@@ -172,7 +228,8 @@ fn day(kind: &AttributeType, number: i64) -> i32 {
 /// The first day of the unit in which a day lies.
 fn period(unit: CalendarUnit, day: i32) -> i32 {
     let date = date_of(i64::from(day));
-    let first_of_month = |date: Date, month: i8| date.with().month(month).day(1).build().expect("a first");
+    let first_of_month =
+        |date: Date, month: i8| date.with().month(month).day(1).build().expect("a first");
     days(match unit {
         CalendarUnit::Day => date,
         CalendarUnit::Week => return day - i32::from(date.weekday().to_monday_zero_offset()),
@@ -203,12 +260,16 @@ fn band_labels(kind: &AttributeType, bounds: &[i64]) -> Vec<String> {
         Datum::Integer(number) => number.to_string(),
         Datum::Decimal { units, scale } => decimal_text(units, scale),
         Datum::Date(days) => date_of(i64::from(days)).to_string(),
-        Datum::Timestamp(micros) => {
-            jiff::Timestamp::from_microsecond(micros).expect("a near time").to_zoned(TimeZone::UTC).timestamp().to_string()
-        }
+        Datum::Timestamp(micros) => jiff::Timestamp::from_microsecond(micros)
+            .expect("a near time")
+            .to_zoned(TimeZone::UTC)
+            .timestamp()
+            .to_string(),
         other => panic!("{other:?} is no number"),
     };
-    let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else { return vec!["all".to_owned()] };
+    let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else {
+        return vec!["all".to_owned()];
+    };
     let mut labels = vec![format!("<{}", text(*first))];
     for pair in bounds.windows(2) {
         let whole = *kind == AttributeType::Integer;
@@ -223,9 +284,16 @@ fn band_labels(kind: &AttributeType, bounds: &[i64]) -> Vec<String> {
 }
 
 fn decimal_text(units: i128, scale: u8) -> String {
-    let digits = format!("{:0>width$}", units.unsigned_abs(), width = usize::from(scale) + 1);
+    let digits = format!(
+        "{:0>width$}",
+        units.unsigned_abs(),
+        width = usize::from(scale) + 1
+    );
     let (whole, part) = digits.split_at(digits.len() - usize::from(scale));
     let sign = if units < 0 { "-" } else { "" };
-    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
+    if scale == 0 {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{part}")
+    }
 }
-

@@ -2,8 +2,8 @@
 
 use rand::Rng;
 use tessera_query_lang::ast::{
-    Alter, AttributeType, Define, DefinitionKind, Exclusivity, GroupChange, Mutability, Notes, OnConflict,
-    SavedSegment, Statement,
+    Alter, AttributeType, Define, DefinitionKind, Exclusivity, GroupChange, Mutability, Notes,
+    OnConflict, SavedSegment, Statement,
 };
 
 use super::{GROUPS, Generator, LABELS, NOWHERE, SEGMENTS, TAGS, named};
@@ -11,7 +11,8 @@ use crate::model::Model;
 
 /// Attributes that may be defined, each always of one type, so that a name says what it holds.
 const ATTRIBUTES: [&str; 12] = [
-    "colour", "shape", "hobbies", "badges", "age", "score", "spend", "signup", "seen at", "active", "email", "friend",
+    "colour", "shape", "hobbies", "badges", "age", "score", "spend", "signup", "seen at", "active",
+    "email", "friend",
 ];
 
 impl Generator {
@@ -29,18 +30,30 @@ impl Generator {
             0..4 => self.define_tag(model),
             4..5 => Define::Group {
                 name: named(self.pick(&GROUPS).expect("groups")),
-                exclusivity: if self.chance(0.6) { Exclusivity::Exclusive } else { Exclusivity::Shared },
+                exclusivity: if self.chance(0.6) {
+                    Exclusivity::Exclusive
+                } else {
+                    Exclusivity::Shared
+                },
                 notes: self.notes(),
             },
             5..9 => self.define_attribute(),
             _ => Define::Segment(self.saved_segment(model)),
         };
-        let on_conflict = if self.chance(0.7) { OnConflict::Keep } else { OnConflict::Refuse };
+        let on_conflict = if self.chance(0.7) {
+            OnConflict::Keep
+        } else {
+            OnConflict::Refuse
+        };
         Statement::Define(define, on_conflict)
     }
 
     fn define_tag(&mut self, model: &Model) -> Define {
-        let group = if self.chance(0.5) { self.defined(model.groups.keys()) } else { None };
+        let group = if self.chance(0.5) {
+            self.defined(model.groups.keys())
+        } else {
+            None
+        };
         Define::Tag {
             name: named(self.pick(&TAGS).expect("tags")),
             group: group.map(|group| named(&group)),
@@ -50,7 +63,14 @@ impl Generator {
 
     fn define_attribute(&mut self) -> Define {
         let name = self.pick(&ATTRIBUTES).expect("attributes");
-        let some_labels = || Some(LABELS[..4].iter().map(|label| (*label).to_owned()).collect());
+        let some_labels = || {
+            Some(
+                LABELS[..4]
+                    .iter()
+                    .map(|label| (*label).to_owned())
+                    .collect(),
+            )
+        };
         let attribute_type = match name {
             "colour" => AttributeType::Enum(None),
             "shape" => AttributeType::Enum(some_labels()),
@@ -64,51 +84,103 @@ impl Generator {
             "email" => AttributeType::Text,
             _ => AttributeType::User,
         };
-        let mutability = if self.chance(0.15) { Mutability::WriteOnce } else { Mutability::Mutable };
-        Define::Attribute { name: named(name), attribute_type, mutability, notes: self.notes() }
+        let mutability = if self.chance(0.15) {
+            Mutability::WriteOnce
+        } else {
+            Mutability::Mutable
+        };
+        Define::Attribute {
+            name: named(name),
+            attribute_type,
+            mutability,
+            notes: self.notes(),
+        }
     }
 
     fn saved_segment(&mut self, model: &Model) -> SavedSegment {
         let name = named(self.pick(&SEGMENTS).expect("segments"));
-        SavedSegment { name, notes: self.notes(), filter: self.expr(model, 2) }
+        SavedSegment {
+            name,
+            notes: self.notes(),
+            filter: self.expr(model, 2),
+        }
     }
 
     fn notes(&mut self) -> Notes {
         let mut note = |text: &str| self.chance(0.2).then(|| text.to_owned());
-        Notes { description: note("what it \"means\""), owner: note("the marketing team") }
+        Notes {
+            description: note("what it \"means\""),
+            owner: note("the marketing team"),
+        }
     }
 
     fn alter(&mut self, model: &Model) -> Alter {
         let notes = self.notes();
         match self.rng.random_range(0..10) {
             0..4 => {
-                let name = self.defined(model.tags.keys()).unwrap_or_else(|| NOWHERE.to_owned());
-                Alter::Tag { name: named(&name), group: Some(self.group_change(model)), notes }
+                let name = self
+                    .defined(model.tags.keys())
+                    .unwrap_or_else(|| NOWHERE.to_owned());
+                Alter::Tag {
+                    name: named(&name),
+                    group: Some(self.group_change(model)),
+                    notes,
+                }
             }
             4..6 => {
-                let name = self.defined(model.groups.keys()).unwrap_or_else(|| NOWHERE.to_owned());
-                let exclusivity = if self.chance(0.6) { Exclusivity::Exclusive } else { Exclusivity::Shared };
-                Alter::Group { name: named(&name), exclusivity: Some(exclusivity), notes }
+                let name = self
+                    .defined(model.groups.keys())
+                    .unwrap_or_else(|| NOWHERE.to_owned());
+                let exclusivity = if self.chance(0.6) {
+                    Exclusivity::Exclusive
+                } else {
+                    Exclusivity::Shared
+                };
+                Alter::Group {
+                    name: named(&name),
+                    exclusivity: Some(exclusivity),
+                    notes,
+                }
             }
             6..9 => self.alter_attribute(model, notes),
             _ => {
-                let name = self.defined(model.segments.keys()).unwrap_or_else(|| NOWHERE.to_owned());
+                let name = self
+                    .defined(model.segments.keys())
+                    .unwrap_or_else(|| NOWHERE.to_owned());
                 let filter = Some(self.expr(model, 2));
-                Alter::Segment { name: named(&name), notes, filter }
+                Alter::Segment {
+                    name: named(&name),
+                    notes,
+                    filter,
+                }
             }
         }
     }
 
     fn alter_attribute(&mut self, model: &Model, notes: Notes) -> Alter {
-        let name = self.defined(model.attributes.keys()).unwrap_or_else(|| NOWHERE.to_owned());
-        let closed = model.attributes.get(&name).is_some_and(super::super::Attribute::is_closed);
+        let name = self
+            .defined(model.attributes.keys())
+            .unwrap_or_else(|| NOWHERE.to_owned());
+        let closed = model
+            .attributes
+            .get(&name)
+            .is_some_and(super::super::Attribute::is_closed);
         let add_values = if closed && self.chance(0.5) || self.mistake() {
             vec![self.pick(&LABELS).expect("labels").to_owned()]
         } else {
             Vec::new()
         };
-        let mutability = if self.chance(0.3) { Mutability::WriteOnce } else { Mutability::Mutable };
-        Alter::Attribute { name: named(&name), add_values, mutability: Some(mutability), notes }
+        let mutability = if self.chance(0.3) {
+            Mutability::WriteOnce
+        } else {
+            Mutability::Mutable
+        };
+        Alter::Attribute {
+            name: named(&name),
+            add_values,
+            mutability: Some(mutability),
+            notes,
+        }
     }
 
     fn group_change(&mut self, model: &Model) -> GroupChange {
@@ -122,10 +194,17 @@ impl Generator {
         let (kind, name) = match self.rng.random_range(0..10) {
             0..4 => (DefinitionKind::Tag, self.defined(model.tags.keys())),
             4..5 => (DefinitionKind::Group, self.defined(model.groups.keys())),
-            5..8 => (DefinitionKind::Attribute, self.defined(model.attributes.keys())),
+            5..8 => (
+                DefinitionKind::Attribute,
+                self.defined(model.attributes.keys()),
+            ),
             _ => (DefinitionKind::Segment, self.defined(model.segments.keys())),
         };
-        let on_conflict = if self.chance(0.5) { OnConflict::Keep } else { OnConflict::Refuse };
+        let on_conflict = if self.chance(0.5) {
+            OnConflict::Keep
+        } else {
+            OnConflict::Refuse
+        };
         Statement::Drop(kind, named(name.as_deref().unwrap_or(NOWHERE)), on_conflict)
     }
 }

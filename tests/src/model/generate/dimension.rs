@@ -2,15 +2,20 @@
 
 use rand::Rng;
 use tessera_query_lang::ast::{
-    AttributeType, CalendarUnit, Comparison, Decimal, Dim, Dimension, DimensionOrder, Direction, Expr, Having, Measure,
-    NameRef, Spanned, Value,
+    AttributeType, CalendarUnit, Comparison, Decimal, Dim, Dimension, DimensionOrder, Direction,
+    Expr, Having, Measure, NameRef, Spanned, Value,
 };
 
 use super::{Generator, expr::is_ordered, name, named};
 use crate::model::{Attribute, Model, dimension::adds_up};
 
-const UNITS: [CalendarUnit; 5] =
-    [CalendarUnit::Day, CalendarUnit::Week, CalendarUnit::Month, CalendarUnit::Quarter, CalendarUnit::Year];
+const UNITS: [CalendarUnit; 5] = [
+    CalendarUnit::Day,
+    CalendarUnit::Week,
+    CalendarUnit::Month,
+    CalendarUnit::Quarter,
+    CalendarUnit::Year,
+];
 
 impl Generator {
     pub(super) fn dimension(&mut self, model: &Model) -> Option<Dimension> {
@@ -24,13 +29,32 @@ impl Generator {
         let measures = if self.chance(0.4) {
             Vec::new()
         } else {
-            (0..self.count(4)).map(|_| Spanned::synthetic(self.measure(model))).collect()
+            (0..self.count(4))
+                .map(|_| Spanned::synthetic(self.measure(model)))
+                .collect()
         };
-        let having = if self.chance(0.25) { Some(self.having(model, 2)) } else { None };
+        let having = if self.chance(0.25) {
+            Some(self.having(model, 2))
+        } else {
+            None
+        };
         let order = self.group_order(model, &dims);
-        let top = self.chance(0.25).then(|| Spanned::synthetic(self.rng.random_range(1..6)));
-        let filter = if self.chance(0.4) { Expr::All } else { self.expr(model, 2) };
-        Some(Dimension { dims, measures, having, order, top, filter })
+        let top = self
+            .chance(0.25)
+            .then(|| Spanned::synthetic(self.rng.random_range(1..6)));
+        let filter = if self.chance(0.4) {
+            Expr::All
+        } else {
+            self.expr(model, 2)
+        };
+        Some(Dimension {
+            dims,
+            measures,
+            having,
+            order,
+            top,
+            filter,
+        })
     }
 
     fn dim(&mut self, model: &Model) -> Option<Dim> {
@@ -45,18 +69,30 @@ impl Generator {
                 let groupable = Self::attributes(model, |attribute| {
                     !matches!(attribute.kind, AttributeType::Text | AttributeType::User)
                 });
-                let attribute =
-                    if self.mistake() { self.defined(model.attributes.keys()) } else { self.one_of(&groupable) };
+                let attribute = if self.mistake() {
+                    self.defined(model.attributes.keys())
+                } else {
+                    self.one_of(&groupable)
+                };
                 Some(Dim::Attribute(named(&attribute?)))
             }
             8..10 => self.bands(model),
             _ => {
                 let dated = Self::attributes(model, |attribute| {
-                    matches!(attribute.kind, AttributeType::Date | AttributeType::Timestamp)
+                    matches!(
+                        attribute.kind,
+                        AttributeType::Date | AttributeType::Timestamp
+                    )
                 });
-                let attribute =
-                    if self.mistake() { self.defined(model.attributes.keys()) } else { self.one_of(&dated) };
-                Some(Dim::Calendar { attribute: named(&attribute?), unit: UNITS[self.rng.random_range(0..5)] })
+                let attribute = if self.mistake() {
+                    self.defined(model.attributes.keys())
+                } else {
+                    self.one_of(&dated)
+                };
+                Some(Dim::Calendar {
+                    attribute: named(&attribute?),
+                    unit: UNITS[self.rng.random_range(0..5)],
+                })
             }
         }
     }
@@ -72,10 +108,15 @@ impl Generator {
         let mut bounds: Vec<Value> = (0..self.count(4)).map(|_| self.bound(definition)).collect();
         // Mostly rising, as they must be.
         if !self.chance(0.05) {
-            bounds.sort_by_key(|bound| crate::model::value::ordered(&definition.kind, bound, model.now).expect("fits"));
+            bounds.sort_by_key(|bound| {
+                crate::model::value::ordered(&definition.kind, bound, model.now).expect("fits")
+            });
             bounds.dedup();
         }
-        Some(Dim::Bands { attribute: named(&attribute), bounds: bounds.into_iter().map(Spanned::synthetic).collect() })
+        Some(Dim::Bands {
+            attribute: named(&attribute),
+            bounds: bounds.into_iter().map(Spanned::synthetic).collect(),
+        })
     }
 
     fn bound(&mut self, attribute: &Attribute) -> Value {
@@ -83,9 +124,10 @@ impl Generator {
             AttributeType::Date | AttributeType::Timestamp => {
                 Value::Date(crate::model::value::date_of(i64::from(self.day())))
             }
-            AttributeType::Decimal(_) if self.chance(0.5) => {
-                Value::Decimal(Decimal { units: self.rng.random_range(-2_000..6_000), scale: 2 })
-            }
+            AttributeType::Decimal(_) if self.chance(0.5) => Value::Decimal(Decimal {
+                units: self.rng.random_range(-2_000..6_000),
+                scale: 2,
+            }),
             _ => Value::Integer(self.rng.random_range(-20..60)),
         }
     }
@@ -93,11 +135,21 @@ impl Generator {
     fn measure(&mut self, model: &Model) -> Measure {
         let kind = self.rng.random_range(0..9);
         if kind < 2 {
-            return if kind == 0 { Measure::Count } else { Measure::Share };
+            return if kind == 0 {
+                Measure::Count
+            } else {
+                Measure::Share
+            };
         }
         let numbers = Self::attributes(model, if kind < 5 { adds_up } else { is_ordered });
-        let attribute = if self.mistake() { self.defined(model.attributes.keys()) } else { self.one_of(&numbers) };
-        let Some(attribute) = attribute else { return Measure::Count };
+        let attribute = if self.mistake() {
+            self.defined(model.attributes.keys())
+        } else {
+            self.one_of(&numbers)
+        };
+        let Some(attribute) = attribute else {
+            return Measure::Count;
+        };
         match kind {
             2..4 => Measure::Sum(named(&attribute)),
             4 => Measure::Average(named(&attribute)),
@@ -130,10 +182,14 @@ impl Generator {
         let value = match &measure {
             Measure::Count => Value::Integer(self.rng.random_range(0..6)),
             // Off the grid of shares, so that no rounding decides.
-            Measure::Share => Value::Decimal(Decimal { units: self.rng.random_range(0..100) * 1000 + 137, scale: 5 }),
-            Measure::Sum(_) | Measure::Average(_) => {
-                Value::Decimal(Decimal { units: self.rng.random_range(-2_000_000..2_000_000) * 10 + 3, scale: 4 })
-            }
+            Measure::Share => Value::Decimal(Decimal {
+                units: self.rng.random_range(0..100) * 1000 + 137,
+                scale: 5,
+            }),
+            Measure::Sum(_) | Measure::Average(_) => Value::Decimal(Decimal {
+                units: self.rng.random_range(-2_000_000..2_000_000) * 10 + 3,
+                scale: 4,
+            }),
             Measure::Min(name) | Measure::Max(name) | Measure::Percentile(_, name) => {
                 match model.attributes.get(name.node.as_str()) {
                     Some(attribute) if is_ordered(attribute) => self.bound(attribute),
@@ -141,7 +197,11 @@ impl Generator {
                 }
             }
         };
-        Having::Compare(Spanned::synthetic(measure), comparison, Spanned::synthetic(value))
+        Having::Compare(
+            Spanned::synthetic(measure),
+            comparison,
+            Spanned::synthetic(value),
+        )
     }
 
     fn group_order(&mut self, model: &Model, dims: &[Dim]) -> Vec<(DimensionOrder, Direction)> {
@@ -150,7 +210,11 @@ impl Generator {
         }
         (0..self.count(2))
             .map(|_| {
-                let direction = if self.chance(0.5) { Direction::Ascending } else { Direction::Descending };
+                let direction = if self.chance(0.5) {
+                    Direction::Ascending
+                } else {
+                    Direction::Descending
+                };
                 let by_dim = self.chance(0.5);
                 let order = if by_dim {
                     let at = self.rng.random_range(0..dims.len());
@@ -166,10 +230,17 @@ impl Generator {
 
 fn dim_name(dim: &Dim) -> Spanned<tessera_query_lang::name::Name> {
     match dim {
-        Dim::Attribute(name) | Dim::Bands { attribute: name, .. } | Dim::Calendar { attribute: name, .. } => {
-            name.clone()
+        Dim::Attribute(name)
+        | Dim::Bands {
+            attribute: name, ..
         }
+        | Dim::Calendar {
+            attribute: name, ..
+        } => name.clone(),
         Dim::Tags(_) => named("tag"),
-        Dim::Group(group) => named(&format!("group:{}", crate::model::expr::name_of(&group.node))),
+        Dim::Group(group) => named(&format!(
+            "group:{}",
+            crate::model::expr::name_of(&group.node)
+        )),
     }
 }

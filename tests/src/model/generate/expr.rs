@@ -2,7 +2,10 @@
 
 use rand::Rng;
 use tessera_query_lang::{
-    ast::{AttributeTest, AttributeType, Comparison, Expr, NameRef, Presence, Spanned, TagPattern, Value},
+    ast::{
+        AttributeTest, AttributeType, Comparison, Expr, NameRef, Presence, Spanned, TagPattern,
+        Value,
+    },
     name::Glob,
 };
 
@@ -22,9 +25,14 @@ impl Generator {
             2..6 => self.join(model, depth, Junction::And),
             6..9 => self.join(model, depth, Junction::Or),
             _ => {
-                let of: Vec<Expr> = (0..self.count(5)).map(|_| self.expr(model, depth - 1)).collect();
+                let of: Vec<Expr> = (0..self.count(5))
+                    .map(|_| self.expr(model, depth - 1))
+                    .collect();
                 let threshold = u32::try_from(self.count(of.len())).expect("few");
-                Expr::AtLeast { threshold: Spanned::synthetic(threshold), of }
+                Expr::AtLeast {
+                    threshold: Spanned::synthetic(threshold),
+                    of,
+                }
             }
         }
     }
@@ -35,7 +43,9 @@ impl Generator {
         let mut operands = Vec::new();
         for _ in 0..count {
             match (self.expr(model, depth - 1), junction) {
-                (Expr::And(inner), Junction::And) | (Expr::Or(inner), Junction::Or) => operands.extend(inner),
+                (Expr::And(inner), Junction::And) | (Expr::Or(inner), Junction::Or) => {
+                    operands.extend(inner)
+                }
                 (other, Junction::And | Junction::Or) => operands.push(other),
             }
         }
@@ -85,7 +95,10 @@ impl Generator {
 
     fn group_leaf(&mut self, model: &Model) -> Option<Expr> {
         let group = self.defined(model.groups.keys())?;
-        Some(Expr::Group { name: Spanned::synthetic(NameRef::Name(name(&group))), is: self.presence() })
+        Some(Expr::Group {
+            name: Spanned::synthetic(NameRef::Name(name(&group))),
+            is: self.presence(),
+        })
     }
 
     fn segment_leaf(&mut self, model: &Model) -> Option<Expr> {
@@ -98,7 +111,11 @@ impl Generator {
     }
 
     fn presence(&mut self) -> Presence {
-        if self.chance(0.5) { Presence::Missing } else { Presence::Present }
+        if self.chance(0.5) {
+            Presence::Missing
+        } else {
+            Presence::Present
+        }
     }
 
     fn attribute_leaf(&mut self, model: &Model) -> Option<Expr> {
@@ -107,26 +124,37 @@ impl Generator {
             Some(definition) => self.test(model, definition)?,
             None => AttributeTest::Is(self.presence()),
         };
-        Some(Expr::Attribute { name: named(&attribute), test })
+        Some(Expr::Attribute {
+            name: named(&attribute),
+            test,
+        })
     }
 
     fn test(&mut self, model: &Model, attribute: &Attribute) -> Option<AttributeTest> {
-        let has_labels = matches!(attribute.kind, AttributeType::Enum(_) | AttributeType::Multi(_));
+        let has_labels = matches!(
+            attribute.kind,
+            AttributeType::Enum(_) | AttributeType::Multi(_)
+        );
         if self.chance(0.15) || (has_labels && attribute.values.is_empty()) {
             return Some(AttributeTest::Is(self.presence()));
         }
         let ordered = is_ordered(attribute) || self.mistake();
         Some(match self.rng.random_range(0..10) {
             0..3 => {
-                let values = (0..self.count(3)).map(|_| Spanned::synthetic(self.literal(model, attribute)));
+                let values =
+                    (0..self.count(3)).map(|_| Spanned::synthetic(self.literal(model, attribute)));
                 AttributeTest::AnyOf(values.collect())
             }
             3 | 4 if ordered => self.between(model, attribute),
             3 | 4 => self.compare(model, attribute, Comparison::Equal),
             5 | 6 => self.compare(model, attribute, Comparison::NotEqual),
             _ if ordered => {
-                let orders =
-                    [Comparison::Less, Comparison::LessOrEqual, Comparison::Greater, Comparison::GreaterOrEqual];
+                let orders = [
+                    Comparison::Less,
+                    Comparison::LessOrEqual,
+                    Comparison::Greater,
+                    Comparison::GreaterOrEqual,
+                ];
                 let order = orders[self.rng.random_range(0..orders.len())];
                 self.compare(model, attribute, order)
             }
@@ -134,13 +162,24 @@ impl Generator {
         })
     }
 
-    fn compare(&mut self, model: &Model, attribute: &Attribute, comparison: Comparison) -> AttributeTest {
-        AttributeTest::Compare(comparison, Spanned::synthetic(self.literal(model, attribute)))
+    fn compare(
+        &mut self,
+        model: &Model,
+        attribute: &Attribute,
+        comparison: Comparison,
+    ) -> AttributeTest {
+        AttributeTest::Compare(
+            comparison,
+            Spanned::synthetic(self.literal(model, attribute)),
+        )
     }
 
     fn between(&mut self, model: &Model, attribute: &Attribute) -> AttributeTest {
-        let low = self.chance(0.7).then(|| Spanned::synthetic(self.literal(model, attribute)));
-        let high = (low.is_none() || self.chance(0.6)).then(|| Spanned::synthetic(self.literal(model, attribute)));
+        let low = self
+            .chance(0.7)
+            .then(|| Spanned::synthetic(self.literal(model, attribute)));
+        let high = (low.is_none() || self.chance(0.6))
+            .then(|| Spanned::synthetic(self.literal(model, attribute)));
         AttributeTest::Between { low, high }
     }
 }
@@ -154,7 +193,10 @@ enum Junction {
 /// Whether values of the attribute compare by more than equality.
 pub(super) fn is_ordered(attribute: &Attribute) -> bool {
     match attribute.kind {
-        AttributeType::Integer | AttributeType::Decimal(_) | AttributeType::Date | AttributeType::Timestamp => true,
+        AttributeType::Integer
+        | AttributeType::Decimal(_)
+        | AttributeType::Date
+        | AttributeType::Timestamp => true,
         AttributeType::Enum(_)
         | AttributeType::Multi(_)
         | AttributeType::Boolean

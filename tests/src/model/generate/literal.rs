@@ -28,7 +28,9 @@ impl Generator {
             return self.misfit(attribute);
         }
         match attribute.kind {
-            AttributeType::Enum(_) | AttributeType::Multi(_) => Datum::Text(self.label_to_write(attribute)),
+            AttributeType::Enum(_) | AttributeType::Multi(_) => {
+                Datum::Text(self.label_to_write(attribute))
+            }
             AttributeType::Integer => Datum::Integer(self.integer()),
             AttributeType::Decimal(scale) => self.decimal_datum(scale),
             AttributeType::Date => Datum::Date(self.day()),
@@ -43,8 +45,14 @@ impl Generator {
         let units = i128::from(self.integer());
         match self.rng.random_range(0..4) {
             0 => Datum::Integer(self.rng.random_range(-50..50)),
-            1 => Datum::Decimal { units: units * 1000, scale: scale + 3 },
-            2 if scale > 0 => Datum::Decimal { units: units / 10, scale: scale - 1 },
+            1 => Datum::Decimal {
+                units: units * 1000,
+                scale: scale + 3,
+            },
+            2 if scale > 0 => Datum::Decimal {
+                units: units / 10,
+                scale: scale - 1,
+            },
             _ => Datum::Decimal { units, scale },
         }
     }
@@ -52,13 +60,21 @@ impl Generator {
     /// A value that the attribute cannot take.
     fn misfit(&mut self, attribute: &Attribute) -> Datum {
         match &attribute.kind {
-            AttributeType::Integer | AttributeType::Date | AttributeType::Timestamp => Datum::Text("violet".into()),
-            AttributeType::Decimal(scale) => Datum::Decimal { units: 1, scale: scale + 1 },
-            AttributeType::Boolean => Datum::Text("maybe".into()),
-            AttributeType::Enum(Some(_)) | AttributeType::Multi(Some(_)) => Datum::Text("violet".into()),
-            AttributeType::Enum(None) | AttributeType::Multi(None) | AttributeType::Text | AttributeType::User => {
-                Datum::Real(1.5)
+            AttributeType::Integer | AttributeType::Date | AttributeType::Timestamp => {
+                Datum::Text("violet".into())
             }
+            AttributeType::Decimal(scale) => Datum::Decimal {
+                units: 1,
+                scale: scale + 1,
+            },
+            AttributeType::Boolean => Datum::Text("maybe".into()),
+            AttributeType::Enum(Some(_)) | AttributeType::Multi(Some(_)) => {
+                Datum::Text("violet".into())
+            }
+            AttributeType::Enum(None)
+            | AttributeType::Multi(None)
+            | AttributeType::Text
+            | AttributeType::User => Datum::Real(1.5),
         }
     }
 
@@ -80,7 +96,9 @@ impl Generator {
             return self.strange_literal(attribute);
         }
         match attribute.kind {
-            AttributeType::Enum(_) | AttributeType::Multi(_) => Value::Text(self.known_label(attribute)),
+            AttributeType::Enum(_) | AttributeType::Multi(_) => {
+                Value::Text(self.known_label(attribute))
+            }
             AttributeType::Integer | AttributeType::Decimal(_) => self.number_literal(),
             AttributeType::Date | AttributeType::Timestamp => self.time_literal(model),
             AttributeType::Boolean => Value::Boolean(self.chance(0.5)),
@@ -95,18 +113,27 @@ impl Generator {
             return strange;
         }
         match attribute.kind {
-            AttributeType::Enum(_) | AttributeType::Multi(_) => Value::Text(self.label_to_write(attribute)),
+            AttributeType::Enum(_) | AttributeType::Multi(_) => {
+                Value::Text(self.label_to_write(attribute))
+            }
             AttributeType::Integer => Value::Integer(self.integer()),
-            AttributeType::Decimal(scale) => Value::Decimal(Decimal { units: self.integer(), scale: scale.max(1) }),
+            AttributeType::Decimal(scale) => Value::Decimal(Decimal {
+                units: self.integer(),
+                scale: scale.max(1),
+            }),
             AttributeType::Date => Value::Date(date_of(i64::from(self.day()))),
             AttributeType::Timestamp => self.moment_literal(),
-            AttributeType::Boolean | AttributeType::Text | AttributeType::User => self.literal(model, attribute),
+            AttributeType::Boolean | AttributeType::Text | AttributeType::User => {
+                self.literal(model, attribute)
+            }
         }
     }
 
     fn strange_literal(&mut self, attribute: &Attribute) -> Value {
         match attribute.kind {
-            AttributeType::Boolean | AttributeType::Integer | AttributeType::Decimal(_) => Value::Text("violet".into()),
+            AttributeType::Boolean | AttributeType::Integer | AttributeType::Decimal(_) => {
+                Value::Text("violet".into())
+            }
             AttributeType::Date | AttributeType::Timestamp => Value::Boolean(true),
             AttributeType::Enum(_) | AttributeType::Multi(_) => self.moment_literal(),
             AttributeType::Text | AttributeType::User => self.moment_literal(),
@@ -116,7 +143,10 @@ impl Generator {
     /// Now and then, a literal that the attribute cannot take; texts take all.
     fn strange_to_write(&mut self, attribute: &Attribute) -> Option<Value> {
         let takes_all = match attribute.kind {
-            AttributeType::Enum(None) | AttributeType::Multi(None) | AttributeType::Text | AttributeType::User => true,
+            AttributeType::Enum(None)
+            | AttributeType::Multi(None)
+            | AttributeType::Text
+            | AttributeType::User => true,
             AttributeType::Enum(Some(_))
             | AttributeType::Multi(Some(_))
             | AttributeType::Integer
@@ -140,9 +170,16 @@ impl Generator {
             0..5 => Value::Integer(self.integer()),
             5..8 => {
                 let scale = self.rng.random_range(1..5);
-                Value::Decimal(Decimal { units: self.rng.random_range(-60_000..60_000), scale })
+                Value::Decimal(Decimal {
+                    units: self.rng.random_range(-60_000..60_000),
+                    scale,
+                })
             }
-            8 => Value::Integer(*[i64::MIN, i64::MAX, 0].get(self.rng.random_range(0..3)).expect("three")),
+            8 => Value::Integer(
+                *[i64::MIN, i64::MAX, 0]
+                    .get(self.rng.random_range(0..3))
+                    .expect("three"),
+            ),
             _ => Value::Text(self.rng.random_range(-50..50).to_string()),
         }
     }
@@ -183,25 +220,48 @@ impl Generator {
         match self.rng.random_range(0..4) {
             0 => self.moment_literal(),
             1 => Value::Date(date_of(i64::from(self.day()))),
-            2 => Value::Timestamp(model.now - SignedDuration::from_secs(self.rng.random_range(0..9_000_000))),
+            2 => Value::Timestamp(
+                model.now - SignedDuration::from_secs(self.rng.random_range(0..9_000_000)),
+            ),
             _ => Value::Relative(self.relative()),
         }
     }
 
     fn relative(&mut self) -> RelativeTime {
-        let anchor = if self.chance(0.5) { TimeAnchor::Now } else { TimeAnchor::Today };
+        let anchor = if self.chance(0.5) {
+            TimeAnchor::Now
+        } else {
+            TimeAnchor::Today
+        };
         if self.chance(0.2) {
-            return RelativeTime { anchor, amount: 0, unit: TimeUnit::Second };
+            return RelativeTime {
+                anchor,
+                amount: 0,
+                unit: TimeUnit::Second,
+            };
         }
         let unit = UNITS[self.rng.random_range(0..UNITS.len())];
         let mut amount = self.rng.random_range(-40..=40);
         if amount == 0 {
             amount = 1;
         }
-        RelativeTime { anchor, amount, unit }
+        RelativeTime {
+            anchor,
+            amount,
+            unit,
+        }
     }
 
     pub(super) fn text(&mut self) -> String {
-        ["ada@example.org", "O'Neil", "one \"two\"", "naïve", "12", "x", "true"][self.rng.random_range(0..7)].to_owned()
+        [
+            "ada@example.org",
+            "O'Neil",
+            "one \"two\"",
+            "naïve",
+            "12",
+            "x",
+            "true",
+        ][self.rng.random_range(0..7)]
+        .to_owned()
     }
 }

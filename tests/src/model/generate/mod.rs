@@ -40,8 +40,17 @@ pub enum Step {
 
 /// Tags that may be defined. Names that need quotes, look like keywords or are in other scripts
 /// are among them.
-const TAGS: [&str; 9] =
-    ["vip", "promo-1", "promo-2", "promo/autumn.3", "高价值", "count", "two words", "a\"b\\c", "new"];
+const TAGS: [&str; 9] = [
+    "vip",
+    "promo-1",
+    "promo-2",
+    "promo/autumn.3",
+    "高价值",
+    "count",
+    "two words",
+    "a\"b\\c",
+    "new",
+];
 const GROUPS: [&str; 3] = ["lifecycle", "plan", "by channel"];
 const SEGMENTS: [&str; 4] = ["loyal", "young", "all of them", "not"];
 /// A name of any kind that is never defined.
@@ -69,18 +78,28 @@ enum Mistake {
 impl Generator {
     /// The same seed gives the same steps, as long as the model answers the same.
     pub fn new(seed: u64, keys: u32) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), keys, mistake_left: Mistake::Allowed }
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            keys,
+            mistake_left: Mistake::Allowed,
+        }
     }
 
     /// The next step.
     pub fn step(&mut self, model: &Model) -> Step {
-        self.mistake_left = if self.chance(0.1) { Mistake::Allowed } else { Mistake::Made };
+        self.mistake_left = if self.chance(0.1) {
+            Mistake::Allowed
+        } else {
+            Mistake::Made
+        };
         match self.rng.random_range(0..1000) {
             0..300 => self.write(model),
             300..420 => Step::Statement(self.write_statement(model)),
             420..520 => Step::Statement(self.definition(model)),
             520..985 => Step::Statement(self.query(model)),
-            985..996 => Step::Wait(SignedDuration::from_secs(self.rng.random_range(1..3_000_000))),
+            985..996 => Step::Wait(SignedDuration::from_secs(
+                self.rng.random_range(1..3_000_000),
+            )),
             _ => Step::Restart,
         }
     }

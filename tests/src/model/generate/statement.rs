@@ -3,8 +3,8 @@
 use rand::Rng;
 use tessera_query_lang::{
     ast::{
-        AttributeType, Decimal, Direction, ExplainMode, Field, Sample, Segment, Show, ShowList, Spanned, Statement,
-        Value,
+        AttributeType, Decimal, Direction, ExplainMode, Field, Sample, Segment, Show, ShowList,
+        Spanned, Statement, Value,
     },
     name::Glob,
 };
@@ -17,25 +17,51 @@ impl Generator {
         match self.rng.random_range(0..100) {
             0..40 => Statement::Count(self.expr(model, 3)),
             40..65 => Statement::Segment(self.segment(model)),
-            65..88 => self.dimension(model).map_or_else(|| Statement::Count(self.expr(model, 3)), Statement::Dimension),
+            65..88 => self.dimension(model).map_or_else(
+                || Statement::Count(self.expr(model, 3)),
+                Statement::Dimension,
+            ),
             88..93 => Statement::Portrait(Spanned::synthetic(Value::Text(self.key()))),
             93..97 => Statement::Show(self.show(model)),
             _ => {
-                let mode = if self.chance(0.5) { ExplainMode::Plan } else { ExplainMode::Analyze };
+                let mode = if self.chance(0.5) {
+                    ExplainMode::Plan
+                } else {
+                    ExplainMode::Analyze
+                };
                 Statement::Explain(mode, Box::new(Statement::Count(self.expr(model, 3))))
             }
         }
     }
 
     fn segment(&mut self, model: &Model) -> Segment {
-        let returns = if self.chance(0.5) { self.fields(model) } else { Vec::new() };
-        let order = if self.chance(0.5) { self.order(model) } else { Vec::new() };
+        let returns = if self.chance(0.5) {
+            self.fields(model)
+        } else {
+            Vec::new()
+        };
+        let order = if self.chance(0.5) {
+            self.order(model)
+        } else {
+            Vec::new()
+        };
         let sample = self.chance(0.15).then(|| Sample {
-            percent: Decimal { units: self.rng.random_range(1..=1000), scale: 1 },
+            percent: Decimal {
+                units: self.rng.random_range(1..=1000),
+                scale: 1,
+            },
             seed: self.rng.random_range(0..3),
         });
-        let limit = self.chance(0.4).then(|| Spanned::synthetic(self.rng.random_range(1..8)));
-        Segment { filter: self.expr(model, 3), returns, order, sample, limit }
+        let limit = self
+            .chance(0.4)
+            .then(|| Spanned::synthetic(self.rng.random_range(1..8)));
+        Segment {
+            filter: self.expr(model, 3),
+            returns,
+            order,
+            sample,
+            limit,
+        }
     }
 
     fn fields(&mut self, model: &Model) -> Vec<Spanned<Field>> {
@@ -43,7 +69,9 @@ impl Generator {
         for _ in 0..self.count(4) {
             let field = match self.rng.random_range(0..6) {
                 0 => Some(Field::Tags),
-                _ => self.defined(model.attributes.keys()).map(|attribute| Field::Attribute(name(&attribute))),
+                _ => self
+                    .defined(model.attributes.keys())
+                    .map(|attribute| Field::Attribute(name(&attribute))),
             };
             fields.extend(field.map(Spanned::synthetic));
         }
@@ -51,17 +79,25 @@ impl Generator {
     }
 
     fn order(&mut self, model: &Model) -> Vec<(Spanned<Field>, Direction)> {
-        let single = Self::attributes(model, |attribute| !matches!(attribute.kind, AttributeType::Multi(_)));
+        let single = Self::attributes(model, |attribute| {
+            !matches!(attribute.kind, AttributeType::Multi(_))
+        });
         let mut order = Vec::new();
         for _ in 0..self.count(2) {
             let field = if self.chance(0.2) {
                 Some(Field::Key)
             } else if self.mistake() {
-                self.defined(model.attributes.keys()).map(|attribute| Field::Attribute(name(&attribute)))
+                self.defined(model.attributes.keys())
+                    .map(|attribute| Field::Attribute(name(&attribute)))
             } else {
-                self.pick(&single).map(|attribute| Field::Attribute(name(attribute)))
+                self.pick(&single)
+                    .map(|attribute| Field::Attribute(name(attribute)))
             };
-            let direction = if self.chance(0.5) { Direction::Ascending } else { Direction::Descending };
+            let direction = if self.chance(0.5) {
+                Direction::Ascending
+            } else {
+                Direction::Descending
+            };
             order.extend(field.map(|field| (Spanned::synthetic(field), direction)));
         }
         order
@@ -77,7 +113,10 @@ impl Generator {
             2 => Show::Segments(list),
             3 => {
                 let labelled = Self::attributes(model, |attribute| {
-                    matches!(attribute.kind, AttributeType::Enum(_) | AttributeType::Multi(_))
+                    matches!(
+                        attribute.kind,
+                        AttributeType::Enum(_) | AttributeType::Multi(_)
+                    )
                 });
                 match self.pick(&labelled) {
                     Some(attribute) => Show::Values(named(attribute), list),

@@ -12,18 +12,36 @@ use crate::model::{Attribute, Model};
 
 impl Generator {
     pub(super) fn write(&mut self, model: &Model) -> Step {
-        let unknown_tags = if self.chance(0.1) { UnknownTags::Define } else { UnknownTags::Refuse };
-        let mutations = (0..self.count(5)).map(|_| self.mutation(model, unknown_tags)).collect();
-        Step::Write { mutations, unknown_tags }
+        let unknown_tags = if self.chance(0.1) {
+            UnknownTags::Define
+        } else {
+            UnknownTags::Refuse
+        };
+        let mutations = (0..self.count(5))
+            .map(|_| self.mutation(model, unknown_tags))
+            .collect();
+        Step::Write {
+            mutations,
+            unknown_tags,
+        }
     }
 
     fn mutation(&mut self, model: &Model, unknown_tags: UnknownTags) -> Mutation {
         let user = self.key();
         match self.rng.random_range(0..100) {
             0..5 => Mutation::Ensure { user },
-            5..40 => Mutation::Tag { user, tags: self.tags(model, unknown_tags) },
-            40..50 => Mutation::Untag { user, tags: self.tags(model, UnknownTags::Refuse) },
-            50..80 => Mutation::Set { user, values: self.values(model) },
+            5..40 => Mutation::Tag {
+                user,
+                tags: self.tags(model, unknown_tags),
+            },
+            40..50 => Mutation::Untag {
+                user,
+                tags: self.tags(model, UnknownTags::Refuse),
+            },
+            50..80 => Mutation::Set {
+                user,
+                values: self.values(model),
+            },
             80..94 => self.multi_mutation(model, user),
             _ => Mutation::DeleteUser { user },
         }
@@ -31,22 +49,30 @@ impl Generator {
 
     fn tags(&mut self, model: &Model, unknown_tags: UnknownTags) -> Vec<String> {
         if unknown_tags == UnknownTags::Define {
-            return (0..self.count(2)).map(|_| self.pick(&TAGS).expect("tags").to_owned()).collect();
+            return (0..self.count(2))
+                .map(|_| self.pick(&TAGS).expect("tags").to_owned())
+                .collect();
         }
-        (0..self.count(3)).filter_map(|_| self.defined(model.tags.keys())).collect()
+        (0..self.count(3))
+            .filter_map(|_| self.defined(model.tags.keys()))
+            .collect()
     }
 
     fn values(&mut self, model: &Model) -> Vec<(String, Datum)> {
         let mut values = Vec::new();
         for _ in 0..self.count(4) {
-            let Some(attribute) = self.defined(model.attributes.keys()) else { continue };
+            let Some(attribute) = self.defined(model.attributes.keys()) else {
+                continue;
+            };
             if values.iter().any(|(taken, _)| *taken == attribute) {
                 continue;
             }
             let value = match model.attributes.get(&attribute) {
                 None => Datum::Null,
                 Some(_) if self.chance(0.12) => Datum::Null,
-                Some(definition) if matches!(definition.kind, AttributeType::Multi(_)) => self.list(definition),
+                Some(definition) if matches!(definition.kind, AttributeType::Multi(_)) => {
+                    self.list(definition)
+                }
                 Some(definition) => self.datum(definition),
             };
             values.push((attribute, value));
@@ -64,26 +90,43 @@ impl Generator {
     }
 
     fn multi_mutation(&mut self, model: &Model, user: String) -> Mutation {
-        let multis = Self::attributes(model, |attribute| matches!(attribute.kind, AttributeType::Multi(_)));
+        let multis = Self::attributes(model, |attribute| {
+            matches!(attribute.kind, AttributeType::Multi(_))
+        });
         let attribute = if self.mistake() {
             self.defined(model.attributes.keys())
         } else {
             self.pick(&multis).map(str::to_owned)
         };
-        let Some(attribute) = attribute else { return Mutation::Ensure { user } };
+        let Some(attribute) = attribute else {
+            return Mutation::Ensure { user };
+        };
         let remove = self.chance(0.4);
         let values = match model.attributes.get(&attribute) {
             Some(definition) if remove => {
                 let known: Vec<&str> = definition.values.iter().map(String::as_str).collect();
-                (0..self.count(2)).filter_map(|_| self.pick(&known)).map(|label| Datum::Text(label.into())).collect()
+                (0..self.count(2))
+                    .filter_map(|_| self.pick(&known))
+                    .map(|label| Datum::Text(label.into()))
+                    .collect()
             }
-            Some(definition) => (0..self.count(4) - 1).map(|_| self.datum(definition)).collect(),
+            Some(definition) => (0..self.count(4) - 1)
+                .map(|_| self.datum(definition))
+                .collect(),
             None => vec![Datum::Text(NOWHERE.into())],
         };
         if remove {
-            Mutation::Remove { user, attribute, values }
+            Mutation::Remove {
+                user,
+                attribute,
+                values,
+            }
         } else {
-            Mutation::Add { user, attribute, values }
+            Mutation::Add {
+                user,
+                attribute,
+                values,
+            }
         }
     }
 
@@ -102,7 +145,11 @@ impl Generator {
         if self.chance(0.5) {
             return Target::Where(self.expr(model, 2));
         }
-        Target::Keys((0..self.count(3)).map(|_| Spanned::synthetic(Value::Text(self.key()))).collect())
+        Target::Keys(
+            (0..self.count(3))
+                .map(|_| Spanned::synthetic(Value::Text(self.key())))
+                .collect(),
+        )
     }
 
     fn tag_statement(&mut self, model: &Model) -> Statement {
@@ -115,14 +162,22 @@ impl Generator {
             return Statement::DeleteUser(vec![Spanned::synthetic(Value::Text(self.key()))]);
         }
         let target = self.target(model);
-        if self.chance(0.7) { Statement::Tag { target, tags } } else { Statement::Untag { target, tags } }
+        if self.chance(0.7) {
+            Statement::Tag { target, tags }
+        } else {
+            Statement::Untag { target, tags }
+        }
     }
 
     fn set_statement(&mut self, model: &Model) -> Statement {
         let mut assignments: Vec<(Spanned<Name>, Assignment)> = Vec::new();
         for _ in 0..self.count(3) {
-            let Some(attribute) = self.defined(model.attributes.keys()) else { break };
-            let taken = assignments.iter().any(|(taken, _)| taken.node.as_str() == attribute);
+            let Some(attribute) = self.defined(model.attributes.keys()) else {
+                break;
+            };
+            let taken = assignments
+                .iter()
+                .any(|(taken, _)| taken.node.as_str() == attribute);
             if !taken {
                 let assignment = self.assignment(model, model.attributes.get(&attribute));
                 assignments.push((named(&attribute), assignment));
@@ -131,16 +186,23 @@ impl Generator {
         if assignments.is_empty() {
             return self.tag_statement(model);
         }
-        Statement::Set { target: self.target(model), assignments }
+        Statement::Set {
+            target: self.target(model),
+            assignments,
+        }
     }
 
     fn assignment(&mut self, model: &Model, attribute: Option<&Attribute>) -> Assignment {
-        let Some(attribute) = attribute else { return Assignment::Clear };
+        let Some(attribute) = attribute else {
+            return Assignment::Clear;
+        };
         if self.chance(0.12) {
             return Assignment::Clear;
         }
         if !matches!(attribute.kind, AttributeType::Multi(_)) {
-            return Assignment::To(vec![Spanned::synthetic(self.literal_to_write(model, attribute))]);
+            return Assignment::To(vec![Spanned::synthetic(
+                self.literal_to_write(model, attribute),
+            )]);
         }
         let add = self.rng.random_range(0..3);
         if add == 2 && attribute.values.is_empty() {
@@ -148,8 +210,11 @@ impl Generator {
         }
         let values: Vec<_> = (0..self.count(3))
             .map(|_| {
-                let literal =
-                    if add == 2 { self.literal(model, attribute) } else { self.literal_to_write(model, attribute) };
+                let literal = if add == 2 {
+                    self.literal(model, attribute)
+                } else {
+                    self.literal_to_write(model, attribute)
+                };
                 Spanned::synthetic(literal)
             })
             .collect();
