@@ -72,13 +72,9 @@ fn apply_to_user(
             let slot = staging.find(&key)?;
             staging.create(slot)?;
             let merged = union(codes_of(staging, slot, attribute), &codes);
-            set_value(
-                staging,
-                limits,
-                slot,
-                attribute,
-                Some(StoredValue::Codes(merged)),
-            )
+            // No values added to none leave none: an empty list is no value.
+            let value = (!merged.is_empty()).then_some(StoredValue::Codes(merged));
+            set_value(staging, limits, slot, attribute, value)
         }
         UserCommand::Remove {
             key,
