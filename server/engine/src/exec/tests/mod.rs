@@ -2,6 +2,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::wildcard_enum_match_arm,
     reason = "tests stop at the first surprise"
 )]
 
@@ -10,6 +11,7 @@ mod counts;
 mod dimensions;
 mod queries;
 mod segments;
+mod statements;
 
 use tessera_query_lang::{Limits, ast, parse_statement};
 

@@ -175,7 +175,7 @@ fn fold_contradictions() {
 #[test]
 fn all_together() {
     let check = |before: Expr, after: Expr| {
-        assert_eq!(simplify(before.clone(), &ByTag), after, "{before:?}")
+        assert_eq!(simplify(before.clone(), &ByTag), after, "{before:?}");
     };
     check(
         and([tag(3), and([not(or([tag(2), tag(1)])), Expr::All])]),

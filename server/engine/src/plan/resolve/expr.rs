@@ -129,7 +129,7 @@ impl Resolver<'_> {
         if self.expanding.contains(&segment.id) {
             return Err(ResolveError::SegmentCycle { name: text, span });
         }
-        let parsed = match parse_expr(&segment.text, &Limits::default()) {
+        let parsed = match parse_expr(&segment.text, &saved_text_limits()) {
             Ok(parsed) => parsed,
             Err(source) => {
                 return Err(ResolveError::UnreadableSegment {
@@ -149,5 +149,16 @@ impl Resolver<'_> {
             span,
             source: Box::new(source),
         })
+    }
+}
+
+/// The text was taken once, under limits that may have been others: only its depth matters, for
+/// the stack. Its leaves are counted as they are resolved.
+fn saved_text_limits() -> Limits {
+    Limits {
+        text_bytes_max: usize::MAX,
+        leaves_max: usize::MAX,
+        list_len_max: usize::MAX,
+        ..Limits::default()
     }
 }

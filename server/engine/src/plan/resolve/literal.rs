@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn numerals_are_strict() {
         let check = |text: &str, expected: Option<(i128, u8)>| {
-            assert_eq!(parse_decimal(text), expected, "{text}")
+            assert_eq!(parse_decimal(text), expected, "{text}");
         };
         check("42", Some((42, 0)));
         check("-1.50", Some((-150, 2)));
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn decimals_read_as_written() {
         let check = |units: i128, scale: u8, expected: &str| {
-            assert_eq!(decimal_text(units, scale), expected)
+            assert_eq!(decimal_text(units, scale), expected);
         };
         check(150, 2, "1.50");
         check(-5, 2, "-0.05");

@@ -250,7 +250,7 @@ fn parameters_stand_for_values_and_names() {
         match (found, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
             (Err(error), Err(message)) => {
-                assert!(error.to_string().contains(message), "{text}: {error}")
+                assert!(error.to_string().contains(message), "{text}: {error}");
             }
             (found, expected) => panic!("{text}: {found:?}, not {expected:?}"),
         }
