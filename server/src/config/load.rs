@@ -114,26 +114,22 @@ pub fn command() -> Command {
         .action(ArgAction::SetTrue)
         .help("Print the effective configuration as TOML and exit");
     let keys = KEYS.iter().map(|key| {
-        let heading = match key.path.split_once('.') {
-            Some(("limits", _)) => "Limits",
-            Some(_) => "Log",
-            None => "Options",
-        };
-        Arg::new(key.path)
+        let arg = Arg::new(key.path)
             .long(key.flag())
             .value_name(key.placeholder)
-            .help(format!("{} [env: {}]", key.help, key.env()))
-            .help_heading(heading)
+            .help(format!("{} [env: {}]", key.help, key.env()));
+        match key.path.split_once('.') {
+            Some(("limits", _)) => arg.help_heading("Limits"),
+            Some(_) => arg.help_heading("Log"),
+            None => arg,
+        }
     });
     Command::new("tessera-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about("The Tessera server")
         .long_about("The Tessera server. Flags beat environment variables, these beat the file.")
         .max_term_width(100)
-        .args([
-            config.help_heading("Options"),
-            print.help_heading("Options"),
-        ])
+        .args([config, print])
         .args(keys)
 }
 
