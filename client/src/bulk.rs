@@ -3,14 +3,17 @@
 //! Changes are dealt to lanes by their user, and each lane sends one batch at a time: so the
 //! changes of one user are applied in the order they were given, while as many batches as there
 //! are lanes are under way. Every batch has an idempotency key, so that it can be sent again.
-//! When the server refuses a batch for what is in it, the batch is halved until the refused
-//! changes stand alone; all others are applied.
+//! Changes given together are a unit: never parted, and applied or refused as a whole. When the
+//! server refuses a batch for what is in it, the batch is halved until the refused units stand
+//! alone; all others are applied.
 
+mod blame;
 mod lane;
 mod ledger;
 
 use std::{
     hash::{BuildHasher, RandomState},
+    ops::Range,
     sync::Arc,
     time::Duration,
 };
@@ -21,13 +24,16 @@ use tokio::{
     task::JoinSet,
 };
 
+pub(crate) use self::blame::speaks_of;
+
 use self::ledger::Ledger;
 use crate::{client::Client, error::Error};
 
 /// How many changes are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkOptions {
-    /// Changes in one batch; the server's own limit also holds.
+    /// Changes in one batch; the server's own limit also holds. More changes that are given
+    /// together are a batch of their own.
     pub batch_mutations_max: usize,
     /// Bytes in one batch, about.
     pub batch_bytes_max: usize,
@@ -57,13 +63,17 @@ impl Default for BulkOptions {
     }
 }
 
-/// A change that the server refused.
+/// A change that the server refused, and with it those that were given together with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
-    /// Its place among the changes given to the writer, from 0.
+    /// Its place among the changes given to the writer, from 0. The server names no place: among
+    /// changes given together it is the first whose attribute or tag the failure's message
+    /// names, and the first of all when there is none.
     pub index: u64,
     /// The change.
     pub mutation: Mutation,
+    /// The places of all changes that were refused with it, its own among them.
+    pub together: Range<u64>,
     /// Why.
     pub failure: Failure,
 }
@@ -85,15 +95,16 @@ pub struct BulkTotals {
     pub given: u64,
     /// Changes applied.
     pub applied: u64,
-    /// Changes refused.
+    /// Changes refused, those refused for another's sake included.
     pub refused: u64,
     /// Changes in batches that failed.
     pub failed: u64,
     /// Batches that were applied.
     pub batches: u64,
-    /// Users changed, created or deleted, summed over batches.
+    /// Users changed, created or deleted, summed over batches: one whose changes lie in several
+    /// batches counts in each.
     pub users_changed: u64,
-    /// Facts changed, summed over batches.
+    /// Facts changed, summed over batches: one that several batches change counts in each.
     pub facts_changed: u64,
 }
 
@@ -174,27 +185,47 @@ impl BulkWriter {
     /// # Errors
     /// [`Error::Stopped`] once a batch has failed; [`Self::finish`] tells everything.
     pub async fn push(&mut self, mutation: Mutation) -> Result<u64, Error> {
-        let bytes = estimated_bytes(&mutation).min(self.batch_bytes_max);
+        let places = self.push_together(vec![mutation]).await?;
+        Ok(places.start)
+    }
+
+    /// Takes changes that are applied all or none, and says their places. Waits while too many
+    /// are under way, and is as safe to drop as [`Self::push`].
+    ///
+    /// Order is kept among changes of one user. A unit goes the way of its first change's user:
+    /// towards other changes of its other users it has no order.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] once a batch has failed; [`Self::finish`] tells everything.
+    pub async fn push_together(&mut self, mutations: Vec<Mutation>) -> Result<Range<u64>, Error> {
+        let Some(first) = mutations.first() else {
+            return Ok(self.next_index..self.next_index);
+        };
+        let bytes = mutations
+            .iter()
+            .map(estimated_bytes)
+            .fold(0, usize::saturating_add)
+            .min(self.batch_bytes_max);
         let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
         let memory = Arc::clone(&self.memory);
         let memory = memory
             .acquire_many_owned(permits)
             .await
             .map_err(|_| self.ledger.stopped())?;
-        let lane = self.lane_of(user_of(&mutation));
+        let lane = self.lane_of(user_of(first));
         let slot = lane.reserve().await.map_err(|_| self.ledger.stopped())?;
         if let Some(error) = self.ledger.stop_reason() {
             return Err(Error::Stopped(error));
         }
-        let index = self.next_index;
-        slot.send(lane::Item::Change(Change {
-            index,
-            mutation,
+        let places = self.next_index..self.next_index + mutations.len() as u64;
+        slot.send(lane::Item::Unit(Unit {
+            first_index: places.start,
+            mutations,
             bytes,
             memory,
         }));
-        self.next_index += 1;
-        Ok(index)
+        self.next_index = places.end;
+        Ok(places)
     }
 
     /// Waits until everything given so far has been applied, refused or failed.
@@ -249,13 +280,13 @@ impl BulkWriter {
     }
 }
 
-/// A change on its way.
+/// Changes on their way that are applied all or none.
 #[derive(Debug)]
-struct Change {
-    index: u64,
-    mutation: Mutation,
+struct Unit {
+    first_index: u64,
+    mutations: Vec<Mutation>,
     bytes: usize,
-    /// Given back when the change is done.
+    /// Given back when the changes are done.
     memory: OwnedSemaphorePermit,
 }
 

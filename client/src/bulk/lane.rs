@@ -1,6 +1,6 @@
-//! A lane: changes in order, one batch at a time.
+//! A lane: units in order, one batch at a time.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use tessera_protocol::message::{Failure, FailureCode, Mutation, RequestBody};
 use tokio::{
@@ -8,43 +8,66 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{BulkOptions, Change, Ledger, Refusal};
+use super::{BulkOptions, Ledger, Refusal, Unit, blame};
 use crate::{client::Client, error::Error};
 
 /// What a lane is given.
 #[derive(Debug)]
 pub(super) enum Item {
-    Change(Change),
+    Unit(Unit),
     /// Answered when everything before it is done.
     Flush(oneshot::Sender<()>),
 }
 
-/// Changes to be applied together.
+/// Units to be applied together.
 #[derive(Debug, Default)]
 struct Batch {
-    indices: Vec<u64>,
+    /// The changes of all units, one unit's after the other's.
     mutations: Vec<Mutation>,
-    memory: Vec<OwnedSemaphorePermit>,
+    spans: Vec<Span>,
+}
+
+/// Where a unit's changes are.
+#[derive(Debug)]
+struct Span {
+    first_index: u64,
+    mutations: usize,
+    /// Held until the unit is done.
+    _memory: OwnedSemaphorePermit,
+}
+
+impl Span {
+    fn indices(&self) -> Range<u64> {
+        self.first_index..self.first_index + self.mutations as u64
+    }
 }
 
 impl Batch {
-    fn push(&mut self, change: Change) {
-        self.indices.push(change.index);
-        self.mutations.push(change.mutation);
-        self.memory.push(change.memory);
+    fn push(&mut self, unit: Unit) {
+        self.spans.push(Span {
+            first_index: unit.first_index,
+            mutations: unit.mutations.len(),
+            _memory: unit.memory,
+        });
+        self.mutations.extend(unit.mutations);
     }
 
-    fn len(&self) -> usize {
-        self.indices.len()
+    fn units(&self) -> usize {
+        self.spans.len()
     }
 
-    /// Keeps the first half and gives the second.
+    /// The places of its changes among all.
+    fn indices(&self) -> Vec<u64> {
+        self.spans.iter().flat_map(Span::indices).collect()
+    }
+
+    /// Keeps the first half of the units and gives the second.
     fn split_half(&mut self) -> Self {
-        let half = self.len() / 2;
+        let half = self.units() / 2;
+        let kept = self.spans[..half].iter().map(|span| span.mutations).sum();
         Self {
-            indices: self.indices.split_off(half),
-            mutations: self.mutations.split_off(half),
-            memory: self.memory.split_off(half),
+            mutations: self.mutations.split_off(kept),
+            spans: self.spans.split_off(half),
         }
     }
 }
@@ -86,8 +109,9 @@ impl Lane {
     /// Works until nothing more can come. After the writer has stopped it still tells what
     /// becomes of each change.
     pub(super) async fn run(self, mut items: mpsc::Receiver<Item>) {
+        let mut left_over = None;
         loop {
-            let (batch, closed) = self.fill(&mut items).await;
+            let (batch, closed) = self.fill(&mut items, &mut left_over).await;
             self.settle(batch).await;
             match closed {
                 Closed::Due => {}
@@ -97,23 +121,35 @@ impl Lane {
         }
     }
 
-    async fn fill(&self, items: &mut mpsc::Receiver<Item>) -> (Batch, Closed) {
+    /// Gathers a batch. It begins with what was left over from the one before: a unit is left
+    /// over when the batch has no room for the whole of it.
+    async fn fill(
+        &self,
+        items: &mut mpsc::Receiver<Item>,
+        left_over: &mut Option<Unit>,
+    ) -> (Batch, Closed) {
         let mut batch = Batch::default();
         let mut bytes = 0_usize;
         let mut due = None;
-        while batch.len() < self.options.batch_mutations_max && bytes < self.options.batch_bytes_max
-        {
-            let next = match due {
-                None => Ok(items.recv().await),
-                Some(due) => timeout_at(due, items.recv()).await,
+        while self.has_room(&batch, bytes, 1) {
+            let next = match (left_over.take(), due) {
+                (Some(unit), _) => Ok(Some(Item::Unit(unit))),
+                (None, None) => Ok(items.recv().await),
+                (None, Some(due)) => timeout_at(due, items.recv()).await,
             };
             match next {
                 Err(_elapsed) => return (batch, Closed::Due),
                 Ok(None) => return (batch, Closed::Finished),
                 Ok(Some(Item::Flush(done))) => return (batch, Closed::Flushed(done)),
-                Ok(Some(Item::Change(change))) => {
-                    bytes = bytes.saturating_add(change.bytes);
-                    batch.push(change);
+                Ok(Some(Item::Unit(unit)))
+                    if !self.has_room(&batch, bytes, unit.mutations.len()) =>
+                {
+                    *left_over = Some(unit);
+                    return (batch, Closed::Due);
+                }
+                Ok(Some(Item::Unit(unit))) => {
+                    bytes = bytes.saturating_add(unit.bytes);
+                    batch.push(unit);
                     due = due.or_else(|| Instant::now().checked_add(self.options.flush_interval));
                 }
             }
@@ -121,31 +157,39 @@ impl Lane {
         (batch, Closed::Due)
     }
 
+    /// Whether so many changes more may join a batch of so many bytes. An empty one takes any
+    /// unit: somewhere it must go.
+    fn has_room(&self, batch: &Batch, bytes: usize, mutations: usize) -> bool {
+        let found = batch.mutations.len().saturating_add(mutations);
+        batch.units() == 0
+            || (found <= self.options.batch_mutations_max && bytes < self.options.batch_bytes_max)
+    }
+
     /// Applies a batch, halving what is refused: earlier halves first, so that the order of one
     /// user's changes is kept.
     async fn settle(&self, batch: Batch) {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
-            if part.len() == 0 {
+            if part.units() == 0 {
                 continue;
             }
             if let Some(error) = self.ledger.stop_reason() {
-                self.ledger.failed(part.indices, Error::Stopped(error));
+                self.ledger.failed(part.indices(), Error::Stopped(error));
                 continue;
             }
-            if part.len() > self.mutations_max() {
+            if part.units() > 1 && part.mutations.len() > self.mutations_max() {
                 let second = part.split_half();
                 parts.extend([second, part]);
                 continue;
             }
             match self.send(&mut part).await {
                 Verdict::Applied => {}
-                Verdict::Refused(failure) if part.len() == 1 => self.refuse(part, &failure),
+                Verdict::Refused(failure) if part.units() == 1 => self.refuse(part, failure),
                 Verdict::Refused(_) => {
                     let second = part.split_half();
                     parts.extend([second, part]);
                 }
-                Verdict::Failed(error) => self.ledger.failed(part.indices, error),
+                Verdict::Failed(error) => self.ledger.failed(part.indices(), error),
             }
         }
     }
@@ -155,14 +199,18 @@ impl Lane {
         self.client.mutations_max().unwrap_or(usize::MAX).max(1)
     }
 
-    fn refuse(&self, part: Batch, failure: &Failure) {
-        for (index, mutation) in part.indices.into_iter().zip(part.mutations) {
-            self.ledger.refused(Refusal {
-                index,
-                mutation,
-                failure: failure.clone(),
-            });
-        }
+    /// Tells the refusal of a part that is one unit.
+    fn refuse(&self, mut part: Batch, failure: Failure) {
+        let Some(together) = part.spans.first().map(Span::indices) else {
+            return;
+        };
+        let blamed = blame::find(&part.mutations, &failure.message);
+        self.ledger.refused(Refusal {
+            index: together.start + blamed as u64,
+            mutation: part.mutations.swap_remove(blamed),
+            together,
+            failure,
+        });
     }
 
     /// Sends a batch under a fresh idempotency key: the client repeats it as often as need be.
@@ -179,7 +227,7 @@ impl Lane {
         };
         match outcome {
             Ok(answer) => {
-                self.ledger.applied(part.len(), &answer.summary);
+                self.ledger.applied(part.mutations.len(), &answer.summary);
                 Verdict::Applied
             }
             Err(Error::Refused(failure)) if lies_in_the_data(failure.code) => {

@@ -49,7 +49,8 @@ impl Ledger {
 
     pub(super) fn refused(&self, refusal: Refusal) {
         let mut pages = self.pages();
-        pages.report.totals.refused += 1;
+        let refused = refusal.together.end.saturating_sub(refusal.together.start);
+        pages.report.totals.refused += refused;
         match &self.on_refusal {
             None if pages.report.refusals.len() < self.refusals_kept_max => {
                 pages.report.refusals.push(refusal);

@@ -21,9 +21,13 @@ use crate::{
 };
 
 fn set(user: &str, value: i64) -> Mutation {
+    set_named(user, "n", value)
+}
+
+fn set_named(user: &str, name: &str, value: i64) -> Mutation {
     Mutation::Set {
         user: user.to_owned(),
-        values: vec![("n".to_owned(), Datum::Integer(value))],
+        values: vec![(name.to_owned(), Datum::Integer(value))],
     }
 }
 
@@ -46,13 +50,15 @@ fn value_of(mutation: &Mutation) -> i64 {
     values[0].1.as_integer().unwrap()
 }
 
-/// Applies writes as a server would: all or none, one key once; negative values are refused.
+/// Applies writes as a server would: all or none, one key once; negative values are refused,
+/// and the refusal names the attribute.
 #[derive(Default)]
 struct Model {
     applied: Vec<(String, i64)>,
     keys: HashSet<[u8; 16]>,
     requests: usize,
     longest_batch: usize,
+    batches: Vec<Vec<i64>>,
 }
 
 impl Model {
@@ -61,11 +67,10 @@ impl Model {
         let (key, mutations) = parts(request);
         self.requests += 1;
         self.longest_batch = self.longest_batch.max(mutations.len());
-        if mutations.iter().any(|mutation| value_of(mutation) < 0) {
-            return ServerMessage::Failed {
-                id,
-                failure: failure(FailureCode::TypeMismatch),
-            };
+        self.batches.push(mutations.iter().map(value_of).collect());
+        if let Some(bad) = mutations.iter().find(|mutation| value_of(mutation) < 0) {
+            let failure = refusal_of(bad);
+            return ServerMessage::Failed { id, failure };
         }
         if self.keys.insert(key) {
             let change = |mutation: &Mutation| (user_of(mutation).to_owned(), value_of(mutation));
@@ -79,6 +84,16 @@ impl Model {
                 ..Summary::default()
             },
         }
+    }
+}
+
+fn refusal_of(mutation: &Mutation) -> Failure {
+    let Mutation::Set { values, .. } = mutation else {
+        panic!("not a set: {mutation:?}")
+    };
+    Failure {
+        message: format!("{} must not be negative", values[0].0),
+        ..failure(FailureCode::TypeMismatch)
     }
 }
 
@@ -136,10 +151,8 @@ async fn bad_changes_are_set_aside_and_all_others_applied_in_order() {
         .collect();
     assert_eq!(refused, bad);
     assert_eq!(report.refusals[1].mutation, set("u0", -8));
-    assert_eq!(
-        report.refusals[1].failure,
-        failure(FailureCode::TypeMismatch)
-    );
+    assert_eq!(report.refusals[1].failure, refusal_of(&set("u0", -8)));
+    assert_eq!(report.refusals[1].together, 7..8);
     let totals = report.totals;
     assert_eq!(
         (totals.given, totals.applied, totals.refused, totals.failed),
@@ -325,4 +338,99 @@ async fn the_servers_own_limit_on_changes_holds() {
     let model = model.lock().unwrap();
     assert_eq!(model.longest_batch, 3);
     assert!(model.applied.is_sorted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_given_together_are_applied_or_refused_as_a_whole() {
+    let (client, server) = pair(ClientOptions::default());
+    let model = serving(server);
+    let mut bulk = client.bulk(&small(2));
+    let mut expected = Vec::new();
+    for unit in 0..30_i64 {
+        let (user, is_bad) = (format!("u{}", unit % 4), unit % 7 == 3);
+        let value = |place: i64| {
+            let value = unit * 3 + place;
+            if is_bad && place > 0 { -value } else { value }
+        };
+        let together = vec![
+            set_named(&user, "a", value(0)),
+            set_named(&user, "b", value(1)),
+            set_named(&user, "c", value(2)),
+        ];
+        let places = bulk.push_together(together).await.unwrap();
+        assert_eq!(places, unit as u64 * 3..unit as u64 * 3 + 3);
+        if is_bad {
+            expected.push((places, set_named(&user, "b", value(1))));
+        }
+    }
+    let mut report = bulk.finish().await;
+    report.refusals.sort_by_key(|refusal| refusal.index);
+    let refused: Vec<_> = report
+        .refusals
+        .iter()
+        .map(|refusal| (refusal.together.clone(), refusal.mutation.clone()))
+        .collect();
+    assert_eq!(refused, expected);
+    for refusal in &report.refusals {
+        assert_eq!(refusal.index, refusal.together.start + 1);
+    }
+    let totals = report.totals;
+    assert_eq!(
+        (totals.given, totals.applied, totals.refused, totals.failed),
+        (90, 78, 12, 0)
+    );
+    let model = model.lock().unwrap();
+    assert!(model.longest_batch <= 10);
+    assert_eq!(model.applied.len(), 78);
+    assert_never_parted(&model.batches, 3);
+}
+
+/// Checks that batches hold whole units of so many changes, whose values count on.
+fn assert_never_parted(batches: &[Vec<i64>], unit: usize) {
+    for batch in batches {
+        let (units, rest) = (batch.chunks_exact(unit), batch.len() % unit);
+        assert_eq!(rest, 0, "{batch:?}");
+        for values in units {
+            let first = values[0].abs();
+            assert_eq!(first % unit as i64, 0, "{batch:?}");
+            for (place, value) in values.iter().enumerate() {
+                assert_eq!(value.abs(), first + place as i64, "{batch:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_is_longer_than_a_batch_goes_alone() {
+    let (client, server) = pair(ClientOptions::default());
+    let model = serving(server);
+    let mut bulk = client.bulk(&small(1));
+    bulk.push(set("a", 0)).await.unwrap();
+    let long = (1..=25).map(|value| set("a", value)).collect();
+    assert_eq!(bulk.push_together(long).await.unwrap(), 1..26);
+    bulk.push(set("a", 26)).await.unwrap();
+    assert_eq!(bulk.push_together(Vec::new()).await.unwrap(), 27..27);
+    bulk.flush().await.unwrap();
+    assert_eq!(bulk.finish().await.totals.applied, 27);
+    let model = model.lock().unwrap();
+    let lengths: Vec<_> = model.batches.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [1, 25, 1]);
+    assert!(model.applied.is_sorted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_servers_own_limit_does_not_part_a_unit() {
+    let (client, mut server) = pair(ClientOptions::default());
+    server.offer_mut().mutations_max = 3;
+    let model = serving(server);
+    client.server().await.unwrap();
+    let mut bulk = client.bulk(&small(1));
+    for unit in 0..8 {
+        let together = vec![set("a", unit * 2), set("a", unit * 2 + 1)];
+        bulk.push_together(together).await.unwrap();
+    }
+    assert_eq!(bulk.finish().await.totals.applied, 16);
+    let model = model.lock().unwrap();
+    assert_eq!(model.longest_batch, 2);
+    assert_never_parted(&model.batches, 2);
 }

@@ -1,6 +1,6 @@
 //! Rows that were sent and may still be refused.
 //!
-//! Knows which changes belong to which row. Does not know files or the server.
+//! Knows where each row's changes begin. Does not know files or the server.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ pub(crate) struct Pending {
 }
 
 /// A row that was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct SentRow {
     /// The place of its first change among all changes.
     first_change: u64,
@@ -30,7 +30,6 @@ pub(crate) struct SentRow {
     pub(crate) line: u64,
     /// As it stands in the file.
     pub(crate) record: Vec<u8>,
-    is_refused: bool,
 }
 
 impl Pending {
@@ -48,7 +47,6 @@ impl Pending {
             file,
             line,
             record,
-            is_refused: false,
         });
         while self.bytes > KEPT_BYTES_MAX {
             let Some(oldest) = self.rows.pop_front() else {
@@ -58,32 +56,11 @@ impl Pending {
         }
     }
 
-    /// The row that a refused change belongs to, the first time one of its changes is.
-    pub(crate) fn refuse(&mut self, change: u64) -> Refused {
+    /// The row that a change belongs to; none if it is not kept any more.
+    pub(crate) fn row_of(&self, change: u64) -> Option<&SentRow> {
         let after = self.rows.partition_point(|row| row.first_change <= change);
-        match after
-            .checked_sub(1)
-            .and_then(|index| self.rows.get_mut(index))
-        {
-            None => Refused::Forgotten,
-            Some(row) if row.is_refused => Refused::Again,
-            Some(row) => {
-                row.is_refused = true;
-                Refused::Row(row.clone())
-            }
-        }
+        self.rows.get(after.checked_sub(1)?)
     }
-}
-
-/// Whose change was refused.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// This row's.
-    Row(SentRow),
-    /// A row's of which another change was refused before.
-    Again,
-    /// A row's that is not kept any more.
-    Forgotten,
 }
 
 #[cfg(test)]
@@ -101,20 +78,19 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_traced_to_its_row_once() {
+    fn a_change_is_traced_to_its_row() {
         let mut pending = Pending::default();
         pending.keep(0, row(2, 1));
         pending.keep(3, row(3, 1));
         pending.keep(4, row(5, 1));
-        let mut line = |change| match pending.refuse(change) {
-            Refused::Row(row) => Some(row.line),
-            Refused::Again => None,
-            Refused::Forgotten => Some(0),
+        let check = |change, expected| {
+            let found = pending.row_of(change).map(|row| row.line);
+            assert_eq!(found, Some(expected), "{change}");
         };
-        assert_eq!(line(2), Some(2));
-        assert_eq!(line(0), None);
-        assert_eq!(line(3), Some(3));
-        assert_eq!(line(99), Some(5));
+        check(0, 2);
+        check(2, 2);
+        check(3, 3);
+        check(99, 5);
     }
 
     #[test]
@@ -124,7 +100,7 @@ mod tests {
             pending.keep(number, row(number, 1024 * 1024));
         }
         assert!(pending.bytes <= KEPT_BYTES_MAX && pending.rows.len() < 64);
-        assert_eq!(pending.refuse(0), Refused::Forgotten);
-        assert!(matches!(pending.refuse(99), Refused::Row(_)));
+        assert!(pending.row_of(0).is_none());
+        assert!(pending.row_of(99).is_some());
     }
 }

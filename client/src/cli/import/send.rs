@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 
 use super::define::tag_statement;
 use super::mapping::Mapping;
-use super::pending::{Pending, Refused};
+use super::pending::Pending;
 use super::read::{Item, Row};
 use super::rejects::{Reject, Rejects};
 use super::source::BytesRead;
-use crate::bulk::{BulkReport, BulkTotals, Refusal};
+use crate::bulk::{BulkReport, BulkTotals, Refusal, speaks_of};
 use crate::cli::error::{CliError, with_hint};
 use crate::cli::progress::Progress;
 use crate::cli::session::{BulkOptions, BulkWriter, Mutation, Session, UnknownTags};
@@ -32,7 +32,7 @@ pub(crate) enum Strictness {
 pub(crate) struct Totals {
     /// Rows read, the bad ones included.
     pub(crate) rows: u64,
-    /// Rows that could not be read, or of which the server refused a change.
+    /// Rows that could not be read, or that the server refused.
     pub(crate) rejected: u64,
     /// What the server did; none of it in a dry run.
     pub(crate) changes: BulkTotals,
@@ -195,18 +195,13 @@ impl<'a> Sending<'a> {
                 .await
                 .map_err(Stop::Other)?;
         }
-        let mut first = None;
-        for mutation in std::mem::take(&mut row.changes.mutations) {
-            let index = server
-                .writer
-                .push(mutation)
-                .await
-                .map_err(|_| Stop::Writer)?;
-            first.get_or_insert(index);
-        }
-        if let Some(first) = first {
-            self.pending.keep(first, row);
-        }
+        let mutations = std::mem::take(&mut row.changes.mutations);
+        let places = server
+            .writer
+            .push_together(mutations)
+            .await
+            .map_err(|_| Stop::Writer)?;
+        self.pending.keep(places.start, row);
         Ok(())
     }
 
@@ -218,9 +213,7 @@ impl<'a> Sending<'a> {
             let Ok(refusal) = server.refusals.try_recv() else {
                 return Ok(());
             };
-            let Some(reject) = self.reject_of(&refusal) else {
-                continue;
-            };
+            let reject = self.reject_of(&refusal);
             self.reject(&reject)?;
             if self.strictness == Strictness::Strict {
                 return Err(Stop::RefusedRow(reject.told()));
@@ -228,20 +221,18 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// A row is rejected once, however many of its changes are refused.
-    fn reject_of(&mut self, refusal: &Refusal) -> Option<Reject> {
-        let (file, line, record) = match self.pending.refuse(refusal.index) {
-            Refused::Again => return None,
-            Refused::Row(row) => (row.file, row.line, row.record),
-            Refused::Forgotten => (0, 0, Vec::new()),
+    fn reject_of(&self, refusal: &Refusal) -> Reject {
+        let (file, line, record) = match self.pending.row_of(refusal.together.start) {
+            Some(row) => (row.file, row.line, row.record.clone()),
+            None => (0, 0, Vec::new()),
         };
-        Some(Reject {
+        Reject {
             file: self.files.get(file).cloned().unwrap_or_default(),
             line,
             column: column_of(self.mapping, refusal),
             reason: with_hint(&refusal.failure),
             record,
-        })
+        }
     }
 
     fn reject(&mut self, reject: &Reject) -> Result<(), Stop> {
@@ -292,9 +283,7 @@ impl<'a> Sending<'a> {
         self.totals.changes = totals;
         let mut first_refused = None;
         for refusal in refusals.try_iter() {
-            let Some(reject) = self.reject_of(&refusal) else {
-                continue;
-            };
+            let reject = self.reject_of(&refusal);
             if let Err(Stop::Other(error)) = self.reject(&reject) {
                 return Some(error);
             }
@@ -347,16 +336,6 @@ fn column_of(mapping: &Mapping, refusal: &Refusal) -> Option<String> {
     Some(rule.column.clone())
 }
 
-/// Whether a message has the name as a word of its own.
-fn speaks_of(message: &str, name: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
-    message.match_indices(name).any(|(start, _)| {
-        let before = message[..start].chars().next_back();
-        let after = message[start + name.len()..].chars().next();
-        !before.is_some_and(is_part) && !after.is_some_and(is_part)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
@@ -379,6 +358,7 @@ mod tests {
                 .collect();
             let refusal = Refusal {
                 index: 0,
+                together: 0..1,
                 mutation: Mutation::Set {
                     user: "u".to_owned(),
                     values,
