@@ -363,7 +363,8 @@ fn scalar(value: &Value) -> Option<Cow<'_, str>> {
         Value::String(text) => Some(Cow::Borrowed(text)),
         Value::Bool(true) => Some(Cow::Borrowed("true")),
         Value::Bool(false) => Some(Cow::Borrowed("false")),
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        // As the file has it, digit for digit: numbers are not read as binary ones.
+        Value::Number(number) => Some(Cow::Borrowed(number.as_str())),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

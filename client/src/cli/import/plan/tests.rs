@@ -292,6 +292,41 @@ fn json_lists_are_multis_and_lists_of_tags() {
 }
 
 #[test]
+fn json_numbers_are_not_rounded() {
+    let check = |kind: &str, number: &str, expected: Result<Datum, &str>| {
+        let mapping = format!("[[attribute]]\ncolumn = \"x\"\n{kind}\n");
+        let json = format!("{{\"id\":\"u\",\"x\":{number}}}\n");
+        let found = rows(&mapping, FileFormat::Jsonl, &json).remove(0);
+        let found = found
+            .map(|changes| changes.mutations)
+            .map_err(|bad| bad.reason);
+        let expected = expected.map(|value| vec![set("x", value)]);
+        assert_eq!(found, expected.map_err(str::to_owned), "{kind}: {number}");
+    };
+    let decimal = |units| Datum::Decimal { units, scale: 16 };
+    let (whole, fine) = ("type = \"integer\"", "type = \"decimal\"\nscale = 16");
+    check(
+        whole,
+        "9007199254740993",
+        Ok(Datum::Integer(9_007_199_254_740_993)),
+    );
+    check(whole, "9223372036854775807", Ok(Datum::Integer(i64::MAX)));
+    check(whole, "1e3", Ok(Datum::Integer(1000)));
+    check(
+        fine,
+        "0.1234567890123456",
+        Ok(decimal(1_234_567_890_123_456)),
+    );
+    check(fine, "-1.5E-15", Ok(decimal(-15)));
+    check(
+        fine,
+        "0.12345678901234567",
+        Err("\"0.12345678901234567\" has more than 16 digits after the point"),
+    );
+    check("type = \"text\"", "1.50", Ok(text("1.50")));
+}
+
+#[test]
 fn tags_with_a_group_are_defined_before_they_are_used() {
     let mapping = "[[tag]]\ncolumn = \"p\"\nby = \"value\"\n[[tag]]\ncolumn = \"g\"\nby = \"value\"\ngroup = \"g\"\n";
     let definitions: Vec<_> = rows(mapping, FileFormat::Csv, "id,p,g\n1,a,x\n2,a,y\n3,a,x\n")

@@ -121,7 +121,7 @@ fn json_members_are_found_by_their_path() {
             Ok(text("true")),
             Ok(Cell::Missing),
             Ok(Cell::Missing),
-            Ok(text("1.5")),
+            Ok(text("1.50")),
             Ok(Cell::List(vec!["p".into(), "2".into()])),
             Err("is an object, not a value"),
             Err("is a list of lists or objects"),
@@ -129,6 +129,27 @@ fn json_members_are_found_by_their_path() {
     );
     assert_eq!(records.line(), 2);
     assert_eq!(records.next().unwrap(), Next::End);
+}
+
+#[test]
+fn json_numbers_keep_their_digits() {
+    let check = |number: &str, expected: &str| {
+        let data = format!("{{\"n\": {number}, \"l\": [{number}]}}\n");
+        let mut records = open(data.as_bytes(), FileFormat::Jsonl, &["n", "l"]).unwrap();
+        assert_eq!(records.next().unwrap(), Next::Row, "{number}");
+        assert_eq!(records.cell(0), Ok(text(expected)));
+        assert_eq!(records.cell(1), Ok(Cell::List(vec![expected.into()])));
+    };
+    check("9007199254740993", "9007199254740993");
+    check("-9223372036854775808", "-9223372036854775808");
+    check("18446744073709551617", "18446744073709551617");
+    check("0.1234567890123456", "0.1234567890123456");
+    check("1.0", "1.0");
+    check("-0", "-0");
+    check("1E3", "1e+3");
+    check("1e99999", "1e+99999");
+    let long = "7".repeat(10_000);
+    check(&long, &long);
 }
 
 #[test]
