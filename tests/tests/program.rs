@@ -165,7 +165,7 @@ fn importing_twice_changes_nothing() {
     };
     let first = import();
     assert_eq!(
-        (field(&first, "rows"), field(&first, "users changed")),
+        (field(&first, "rows"), field(&first, "changes of users")),
         ("3", "3")
     );
     let before = state(server.address());
@@ -178,8 +178,8 @@ fn importing_twice_changes_nothing() {
     let second = import();
     assert_eq!(
         (
-            field(&second, "users changed"),
-            field(&second, "facts changed")
+            field(&second, "changes of users"),
+            field(&second, "changes of facts")
         ),
         ("0", "0")
     );

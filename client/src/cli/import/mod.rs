@@ -229,7 +229,7 @@ fn summary(totals: &Totals, elapsed: Duration, dry_run: bool) -> String {
         text.push_str("nothing was sent: a dry run\n");
     } else {
         text.push_str(&format!(
-            "users changed: {}\nfacts changed: {}\n",
+            "changes of users: {}\nchanges of facts: {}\n",
             totals.changes.users_changed, totals.changes.facts_changed
         ));
     }

@@ -179,7 +179,7 @@ async fn rows_become_changes_after_their_definitions() {
     assert!(
         imported
             .out
-            .starts_with("rows: 3\nusers changed: 0\nfacts changed: 5\nrejected: 0\n"),
+            .starts_with("rows: 3\nchanges of users: 0\nchanges of facts: 5\nrejected: 0\n"),
         "{}",
         imported.out
     );
@@ -227,6 +227,12 @@ async fn a_row_that_the_server_refuses_is_set_aside() {
     let rejects = fs::read_to_string(imported.folder.path().join("a.csv.rejects.csv")).unwrap();
     assert_eq!(rejects.lines().count(), 3, "{rejects}");
     assert!(rejects.contains("\"bad,30,gold\""), "{rejects}");
+    // Two changes of the first row, one of the last; the bad one's tag is not applied either.
+    assert!(
+        imported.out.contains("changes of facts: 3\n"),
+        "{}",
+        imported.out
+    );
 }
 
 #[tokio::test]
