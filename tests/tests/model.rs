@@ -90,9 +90,19 @@ fn adding_no_values_gives_no_value() {
     let mut engine = Engine::open(directory.path(), clock, &mut StdRng::seed_from_u64(1));
     engine.execute("DEFINE ATTRIBUTE hobbies MULTI").unwrap();
     let (user, attribute) = ("u".to_owned(), "hobbies".to_owned());
-    let add = Mutation::Add { user, attribute, values: Vec::new() };
+    let add = Mutation::Add {
+        user,
+        attribute,
+        values: Vec::new(),
+    };
     engine.write(&[add], UnknownTags::Refuse).unwrap();
     let rows = |engine: &mut Engine, statement: &str| engine.execute(statement).unwrap().rows;
-    assert_eq!(rows(&mut engine, "COUNT hobbies IS PRESENT"), [[Datum::Integer(0)]]);
-    assert_eq!(rows(&mut engine, "SEGMENT ALL RETURN hobbies"), [[Datum::Text("u".to_owned()), Datum::Null]]);
+    assert_eq!(
+        rows(&mut engine, "COUNT hobbies IS PRESENT"),
+        [[Datum::Integer(0)]]
+    );
+    assert_eq!(
+        rows(&mut engine, "SEGMENT ALL RETURN hobbies"),
+        [[Datum::Text("u".to_owned()), Datum::Null]]
+    );
 }

@@ -71,7 +71,7 @@ const CREDIT: &[Case] = &[
     ),
     Case(
         "credit-customers-10",
-        Asked(&["SEGMENT ALL RETURN paid_total ORDER BY paid_total DESC, KEY LIMIT 10"]),
+        Asked(&["SEGMENT ALL RETURN paid_total ORDER BY paid_total DESC LIMIT 10"]),
     ),
 ];
 
@@ -122,7 +122,7 @@ const LEARNERS: &[Case] = &[
     Case("oulad-learners-09", LeftOut(NEEDS_EVENTS)),
     Case(
         "oulad-learners-10",
-        Asked(&["SEGMENT ALL RETURN submissions ORDER BY submissions DESC, KEY LIMIT 10"]),
+        Asked(&["SEGMENT ALL RETURN submissions ORDER BY submissions DESC, id_student LIMIT 10"]),
     ),
 ];
 

@@ -45,8 +45,9 @@ fn type_lines(server: SocketAddr, home: &std::path::Path, lines: &[&str]) -> Opt
         keyboard.write_all(line.as_bytes()).expect("typed");
         keyboard.write_all(b"\r").expect("typed");
     }
-    let output = child.wait_with_output().expect("it ends");
+    // The end of typing: `script` waits for it.
     drop(keyboard);
+    let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{output:?}");
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -23,7 +23,7 @@ pub(crate) struct Reply {
 }
 
 /// A refusal: its code and its words.
-pub type Refusal = (FailureCode, String);
+pub(crate) type Refusal = (FailureCode, String);
 
 /// An open database.
 pub(crate) struct Engine {

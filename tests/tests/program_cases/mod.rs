@@ -28,7 +28,7 @@ pub(crate) const FORMATS: &[(&str, &str, &str)] = &[
     ("COUNT tag:vip", "csv", "count\n2\n"),
     ("COUNT tag:vip", "tsv", "count\n2\n"),
     ("COUNT tag:vip", "jsonl", "{\"count\":2}\n"),
-    ("COUNT tag:vip", "json", "[\n{\"count\":2}\n]\n"),
+    ("COUNT tag:vip", "json", "[\n  {\"count\":2}\n]\n"),
     (
         "SEGMENT ALL RETURN age, TAGS, spend ORDER BY KEY",
         "csv",

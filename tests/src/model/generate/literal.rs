@@ -108,7 +108,7 @@ impl Generator {
     }
 
     /// A literal that may be written to the attribute.
-    pub(super) fn literal_to_write(&mut self, model: &Model, attribute: &Attribute) -> Value {
+    pub(super) fn literal_to_write(&mut self, attribute: &Attribute) -> Value {
         if let Some(strange) = self.strange_to_write(attribute) {
             return strange;
         }
@@ -123,9 +123,9 @@ impl Generator {
             }),
             AttributeType::Date => Value::Date(date_of(i64::from(self.day()))),
             AttributeType::Timestamp => self.moment_literal(),
-            AttributeType::Boolean | AttributeType::Text | AttributeType::User => {
-                self.literal(model, attribute)
-            }
+            AttributeType::Boolean => Value::Boolean(self.chance(0.5)),
+            AttributeType::Text => Value::Text(self.text()),
+            AttributeType::User => Value::Text(self.key()),
         }
     }
 

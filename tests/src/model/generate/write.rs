@@ -200,9 +200,7 @@ impl Generator {
             return Assignment::Clear;
         }
         if !matches!(attribute.kind, AttributeType::Multi(_)) {
-            return Assignment::To(vec![Spanned::synthetic(
-                self.literal_to_write(model, attribute),
-            )]);
+            return Assignment::To(vec![Spanned::synthetic(self.literal_to_write(attribute))]);
         }
         let add = self.rng.random_range(0..3);
         if add == 2 && attribute.values.is_empty() {
@@ -213,7 +211,7 @@ impl Generator {
                 let literal = if add == 2 {
                     self.literal(model, attribute)
                 } else {
-                    self.literal_to_write(model, attribute)
+                    self.literal_to_write(attribute)
                 };
                 Spanned::synthetic(literal)
             })
