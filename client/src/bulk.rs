@@ -7,7 +7,7 @@
 //! server refuses a batch for what is in it, the batch is halved until the refused units stand
 //! alone; all others are applied.
 
-mod blame;
+pub(crate) mod blame;
 mod lane;
 mod ledger;
 
@@ -23,8 +23,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::JoinSet,
 };
-
-pub(crate) use self::blame::speaks_of;
 
 use self::ledger::Ledger;
 use crate::{client::Client, error::Error};

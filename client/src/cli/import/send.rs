@@ -13,7 +13,7 @@ use super::pending::Pending;
 use super::read::{Item, Row};
 use super::rejects::{Reject, Rejects};
 use super::source::BytesRead;
-use crate::bulk::{BulkReport, BulkTotals, Refusal, speaks_of};
+use crate::bulk::{BulkReport, BulkTotals, Refusal, blame::speaks_of};
 use crate::cli::error::{CliError, with_hint};
 use crate::cli::progress::Progress;
 use crate::cli::session::{BulkOptions, BulkWriter, Mutation, Session, UnknownTags};
