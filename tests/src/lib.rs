@@ -5,10 +5,13 @@
 //! what it tests but the syntax tree and the messages on the wire.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "a test stops at the first surprise"
+)]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the model asks for the one case that it can answer and stops at all others, new ones too"
 )]
 
 pub mod answers;

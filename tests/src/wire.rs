@@ -176,7 +176,7 @@ impl Wire {
         loop {
             match self.receive()? {
                 ServerMessage::Header { id, columns, .. } if id == asked => {
-                    answer.columns = columns
+                    answer.columns = columns;
                 }
                 ServerMessage::Rows { id, rows } if id == asked => answer.rows.extend(rows),
                 ServerMessage::End { id, summary } if id == asked => {

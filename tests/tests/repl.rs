@@ -7,16 +7,25 @@
 )]
 
 use std::{
-    io::Write,
+    io::{Read, Write},
     net::SocketAddr,
+    path::Path,
     process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use tessera_tests::{programs, server_process::ServerProcess, wire::Wire};
 
-/// Types lines at the prompt and gives all that the terminal showed, or nothing where there is
-/// no `script`.
-fn type_lines(server: SocketAddr, home: &std::path::Path, lines: &[&str]) -> Option<String> {
+/// What the terminal is told each time the program begins to read a line.
+const READING: &[u8] = b"\x1b[?2004h";
+/// A prompt that does not come in this time does not come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Types each line when the program reads one, and gives all that the terminal showed, or nothing
+/// where there is no `script`.
+fn type_lines(server: SocketAddr, home: &Path, lines: &[&str]) -> Option<String> {
     let program = format!("{} --connect {server}", programs::client().display());
     let child = Command::new("script")
         .args([
@@ -41,15 +50,41 @@ fn type_lines(server: SocketAddr, home: &std::path::Path, lines: &[&str]) -> Opt
         return None;
     };
     let mut keyboard = child.stdin.take().expect("piped");
-    for line in lines {
+    let screen = read_screen(child.stdout.take().expect("piped"));
+    let mut shown = Vec::new();
+    for (typed, line) in lines.iter().enumerate() {
+        while prompts(&shown) <= typed {
+            shown.extend(screen.recv_timeout(PATIENCE).expect("a prompt"));
+        }
         keyboard.write_all(line.as_bytes()).expect("typed");
         keyboard.write_all(b"\r").expect("typed");
     }
     // The end of typing: `script` waits for it.
     drop(keyboard);
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{output:?}");
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    let status = child.wait().expect("it ends");
+    shown.extend(screen.iter().flatten());
+    assert!(status.success(), "{status}");
+    Some(String::from_utf8_lossy(&shown).into_owned())
+}
+
+fn prompts(shown: &[u8]) -> usize {
+    shown
+        .windows(READING.len())
+        .filter(|window| *window == READING)
+        .count()
+}
+
+fn read_screen(mut screen: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(read @ 1..) = screen.read(&mut chunk) {
+            if sender.send(chunk[..read].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 #[test]

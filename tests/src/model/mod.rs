@@ -37,6 +37,8 @@ pub struct Model {
     pub segments: BTreeMap<String, Expr>,
     /// Users by key.
     pub users: BTreeMap<String, User>,
+    /// How many users there have ever been.
+    pub users_created: u64,
 }
 
 /// An attribute's definition.
@@ -63,6 +65,8 @@ impl Attribute {
 /// What is known of a user.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct User {
+    /// Which of all users there have ever been, counted from one.
+    pub created: u64,
     /// The tags held.
     pub tags: BTreeSet<String>,
     /// The attributes' values.
@@ -79,6 +83,7 @@ impl Model {
             attributes: BTreeMap::new(),
             segments: BTreeMap::new(),
             users: BTreeMap::new(),
+            users_created: 0,
         }
     }
 

@@ -64,7 +64,7 @@ impl Model {
     fn apply(&mut self, mutation: &Mutation, unknown_tags: UnknownTags) -> Result<(), Refused> {
         match mutation {
             Mutation::Ensure { user } => {
-                self.users.entry(user.clone()).or_default();
+                self.user_mut(user);
                 Ok(())
             }
             Mutation::Tag { user, tags } => tags
@@ -74,7 +74,7 @@ impl Model {
                 .iter()
                 .try_for_each(|tag| self.untag(user, tag, unknown_tags)),
             Mutation::Set { user, values } => {
-                self.users.entry(user.clone()).or_default();
+                self.user_mut(user);
                 values
                     .iter()
                     .try_for_each(|(name, value)| self.set(user, name, value))
@@ -84,7 +84,7 @@ impl Model {
                 attribute,
                 values,
             } => {
-                self.users.entry(user.clone()).or_default();
+                self.user_mut(user);
                 self.change_multi(user, attribute, values, MultiChange::Add)
             }
             Mutation::Remove {
@@ -97,6 +97,18 @@ impl Model {
                 Ok(())
             }
         }
+    }
+
+    /// A user; a new one where there is none.
+    fn user_mut(&mut self, key: &str) -> &mut User {
+        let created = &mut self.users_created;
+        self.users.entry(key.to_owned()).or_insert_with(|| {
+            *created += 1;
+            User {
+                created: *created,
+                ..User::default()
+            }
+        })
     }
 
     fn tag(&mut self, user: &str, tag: &str, unknown_tags: UnknownTags) -> Result<(), Refused> {
@@ -112,7 +124,7 @@ impl Model {
             }
             Some(_) | None => Vec::new(),
         };
-        let user = self.users.entry(user.to_owned()).or_default();
+        let user = self.user_mut(user);
         user.tags.retain(|held| !siblings.contains(held));
         user.tags.insert(tag.to_owned());
         Ok(())
@@ -134,12 +146,10 @@ impl Model {
             .get_mut(name)
             .ok_or(FailureCode::UnknownName)?;
         let wanted = held(attribute, value)?;
-        let values = &mut self.users.entry(user.to_owned()).or_default().values;
+        let mutability = attribute.mutability;
+        let values = &mut self.user_mut(user).values;
         let before = values.get(name);
-        if attribute.mutability == Mutability::WriteOnce
-            && before.is_some()
-            && before != wanted.as_ref()
-        {
+        if mutability == Mutability::WriteOnce && before.is_some() && before != wanted.as_ref() {
             return Err(FailureCode::Conflict);
         }
         match wanted {
@@ -356,8 +366,22 @@ impl Model {
     }
 }
 
-/// How many tags and values one of two users has and the other has not.
+/// How many tags and values one of two states of a user has and the other has not. Who is
+/// deleted and comes back is somebody else.
 fn facts(before: &User, after: &User) -> u64 {
+    let nobody = User {
+        created: after.created,
+        ..User::default()
+    };
+    if before.created != after.created && *before != User::default() {
+        return facts(
+            before,
+            &User {
+                created: before.created,
+                ..User::default()
+            },
+        ) + facts(&nobody, after);
+    }
     let tags = before.tags.symmetric_difference(&after.tags).count();
     let names: BTreeSet<&String> = before.values.keys().chain(after.values.keys()).collect();
     let values =

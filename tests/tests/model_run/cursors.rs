@@ -63,7 +63,7 @@ impl HeldCursor {
         match (limit, &self.cursor) {
             (None, Some(_)) => panic!("{}: a cursor without a limit", self.place),
             (Some(limit), Some(_)) => {
-                assert_eq!(length, limit, "{}: a page before the last", self.place)
+                assert_eq!(length, limit, "{}: a page before the last", self.place);
             }
             (Some(limit), None) => assert!(length <= limit, "{}: the last page", self.place),
             (None, None) => {}

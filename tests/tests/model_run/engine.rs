@@ -65,7 +65,11 @@ impl Engine {
 
     /// Closes it and opens it again.
     pub(crate) fn restart(&mut self) {
-        self.database.take().expect("open").close();
+        self.database
+            .take()
+            .expect("open")
+            .close()
+            .expect("the store closes");
         self.reopen();
     }
 

@@ -32,7 +32,7 @@ pub(crate) const FORMATS: &[(&str, &str, &str)] = &[
     (
         "SEGMENT ALL RETURN age, TAGS, spend ORDER BY KEY",
         "csv",
-        "key,age,tags,spend\nada,36,vip,12.50\nbob,17,,\ncleo,52,,0.05\ndan,,vip,\n",
+        "key,age,tags,spend\nada,36,\"[\"\"vip\"\"]\",12.50\nbob,17,[],\ncleo,52,[],0.05\ndan,,\"[\"\"vip\"\"]\",\n",
     ),
     (
         "SEGMENT age < 40 RETURN age, TAGS, spend ORDER BY KEY",

@@ -44,7 +44,7 @@ impl Generator {
         for _ in 0..count {
             match (self.expr(model, depth - 1), junction) {
                 (Expr::And(inner), Junction::And) | (Expr::Or(inner), Junction::Or) => {
-                    operands.extend(inner)
+                    operands.extend(inner);
                 }
                 (other, Junction::And | Junction::Or) => operands.push(other),
             }

@@ -22,6 +22,7 @@ use super::Model;
 
 /// Something that happens to a database.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Step {
     /// A statement.
     Statement(Statement),
