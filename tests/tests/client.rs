@@ -188,7 +188,7 @@ async fn no_name_and_no_value_breaks_out() {
         );
         match client.count(&tag(sly)).await {
             Err(Error::Refused(failure)) => {
-                assert_eq!(failure.code, FailureCode::UnknownName, "{sly}")
+                assert_eq!(failure.code, FailureCode::UnknownName, "{sly}");
             }
             other => panic!("{sly}: {other:?}"),
         }

@@ -99,8 +99,7 @@ fn a_session_on_a_terminal() {
     let lines = [
         "COUNT tag:vip;",
         // A statement over two lines.
-        "SEGMENT user:a",
-        "  RETURN age;",
+        "SEGMENT user:(a,\r  b) RETURN age;",
         "COUNT tag:vipp;",
         "\\timing on",
         "\\format csv",

@@ -32,10 +32,7 @@ fn flags_environment_and_file_are_read_and_typos_refused() {
     let store = directory.path().join("store");
     fs::write(
         &file,
-        format!(
-            "data_dir = {:?}\nlisten = \"127.0.0.1:0\"\n[limits]\nmutations_max = 3\n",
-            store
-        ),
+        format!("data_dir = {store:?}\nlisten = \"127.0.0.1:0\"\n[limits]\nmutations_max = 3\n"),
     )
     .unwrap();
 

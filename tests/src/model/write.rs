@@ -491,11 +491,12 @@ fn text_of_datum(value: &Datum) -> Result<String, Refused> {
         Datum::Integer(number) => Ok(number.to_string()),
         Datum::Boolean(truth) => Ok(truth.to_string()),
         Datum::Date(days) => Ok(date_of(i64::from(*days)).to_string()),
-        Datum::Null
-        | Datum::Decimal { .. }
-        | Datum::Real(_)
-        | Datum::Timestamp(_)
-        | Datum::List(_) => Err(FailureCode::TypeMismatch),
+        Datum::Timestamp(micros) => Ok(jiff::Timestamp::from_microsecond(*micros)
+            .expect("a near time")
+            .to_string()),
+        Datum::Null | Datum::Decimal { .. } | Datum::Real(_) | Datum::List(_) => {
+            Err(FailureCode::TypeMismatch)
+        }
     }
 }
 

@@ -43,12 +43,12 @@ pub(crate) const FORMATS: &[(&str, &str, &str)] = &[
     (
         "DIMENSION city MEASURE count",
         "tsv",
-        "city\tcount\nparis\t2\ntwo words\t1\n(missing)\t1\n",
+        "city\tcount\nparis\t2\ntwo words\t1\n\t1\n",
     ),
     (
         "DIMENSION age[18, 40] MEASURE count, sum(spend)",
         "csv",
-        "age,count,sum(spend)\n<18,1,\n18..39,1,12.50\n>=40,1,0.05\n(missing),1,\n",
+        "age,count,sum(spend)\n<18,1,\n18..39,1,12.50\n>=40,1,0.05\n,1,\n",
     ),
     (
         "TAG bob WITH vip",
