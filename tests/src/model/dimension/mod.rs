@@ -192,6 +192,8 @@ impl Model {
             Measure::Share if whole == 0 => return Ok(None),
             Measure::Share => Some(Fraction::new(group.len() as i128, whole as i128)),
             Measure::Average(name) => {
+                // Refuses what does not add up.
+                self.measure(measure, group, whole)?;
                 let (kind, numbers) = self.numbers(name, group)?;
                 let sum = numbers.iter().map(|number| i128::from(*number)).sum();
                 let count = numbers.len() as i128;
