@@ -126,7 +126,7 @@ fn an_address_that_is_taken_is_refused() {
 }
 
 #[test]
-fn a_store_from_the_future_is_refused_and_left_alone() {
+fn a_data_directory_that_is_a_file_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let not_a_directory = directory.path().join("file");
     fs::write(&not_a_directory, "mine").unwrap();

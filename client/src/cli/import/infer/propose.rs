@@ -68,10 +68,7 @@ fn propose_column(column: &Column, text: &mut String) {
         What::Flag => {
             line(text, &format!("[[tag]]  # {}", guess.why));
             line(text, &format!("column = {}", quoted(&column.name)));
-            line(
-                text,
-                &format!("name = {}", quoted(&tidy(&column.name, '-'))),
-            );
+            line(text, &format!("name = {}", quoted(&tidy(&column.name))));
             line(text, "by = \"non-zero\"");
         }
         What::Attribute {
@@ -83,10 +80,7 @@ fn propose_column(column: &Column, text: &mut String) {
         } => {
             line(text, &format!("[[attribute]]  # {}", guess.why));
             line(text, &format!("column = {}", quoted(&column.name)));
-            line(
-                text,
-                &format!("name = {}", quoted(&tidy(&column.name, '_'))),
-            );
+            line(text, &format!("name = {}", quoted(&tidy(&column.name))));
             line(
                 text,
                 &format!("type = {}", quoted(&kind.keyword().to_lowercase())),
@@ -132,16 +126,8 @@ fn quoted(text: &str) -> String {
 }
 
 /// A name that needs no quotes in the query language, as far as white space is concerned.
-fn tidy(name: &str, joint: char) -> String {
-    let joined = name
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(&joint.to_string());
-    let joined = if joint == '-' {
-        joined.replace('_', "-")
-    } else {
-        joined
-    };
+fn tidy(name: &str) -> String {
+    let joined = name.split_whitespace().collect::<Vec<_>>().join("_");
     if joined.is_empty() {
         "column".to_owned()
     } else {

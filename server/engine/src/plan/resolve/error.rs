@@ -1,6 +1,8 @@
 //! Why a well-formed statement means nothing here.
 
-use tessera_query_lang::{ParseError, ast::Span, suggest::did_you_mean};
+use tessera_query_lang::{
+    ParseError, ast::Span, keywords::Place, print::NameIn, suggest::did_you_mean,
+};
 
 /// What kind of thing a name should have named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,33 @@ impl std::fmt::Display for NamedKind {
             Self::Segment => f.write_str("saved segment"),
             Self::ValueOf(attribute) => write!(f, "value of {attribute}"),
             Self::Dim => f.write_str("dim of this statement"),
+        }
+    }
+}
+
+impl NamedKind {
+    /// What to do when nothing of the name is near: where the defined ones are listed, and how
+    /// another one is added.
+    fn how_to_define(&self, name: &str) -> Option<String> {
+        let name = NameIn(Place::Definition, name);
+        match self {
+            Self::Tag => Some(format!(
+                "SHOW TAGS lists the tags, DEFINE TAG {name} adds this one"
+            )),
+            Self::Group => Some(format!(
+                "SHOW GROUPS lists the tag groups, DEFINE GROUP {name} adds this one"
+            )),
+            Self::Attribute => {
+                Some("SHOW ATTRIBUTES lists the attributes, DEFINE ATTRIBUTE adds one".to_owned())
+            }
+            Self::Segment => Some(format!(
+                "SHOW SEGMENTS lists the saved segments, SAVE SEGMENT {name} AS … adds this one"
+            )),
+            Self::ValueOf(attribute) => {
+                let attribute = NameIn(Place::Plain, attribute);
+                Some(format!("SHOW VALUES OF {attribute} lists them"))
+            }
+            Self::Dim => None,
         }
     }
 }
@@ -172,7 +201,12 @@ impl ResolveError {
     /// What to do about it, where that can be guessed.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownName { suggestions, .. } => did_you_mean(suggestions),
+            Self::UnknownName {
+                kind,
+                name,
+                suggestions,
+                ..
+            } => did_you_mean(suggestions).or_else(|| kind.how_to_define(name)),
             Self::InSegment { source, .. } => source.hint(),
             Self::NoTagMatches { .. }
             | Self::TypeMismatch { .. }
