@@ -12,6 +12,13 @@ use crate::cli::session::Datum;
 /// The number of days from 0000-01-01 or so to the Unix epoch is no concern of ours: jiff counts.
 const EPOCH: Date = jiff::civil::date(1970, 1, 1);
 
+/// Digits of a number that are shown to people even where they are behind many zeros.
+const SIGNIFICANT_DIGITS_MIN: i32 = 4;
+/// Digits after the point that are shown in any case, unless they are zeros at the end.
+const DECIMALS_MIN: usize = 2;
+/// A number that needs more of them is written with an exponent.
+const DECIMALS_MAX: i32 = 15;
+
 /// Appends a value without quotes: nothing for a missing one, a JSON array for a list.
 pub(crate) fn write_plain(value: &Datum, out: &mut String) {
     match value {
@@ -141,16 +148,25 @@ fn write_timestamp(micros: i64, out: &mut String) {
     }
 }
 
-/// Four significant digits after a small number's point, two after a large one's.
+/// At least four significant digits and at least two after the point; zeros at the end are left
+/// out. Only zero is shown as `0`.
 fn round_for_people(real: f64) -> String {
     if !real.is_finite() {
         return real.to_string();
     }
-    let fixed = if real != 0.0 && real.abs() < 1.0 {
-        format!("{real:.4}")
-    } else {
-        format!("{real:.2}")
-    };
+    if real == 0.0 {
+        // Without the sign that a zero may have.
+        return "0".to_owned();
+    }
+    let magnitude = real.abs().log10().floor() as i32;
+    let decimals = SIGNIFICANT_DIGITS_MIN
+        .saturating_sub(1)
+        .saturating_sub(magnitude);
+    if decimals > DECIMALS_MAX {
+        return format!("{real:e}");
+    }
+    let decimals = usize::try_from(decimals).unwrap_or(0).max(DECIMALS_MIN);
+    let fixed = format!("{real:.decimals$}");
     match fixed.contains('.') {
         true => fixed.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => fixed,
@@ -266,7 +282,17 @@ mod tests {
         check(&decimal(123_456_789, 2), "1,234,567.89");
         check(&Datum::Real(35.485_5), "35.49");
         check(&Datum::Real(0.0), "0");
-        check(&Datum::Real(0.000_04), "0");
+        check(&Datum::Real(-0.0), "0");
+        check(&Datum::Real(0.000_04), "0.00004");
+        check(&Datum::Real(0.000_030), "0.00003");
+        check(&Datum::Real(-0.000_012_345_6), "-0.00001235");
+        check(&Datum::Real(2.005), "2.005");
+        check(&Datum::Real(-2.000_4), "-2");
+        check(&Datum::Real(9.999_96), "10");
+        check(&Datum::Real(0.999_96), "1");
+        check(&Datum::Real(1_234_567.891), "1,234,567.89");
+        check(&Datum::Real(5e-324), "5e-324");
+        check(&Datum::Real(1e-12), "0.000000000001");
         check(&Datum::Real(0.123_45), "0.1235");
         check(&Datum::Real(12_345.0), "12,345");
         check(&Datum::Text("a\u{1b}[31m".to_owned()), "a\u{241b}[31m");
