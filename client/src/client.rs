@@ -1,7 +1,7 @@
 //! The client: one connection at a time, shared by all clones, renewed when it breaks.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::Arc,
     time::{Duration, Instant as StdInstant},
 };
@@ -74,7 +74,7 @@ impl Client {
         options: ClientOptions,
     ) -> Result<Self, Error> {
         let client = Self::lazy(address, options);
-        client.core.connection().await?;
+        client.server().await?;
         Ok(client)
     }
 
@@ -114,9 +114,12 @@ impl Client {
     /// What the server said of itself when it was connected to.
     ///
     /// # Errors
-    /// The server cannot be connected to.
+    /// The server cannot be connected to, or not within the time of a request.
     pub async fn server(&self) -> Result<Welcome, Error> {
-        Ok(self.core.connection().await?.welcome().clone())
+        let connection = tokio::time::timeout(self.request_timeout, self.core.connection())
+            .await
+            .unwrap_or_else(|_| Err(self.core.out_of_reach(self.request_timeout)))?;
+        Ok(connection.welcome().clone())
     }
 
     /// Executes one statement and collects its answer.
@@ -370,7 +373,8 @@ impl Client {
                 }
             }
         };
-        self.in_time(deadline, asking).await
+        let end = deadline.and_then(|deadline| deadline.checked_add(self.core.options.grace));
+        self.in_time(end, asking).await
     }
 
     async fn ask_once(
@@ -386,7 +390,8 @@ impl Client {
         Answer::collect(response, options.answer_rows_max).await
     }
 
-    /// Without a deadline at the server: how long a stream takes is up to its reader.
+    /// Without a deadline at the server: how long a stream takes is up to its reader. So there is
+    /// no word of the server's to wait for when the time is over, and no grace.
     async fn begin_stream(&self, body: &RequestBody) -> Result<AnswerStream, Error> {
         let options = &self.core.options;
         let beginning = async {
@@ -394,22 +399,21 @@ impl Client {
             let response = connection
                 .request(body, None, options.rows_messages_credit)
                 .await?;
-            AnswerStream::begin(response, self.request_timeout.saturating_add(options.grace)).await
+            AnswerStream::begin(response, self.request_timeout).await
         };
         self.in_time(Instant::now().checked_add(self.request_timeout), beginning)
             .await
     }
 
-    /// Waits no longer than a deadline and the grace after it. Dropping `asking` cancels what it
+    /// Waits no longer than until the end, if there is one. Dropping `asking` cancels what it
     /// asked.
     async fn in_time<T>(
         &self,
-        deadline: Option<Instant>,
+        end: Option<Instant>,
         asking: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let started = Instant::now();
-        let grace = self.core.options.grace;
-        let Some(end) = deadline.and_then(|deadline| deadline.checked_add(grace)) else {
+        let Some(end) = end else {
             return asking.await;
         };
         tokio::time::timeout_at(end, asking)
@@ -449,6 +453,15 @@ impl Core {
                 slot.not_before = Instant::now().checked_add(delay);
                 Err(error)
             }
+        }
+    }
+
+    /// Says that there was no connection after so long.
+    fn out_of_reach(&self, waited: Duration) -> Error {
+        let message = format!("no answer within {} ms", waited.as_millis());
+        Error::Connect {
+            address: self.dial.address().to_owned(),
+            source: Arc::new(io::Error::new(io::ErrorKind::TimedOut, message)),
         }
     }
 

@@ -26,10 +26,12 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// Time for the server to answer the first message.
     pub handshake_timeout: Duration,
-    /// Time for a request with all its repetitions; for a stream, time from one message to the
-    /// next. Sent to the server as well.
+    /// Time for a request with all its repetitions, sent to the server as well; for a stream, time
+    /// until it begins and then from one message to the next. Connecting by itself takes no longer
+    /// either.
     pub request_timeout: Duration,
-    /// Time to wait for the server's own word after a request's time is over.
+    /// Time to wait for the server's own word after a request's time is over; not for streams,
+    /// which have no end that the server would know.
     pub grace: Duration,
     /// How often a request may be repeated.
     pub retries_max: u32,

@@ -288,6 +288,36 @@ async fn time_runs_out_at_both_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_begins_within_the_time_that_was_asked_for() {
+    let (client, _server, mut peer) = connected().await;
+    let short = client.with_request_timeout(Duration::from_millis(1500));
+    let started = Instant::now();
+    let opening = tokio::spawn(async move { short.stream("SEGMENT ALL", ()).await });
+    let id = peer.request().await.unwrap().id;
+    let error = opening.await.unwrap().unwrap_err();
+    assert_eq!(started.elapsed().as_millis(), 1500);
+    assert_eq!(error.to_string(), "no answer within 1500 ms");
+    assert_eq!(peer.receive().await.unwrap(), ClientMessage::Cancel { id });
+}
+
+#[tokio::test(start_paused = true)]
+async fn connecting_takes_no_longer_than_a_request_may() {
+    let (client, mut server) = pair(options());
+    let short = client.with_request_timeout(Duration::from_millis(1500));
+    let started = Instant::now();
+    let asking = tokio::spawn(async move { short.server().await });
+    // The server takes the connection and says nothing.
+    let _peer = server.arrival().await.unwrap();
+    let error = asking.await.unwrap().unwrap_err();
+    assert_eq!(started.elapsed().as_millis(), 1500);
+    assert!(error.is_connection(), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "cannot connect to a fake server: no answer within 1500 ms"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_that_falls_silent_ends_but_a_slow_reader_does_not_end_it() {
     let (client, _server, mut peer) = connected().await;
     let opening = tokio::spawn(async move { client.stream("SEGMENT ALL", ()).await });
