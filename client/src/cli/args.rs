@@ -2,6 +2,7 @@
 //!
 //! Knows the words of the command line. Does not know what they do.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,10 +26,11 @@ pub(crate) struct Arguments {
         global = true,
         value_name = "HOST:PORT",
         env = "TESSERA_CONNECT",
-        default_value = "127.0.0.1:7700"
+        default_value = "127.0.0.1:7700",
+        value_parser = address
     )]
     pub(crate) connect: String,
-    /// Time for one request, in seconds.
+    /// Time to connect, then for an answer to begin, and between its parts, in seconds.
     #[arg(long, global = true, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) timeout: Duration,
     /// How answers are written, without a command.
@@ -52,7 +54,15 @@ pub(crate) enum Command {
     /// Write all rows of a statement, such as a SEGMENT, to a file.
     Export(ExportArguments),
     /// Show what the server says of itself.
-    Status,
+    Status(StatusArguments),
+}
+
+/// `tessera status`
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "table", env = "TESSERA_FORMAT")]
+    pub(crate) format: Format,
 }
 
 /// `tessera exec`
@@ -126,6 +136,37 @@ pub(crate) struct ExportArguments {
     pub(crate) parameters: Vec<String>,
 }
 
+/// Checks that a text is a host and a port, with brackets around an IPv6 address.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_bracketed = host.starts_with('[') && host.ends_with(']');
+        let is_host = !host.is_empty() && (is_bracketed || !host.contains([':', ' ']));
+        is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if is_address {
+        Ok(text.to_owned())
+    } else {
+        Err("expected HOST:PORT, such as localhost:7700".to_owned())
+    }
+}
+
+/// A statement may begin with a comment, which looks like a flag: what stands between its dashes
+/// and a `=` has a blank, or there is nothing. A blank in front tells the two apart, and means
+/// nothing in a statement.
+pub(crate) fn tell_comments_from_flags(argument: OsString) -> OsString {
+    let is_comment = argument
+        .to_str()
+        .and_then(|text| text.strip_prefix("--"))
+        .and_then(|rest| rest.split('=').next())
+        .is_some_and(|name| name.contains(char::is_whitespace));
+    if !is_comment {
+        return argument;
+    }
+    let mut told = OsString::from(" ");
+    told.push(argument);
+    told
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
@@ -159,6 +200,19 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_is_no_flag() {
+        let check = |argument: &str, expected: &str| {
+            assert_eq!(tell_comments_from_flags(argument.into()), expected);
+        };
+        check("-- all\nCOUNT ALL", " -- all\nCOUNT ALL");
+        check("--all of them\nCOUNT ALL", " --all of them\nCOUNT ALL");
+        check("--", "--");
+        check("--format", "--format");
+        check("--param=a=b c", "--param=a=b c");
+        check("COUNT ALL -- x", "COUNT ALL -- x");
+    }
+
+    #[test]
     fn arguments_are_checked() {
         let check = |line: &str, expected: bool| {
             let parsed = Arguments::try_parse_from(line.split(' '));
@@ -171,6 +225,13 @@ mod tests {
         };
         check("tessera", true);
         check("tessera status --connect localhost:1", true);
+        check("tessera status --format json", true);
+        check("tessera --connect [::1]:7700", true);
+        check("tessera --connect ::1:7700", false);
+        check("tessera --connect localhost", false);
+        check("tessera --connect localhost:0", false);
+        check("tessera --connect localhost:70000", false);
+        check("tessera --connect :7700", false);
         check("tessera exec COUNT --format csv", true);
         check("tessera --format csv exec COUNT", true);
         check("tessera exec", false);

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use tessera_query_lang::{Completeness, split_statements};
+use tessera_query_lang::{Completeness, Limits, ast::Statement, parse_statement, split_statements};
 
 use super::error::CliError;
 use super::output::{Format, Sink, SinkOptions};
@@ -48,7 +48,7 @@ impl Execution<'_> {
         let kind = answer.kind();
         let Some(sink_kind) = kind else {
             let summary = answer.summary().cloned().unwrap_or_default();
-            self.write_changes(&summary, out)?;
+            self.write_changes(statement, &summary, out)?;
             return Ok(Done {
                 rows: 0,
                 summary: Some(summary),
@@ -79,9 +79,14 @@ impl Execution<'_> {
     }
 
     /// A write has no rows: people read a sentence, programs one row.
-    fn write_changes(&self, summary: &Summary, out: &mut dyn Write) -> Result<(), CliError> {
+    fn write_changes(
+        &self,
+        statement: &str,
+        summary: &Summary,
+        out: &mut dyn Write,
+    ) -> Result<(), CliError> {
         if self.sink.format == Format::Table {
-            writeln!(out, "{}", changes_sentence(summary))?;
+            writeln!(out, "{}", changes_sentence(statement, summary))?;
             out.flush()?;
             return Ok(());
         }
@@ -138,8 +143,9 @@ impl Done {
     }
 }
 
-fn changes_sentence(summary: &Summary) -> String {
+fn changes_sentence(statement: &str, summary: &Summary) -> String {
     match (summary.users_changed, summary.facts_changed) {
+        (0, 0) if changes_users(statement) => "0 users changed".to_owned(),
         (0, 0) => "done".to_owned(),
         (users, facts) => {
             format!(
@@ -149,6 +155,17 @@ fn changes_sentence(summary: &Summary) -> String {
             )
         }
     }
+}
+
+/// Whether a statement is about users, so that it matters that none changed.
+fn changes_users(statement: &str) -> bool {
+    matches!(
+        parse_statement(statement, &Limits::default()),
+        Ok(Statement::Tag { .. }
+            | Statement::Untag { .. }
+            | Statement::Set { .. }
+            | Statement::DeleteUser(_))
+    )
 }
 
 /// `1 row`, `2 rows`
@@ -234,14 +251,18 @@ mod tests {
             done.notes(),
             ["warning: slow", "there is more: FETCH \"c1\""]
         );
-        assert_eq!(changes_sentence(&Summary::default()), "done");
+        let nothing = |statement| changes_sentence(statement, &Summary::default());
+        assert_eq!(nothing("DEFINE TAG vip"), "done");
+        assert_eq!(nothing("TAG \"u1\" WITH vip;"), "0 users changed");
+        assert_eq!(nothing("SET \"u1\" age = $age"), "0 users changed");
+        assert_eq!(nothing("DELETE USER \"u1\""), "0 users changed");
         let changed = Summary {
             users_changed: 1,
             facts_changed: 3,
             ..Summary::default()
         };
         assert_eq!(
-            changes_sentence(&changed),
+            changes_sentence("TAG \"u1\" WITH vip", &changed),
             "1 user changed, 3 facts changed"
         );
     }

@@ -24,7 +24,7 @@ use clap::Parser;
 
 pub use streams::{Colours, Ends, Streams, Terminal};
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, tell_comments_from_flags};
 use error::{CliError, EXIT_OK, EXIT_USAGE};
 use output::Format;
 use params::read_parameters;
@@ -42,6 +42,7 @@ pub fn main() -> ExitCode {
 /// The program: what it is told (the first argument is its own name), on which streams. Gives
 /// the exit status: 0 done, 1 refused, 2 wrong usage, 3 no connection.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams) -> u8 {
+    let arguments = arguments.into_iter().map(tell_comments_from_flags);
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return tell_usage(&error, streams),
@@ -91,7 +92,9 @@ fn dispatch(arguments: &Arguments, streams: &mut Streams) -> Result<(), CliError
         .map_err(|error| CliError::Usage(format!("cannot start threads: {error}")))?;
     let session = Session::new(&arguments.connect, arguments.timeout);
     match &arguments.command {
-        Some(Command::Status) => runtime.block_on(status::run(&session, streams)),
+        Some(Command::Status(status)) => {
+            runtime.block_on(status::run(status.format, &session, streams))
+        }
         Some(Command::Export(export)) => runtime.block_on(export::run(export, &session, streams)),
         Some(Command::Import(import)) => runtime.block_on(import::run(import, &session, streams)),
         Some(Command::Exec(exec)) => {
@@ -102,7 +105,7 @@ fn dispatch(arguments: &Arguments, streams: &mut Streams) -> Result<(), CliError
                 parameters: &parameters,
                 timing: timing(arguments, exec.format),
             };
-            runtime.block_on(script.run(&exec.statements, streams))
+            runtime.block_on(script.run_arguments(&exec.statements, streams))
         }
         None if streams.terminal.stdin == Ends::InTerminal => repl::run(
             session,
@@ -183,6 +186,14 @@ mod tests {
         assert_eq!(status, 2);
         assert!(err.contains("STATEMENT"), "{err}");
         assert_eq!(tessera(&["exec", "COUNT ALL", "-p", "x"], "").0, 2);
+        let (status, _, err) = tessera(&["exec", "", " ; "], "");
+        assert_eq!(
+            (status, err.as_str()),
+            (2, "error: there is no statement\n")
+        );
+        let (status, _, err) = tessera(&["--connect", "foo", "status"], "");
+        assert_eq!(status, 2);
+        assert!(err.contains("expected HOST:PORT"), "{err}");
     }
 
     #[test]
@@ -191,6 +202,7 @@ mod tests {
         for arguments in [
             vec!["status"],
             vec!["exec", "COUNT ALL"],
+            vec!["exec", "-- all of them\nCOUNT ALL"],
             vec!["export", "SEGMENT ALL", "--to", "-"],
         ] {
             let arguments = [vec!["--connect", &address], arguments].concat();

@@ -49,6 +49,22 @@ impl Script<'_> {
         Ok(())
     }
 
+    /// Executes the statements of arguments, where none at all is a mistake.
+    pub(crate) async fn run_arguments(
+        &self,
+        texts: &[String],
+        streams: &mut Streams,
+    ) -> Result<(), CliError> {
+        let is_statement = |text: &&str| text.trim().trim_end_matches(';') != "";
+        if !texts
+            .iter()
+            .any(|text| statements_of(text).iter().any(is_statement))
+        {
+            return Err(CliError::Usage("there is no statement".to_owned()));
+        }
+        self.run(texts, streams).await
+    }
+
     /// Executes the statements on standard input, each as soon as its `;` is there.
     pub(crate) async fn run_stdin(&self, streams: &mut Streams) -> Result<(), CliError> {
         let stdin = std::mem::replace(&mut streams.stdin, Box::new(std::io::empty()));

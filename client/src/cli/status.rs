@@ -11,12 +11,19 @@ use super::streams::Streams;
 const STATEMENT: &str = "SHOW STATUS";
 
 /// Shows it.
-pub(crate) async fn run(session: &Session, streams: &mut Streams) -> Result<(), CliError> {
+pub(crate) async fn run(
+    format: Format,
+    session: &Session,
+    streams: &mut Streams,
+) -> Result<(), CliError> {
     let agent = session.connect().await?;
-    writeln!(streams.stdout, "{agent} at {}", session.address())?;
+    // Programs get the answer alone; people also who gives it.
+    if format == Format::Table {
+        writeln!(streams.stdout, "{agent} at {}", session.address())?;
+    }
     let terminal = streams.terminal;
     let sink = SinkOptions {
-        format: Format::Table,
+        format,
         width: terminal.width(),
         colour: terminal.colour(),
     };

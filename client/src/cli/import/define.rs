@@ -130,7 +130,7 @@ async fn check_attribute(rule: &AttributeMapping, session: &Session) -> Result<(
         Some(kind) if !is_type(&kind, rule) => Err(CliError::Stopped(format!(
             "attribute {:?} is defined as {kind}, and the mapping says {}: nothing was imported",
             rule.target(),
-            type_of(rule)
+            type_of(rule).to_lowercase()
         ))),
         Some(_) | None => Ok(()),
     }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::cli::args::address;
 use crate::cli::output::Format;
 
 /// The words, for completion.
@@ -65,9 +66,9 @@ pub(crate) fn parse(line: &str) -> Result<Command, String> {
         "\\timing" => parse_switch(rest).map(Command::Timing),
         "\\format" => parse_format(said.as_deref()).map(Command::Format),
         "\\watch" => parse_watch(rest),
-        "\\connect" | "\\c" => said
+        "\\connect" | "\\c" => address(rest)
             .map(Command::Connect)
-            .ok_or_else(|| "expected \\connect HOST:PORT".to_owned()),
+            .map_err(|_| "expected \\connect HOST:PORT".to_owned()),
         "\\tags" => Ok(show("TAGS", said)),
         "\\attributes" => Ok(show("ATTRIBUTES", said)),
         "\\groups" => Ok(show("GROUPS", said)),
@@ -178,6 +179,7 @@ mod tests {
         check("\\watch 0", "0.1 to 86400");
         check("\\watch NaN", "0.1 to 86400");
         check("\\connect", "expected \\connect");
+        check("\\connect db", "expected \\connect");
         check("\\values", "expected \\values");
         check("\\timing maybe", "expected \\timing");
     }

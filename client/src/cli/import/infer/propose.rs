@@ -229,7 +229,7 @@ mod tests {
             ]
         );
         assert_eq!(mapping.tags.len(), 1);
-        assert_eq!(mapping.tags[0].name.as_deref(), Some("defaulted-next"));
+        assert_eq!(mapping.tags[0].name.as_deref(), Some("defaulted_next"));
         assert_eq!(mapping.tags[0].by, TagBy::NonZero);
     }
 
