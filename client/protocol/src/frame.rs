@@ -17,6 +17,9 @@ pub const FRAME_BYTES_MAX_DEFAULT: u32 = 8 * 1024 * 1024;
 /// The longest frame that may carry the first message of a connection: no stranger gets more.
 pub const FIRST_FRAME_BYTES_MAX: u32 = 4096;
 
+/// Room that a stream keeps between frames, about.
+const KEPT_BYTES: usize = 64 * 1024;
+
 /// Why bytes are not frames. Nothing that follows in the stream can be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -47,7 +50,18 @@ pub enum FrameError {
 pub struct FrameDecoder {
     buffer: BytesMut,
     frame_bytes_max: u32,
+    /// Bytes still to come that belong to a frame which nobody wants.
+    skipping: usize,
     broken: Option<FrameError>,
+}
+
+/// A frame of which not all bytes have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished<'a> {
+    /// Its length.
+    pub frame_bytes: usize,
+    /// Its first bytes, as far as they have arrived.
+    pub received: &'a [u8],
 }
 
 impl FrameDecoder {
@@ -58,6 +72,7 @@ impl FrameDecoder {
         Self {
             buffer: BytesMut::new(),
             frame_bytes_max,
+            skipping: 0,
             broken: None,
         }
     }
@@ -87,6 +102,14 @@ impl FrameDecoder {
         if let Some(error) = self.broken {
             return Err(error);
         }
+        if self.skipping > 0 {
+            let skipped = self.skipping.min(self.buffer.len());
+            self.buffer.advance(skipped);
+            self.skipping -= skipped;
+            if self.skipping > 0 {
+                return Ok(None);
+            }
+        }
         let Some(prefix) = self.buffer.first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
@@ -101,7 +124,39 @@ impl FrameDecoder {
             return Ok(None);
         }
         self.buffer.advance(LENGTH_BYTES);
-        Ok(Some(self.buffer.split_to(body_bytes)))
+        let frame = self.buffer.split_to(body_bytes);
+        if body_bytes > KEPT_BYTES {
+            // Else the room of a long frame would stay for as long as the stream does.
+            self.buffer = BytesMut::from(&self.buffer[..]);
+        }
+        Ok(Some(frame))
+    }
+
+    /// The frame whose bytes are arriving, once its length is known and allowed.
+    pub fn unfinished(&self) -> Option<Unfinished<'_>> {
+        if self.skipping > 0 || self.broken.is_some() {
+            return None;
+        }
+        let (prefix, received) = self.buffer.split_first_chunk::<LENGTH_BYTES>()?;
+        let frame_bytes = u32::from_le_bytes(*prefix) as usize;
+        (received.len() < frame_bytes).then_some(Unfinished {
+            frame_bytes,
+            received,
+        })
+    }
+
+    /// Forgets the unfinished frame and what will come of it; the next one is read as ever.
+    /// Without an unfinished frame this does nothing.
+    pub fn skip_unfinished(&mut self) {
+        if let Some(unfinished) = self.unfinished() {
+            self.skipping = unfinished.frame_bytes - unfinished.received.len();
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Whether the stream is inside a frame, a skipped one included.
+    pub fn is_inside_frame(&self) -> bool {
+        self.skipping > 0 || !self.buffer.is_empty()
     }
 
     /// Called when the stream has ended, after the last frame was taken.
@@ -111,7 +166,7 @@ impl FrameDecoder {
     pub fn finish(&self) -> Result<(), FrameError> {
         match self.broken {
             Some(error) => Err(error),
-            None if self.buffer.is_empty() => Ok(()),
+            None if !self.is_inside_frame() => Ok(()),
             None => Err(FrameError::Truncated {
                 received: self.buffer.len(),
             }),
@@ -210,6 +265,43 @@ mod tests {
         decoder.feed(&bytes[9..]);
         assert_eq!(decoder.next_frame().unwrap().unwrap(), &b"two two"[..]);
         assert_eq!(decoder.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_frame_nobody_wants_is_skipped_and_the_next_is_read() {
+        let mut decoder = FrameDecoder::new(10);
+        decoder.skip_unfinished();
+        decoder.feed(b"\x06\0\0\0abc");
+        assert_eq!(decoder.next_frame(), Ok(None));
+        let unfinished = Unfinished {
+            frame_bytes: 6,
+            received: b"abc",
+        };
+        assert_eq!(decoder.unfinished(), Some(unfinished));
+        decoder.skip_unfinished();
+        assert!(decoder.is_inside_frame());
+        assert_eq!(decoder.finish(), Err(FrameError::Truncated { received: 0 }));
+        decoder.feed(b"de");
+        assert_eq!(decoder.next_frame(), Ok(None));
+        decoder.feed(b"f\x01\0\0\0g");
+        assert_eq!(decoder.next_frame().unwrap().unwrap(), &b"g"[..]);
+        assert!(!decoder.is_inside_frame());
+        assert_eq!(decoder.finish(), Ok(()));
+    }
+
+    #[test]
+    fn the_room_of_a_long_frame_is_given_back() {
+        let mut decoder = FrameDecoder::new(FRAME_BYTES_LIMIT);
+        let body = vec![7; 1 << 20];
+        let mut bytes = BytesMut::new();
+        encode_frame(&body, FRAME_BYTES_LIMIT, &mut bytes).unwrap();
+        decoder.feed(&bytes);
+        decoder.feed(b"\x01\0");
+        assert_eq!(decoder.next_frame().unwrap().unwrap(), &body[..]);
+        decoder.buffer_mut().reserve(1024);
+        assert!(decoder.buffer_mut().capacity() < 1 << 16);
+        decoder.feed(b"\0\0g");
+        assert_eq!(decoder.next_frame().unwrap().unwrap(), &b"g"[..]);
     }
 
     #[test]

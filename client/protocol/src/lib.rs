@@ -5,7 +5,7 @@
 //!
 //! Bytes that arrive go into a [`frame::FrameDecoder`]; each frame that comes out of it goes
 //! through [`codec::decode_client`] or [`codec::decode_server`]; [`handshake`] judges the first
-//! message of each side. The other way, [`codec::frame_client`] and [`codec::frame_server`]
+//! message of each side; [`weight`] tells what a message will take before it is decoded. The other way, [`codec::frame_client`] and [`codec::frame_server`]
 //! append a whole frame to a buffer.
 
 pub mod codec;
@@ -13,3 +13,4 @@ mod datum;
 pub mod frame;
 pub mod handshake;
 pub mod message;
+pub mod weight;

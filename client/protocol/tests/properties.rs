@@ -6,6 +6,7 @@ use tessera_protocol::{
     codec,
     frame::{self, FrameDecoder},
     message::*,
+    weight::weigh_client,
 };
 
 fn texts() -> impl Strategy<Value = Vec<String>> {
@@ -175,7 +176,102 @@ fn server_bytes(message: &ServerMessage) -> Result<BytesMut, codec::EncodeError>
     codec::encode_server(message, &mut out).map(|()| out)
 }
 
+fn texts_bytes(texts: &[String]) -> usize {
+    let bytes = texts.iter().map(|text| size_of::<String>() + text.len());
+    bytes.sum()
+}
+
+fn datum_bytes(datum: &Datum) -> usize {
+    match datum {
+        Datum::Text(text) => text.len(),
+        Datum::List(texts) => texts_bytes(texts),
+        Datum::Null
+        | Datum::Boolean(_)
+        | Datum::Integer(_)
+        | Datum::Decimal { .. }
+        | Datum::Real(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_) => 0,
+    }
+}
+
+fn mutation_bytes(mutation: &Mutation) -> usize {
+    match mutation {
+        Mutation::Ensure { user } | Mutation::DeleteUser { user } => user.len(),
+        Mutation::Tag { user, tags } | Mutation::Untag { user, tags } => {
+            user.len() + texts_bytes(tags)
+        }
+        Mutation::Set { user, values } => {
+            let value = |(name, value): &(String, Datum)| {
+                size_of::<(String, Datum)>() + name.len() + datum_bytes(value)
+            };
+            user.len() + values.iter().map(value).sum::<usize>()
+        }
+        Mutation::Add {
+            user,
+            attribute,
+            values,
+        }
+        | Mutation::Remove {
+            user,
+            attribute,
+            values,
+        } => {
+            let value = |value: &Datum| size_of::<Datum>() + datum_bytes(value);
+            user.len() + attribute.len() + values.iter().map(value).sum::<usize>()
+        }
+    }
+}
+
+/// What a request's lists and texts take.
+fn body_bytes(body: &RequestBody) -> usize {
+    match body {
+        RequestBody::Ping => 0,
+        RequestBody::Execute {
+            statement,
+            parameters,
+        } => {
+            let parameter = |parameter: &Parameter| {
+                size_of::<Parameter>() + parameter.name.len() + datum_bytes(&parameter.value)
+            };
+            statement.len() + parameters.iter().map(parameter).sum::<usize>()
+        }
+        RequestBody::Write { mutations, .. } => {
+            let mutation = |mutation: &Mutation| size_of::<Mutation>() + mutation_bytes(mutation);
+            mutations.iter().map(mutation).sum()
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_request_weighs_what_it_takes(message in client_message()) {
+        let bytes = client_bytes(&message)?;
+        let weight = weigh_client(&bytes);
+        match &message {
+            ClientMessage::Request(request) => {
+                prop_assert_eq!(weight.request, Some(request.id));
+                prop_assert_eq!(weight.decoded_bytes, body_bytes(&request.body));
+            }
+            ClientMessage::Hello(_)
+            | ClientMessage::Credit { .. }
+            | ClientMessage::Cancel { .. }
+            | ClientMessage::Goodbye => {
+                prop_assert_eq!((weight.request, weight.decoded_bytes), (None, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_message_weighs_no_more_than_all(
+        message in client_message(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let bytes = client_bytes(&message)?;
+        let part = weigh_client(&bytes[..cut.index(bytes.len())]);
+        prop_assert!(part.decoded_bytes <= weigh_client(&bytes).decoded_bytes);
+    }
+
     #[test]
     fn client_messages_come_back(message in client_message()) {
         let bytes = client_bytes(&message)?;
