@@ -55,7 +55,7 @@ impl Script<'_> {
         texts: &[String],
         streams: &mut Streams,
     ) -> Result<(), CliError> {
-        let is_statement = |text: &&str| text.trim().trim_end_matches(';') != "";
+        let is_statement = |text: &&str| !text.trim().trim_end_matches(';').is_empty();
         if !texts
             .iter()
             .any(|text| statements_of(text).iter().any(is_statement))
