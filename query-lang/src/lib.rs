@@ -24,6 +24,7 @@ pub mod print;
 pub mod render;
 pub mod split;
 pub mod suggest;
+pub mod timestamp;
 
 pub use classify::{TokenClass, classify};
 pub use error::{Expected, Found, NameKind, ParseError, ParseErrorKind};

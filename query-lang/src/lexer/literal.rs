@@ -1,6 +1,6 @@
 //! Tokens that carry a value: numbers, times, quoted texts, parameters.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::civil::Date;
 use nom::{
     IResult, Parser,
     branch::alt,
@@ -14,6 +14,7 @@ use super::{Bad, Scan, Scanned, TokenKind, is_name_char, is_name_start, word_byt
 use crate::ast::{Decimal, Parameter, RelativeTime, TimeAnchor, TimeUnit};
 use crate::error::ParseErrorKind;
 use crate::name::Name;
+use crate::timestamp::{TimestampError, parse_with_offset};
 
 /// The most digits after a decimal point.
 const SCALE_MAX: usize = 18;
@@ -303,12 +304,18 @@ fn duration_unit(text: &str) -> Scanned<'_> {
 }
 
 fn timestamp(text: &str) -> Result<TokenKind, Bad> {
-    // The shape keeps out most of what is not RFC 3339; jiff judges the rest.
-    text.parse::<Timestamp>()
+    // The shape keeps out most of what is not RFC 3339; the parser judges the rest.
+    parse_with_offset(text)
         .map(TokenKind::Timestamp)
-        .map_err(|_| {
-            let hint = "write 2026-11-23T10:00:00Z, or with an offset such as +02:00 in place of Z";
-            Bad::value("this is not a timestamp", text.len()).with_hint(hint)
+        .map_err(|error| match error {
+            TimestampError::NotATimestamp => {
+                let hint =
+                    "write 2026-11-23T10:00:00Z, or with an offset such as +02:00 in place of Z";
+                Bad::value("this is not a timestamp", text.len()).with_hint(hint)
+            }
+            TimestampError::NamedZone | TimestampError::TooFine | TimestampError::LeapSecond => {
+                Bad::value(error.to_string(), text.len())
+            }
         })
 }
 

@@ -53,6 +53,10 @@ fn texts_become_tokens() {
     check("2026-11-23T10:00:00Z..", "t2026-11-23T10:00:00Z ..");
     check("2026-11-23T10:00:00.25+02:00", "t2026-11-23T08:00:00.25Z");
     check(
+        "2026-11-23T10:00:00.123456000Z",
+        "t2026-11-23T10:00:00.123456Z",
+    );
+    check(
         "now today-3d NOW+2MO now-playing",
         "rnow rtoday-3d rNOW+2MO wnow-playing",
     );
@@ -77,6 +81,14 @@ fn bad_places_say_why() {
     check("2026-13-23", "!there is no such date");
     check("2026-11-23T10:00:00", "!this is not a timestamp");
     check("2026-11-23T25:00:00Z", "!this is not a timestamp");
+    check(
+        "2016-12-31T23:59:60Z",
+        "!second 60 cannot be kept: timestamps have no leap seconds",
+    );
+    check(
+        "2026-11-23T10:00:00.123456789Z",
+        "!a timestamp is kept in microseconds, and this one is finer",
+    );
     check("007", "!a number cannot begin with 0");
     check(
         "1.1234567890123456789",
