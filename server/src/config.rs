@@ -7,6 +7,7 @@
 //! defaults. See [`load`].
 
 mod check;
+mod describe;
 pub mod keys;
 pub mod load;
 mod size;

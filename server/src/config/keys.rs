@@ -176,6 +176,7 @@ pub const CONFIG_ENV: &str = "TESSERA_CONFIG";
 /// demo. The server leaves them alone.
 pub const FOREIGN_ENV: &[&str] = &[
     "TESSERA_CONNECT",
+    "TESSERA_FORMAT",
     "TESSERA_HISTORY",
     "TESSERA_BIN",
     "TESSERA_BLESS",
@@ -241,6 +242,24 @@ mod tests {
         assert_eq!(flags.len(), KEYS.len());
         assert!(!variables.contains(CONFIG_ENV));
         assert!(FOREIGN_ENV.iter().all(|name| !variables.contains(*name)));
+    }
+
+    /// Whoever uses both programs in one shell has the variables of both.
+    #[test]
+    fn variables_of_the_client_program_are_left_alone() {
+        let sources = [
+            include_str!("../../../client/src/cli/args.rs"),
+            include_str!("../../../client/src/cli/repl/history.rs"),
+        ];
+        let named: BTreeSet<_> = sources
+            .iter()
+            .flat_map(|source| source.split('"').skip(1).step_by(2))
+            .filter(|text| text.starts_with(ENV_PREFIX))
+            .collect();
+        assert!(named.len() >= 3, "{named:?}");
+        for name in named {
+            assert!(FOREIGN_ENV.contains(&name), "the server refuses {name}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use figment::{
 
 use super::{
     Config, Defaults, OutOfBounds,
+    describe::{describe, nearest, suggestion},
     keys::{CONFIG_ENV, ENV_PREFIX, FOREIGN_ENV, FOREIGN_ENV_PREFIXES, KEYS, Key, Shape},
 };
 
@@ -51,15 +52,11 @@ pub enum ConfigError {
     #[error("no data directory: set --data-dir DIR, TESSERA_DATA_DIR, or data_dir in the file")]
     NoDataDir,
     /// A key that does not exist, or a value of the wrong type.
-    #[error("{0}")]
+    #[error("{}", describe(.0))]
     Value(Box<figment::Error>),
     /// A value that makes no sense.
     #[error(transparent)]
     OutOfBounds(#[from] OutOfBounds),
-}
-
-fn suggestion(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
 }
 
 /// Reads the configuration. `arguments` begin with the program's name.
@@ -222,12 +219,8 @@ fn belongs_to_others(name: &str) -> bool {
 }
 
 fn nearest_variable(name: &str) -> Option<String> {
-    KEYS.iter()
-        .map(Key::env)
-        .map(|known| (strsim::damerau_levenshtein(&known, name), known))
-        .min()
-        .filter(|(distance, _)| *distance <= 3)
-        .map(|(_, known)| known)
+    let known: Vec<String> = KEYS.iter().map(Key::env).collect();
+    nearest(name, known.iter().map(String::as_str)).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -103,40 +103,56 @@ fn texts_become_what_they_mean() {
     );
 }
 
-#[test]
-fn what_cannot_be_understood_is_refused_and_named() {
-    let check = |flags: &[&str], variables: &[(&str, &str)], file: Option<&str>, parts: &[&str]| {
-        match loaded(flags, variables, file) {
-            Ok(config) => panic!("{flags:?} {variables:?} {file:?} gave {config:?}"),
-            Err(error) => {
-                let text = error.to_string();
-                for part in parts {
-                    assert!(text.contains(part), "`{part}` is not in `{text}`");
-                }
+/// Checks that sources are refused with a message that has these parts.
+fn check_refused(flags: &[&str], variables: &[(&str, &str)], file: Option<&str>, parts: &[&str]) {
+    match loaded(flags, variables, file) {
+        Ok(config) => panic!("{flags:?} {variables:?} {file:?} gave {config:?}"),
+        Err(error) => {
+            let text = error.to_string();
+            assert!(
+                !text.contains("default"),
+                "figment's profile is in `{text}`"
+            );
+            for part in parts {
+                assert!(text.contains(part), "`{part}` is not in `{text}`");
             }
         }
-    };
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_in_a_file_is_refused_and_named() {
+    let check = check_refused;
     let data = ["--data-dir", "d"];
     check(&[], &[], None, &["no data directory", "--data-dir"]);
-    check(&data, &[], Some("port = 1"), &["unknown field", "`port`"]);
+    check(&data, &[], Some("port = 1"), &["unknown key `port` in "]);
     check(
         &data,
         &[],
-        Some("[limits]\nframes = 1"),
-        &["unknown field", "`frames`", "limits"],
+        Some("lisen = 'x'"),
+        &["unknown key `lisen`", ", did you mean `listen`?"],
+    );
+    check(
+        &data,
+        &[],
+        Some("[limits]\nframe_byte_max = 1"),
+        &[
+            "unknown key `limits.frame_byte_max`",
+            ", did you mean `limits.frame_bytes_max`?",
+        ],
     );
     check(
         &data,
         &[],
         Some("[log]\ncolour = 1"),
-        &["unknown field", "`colour`"],
+        &["unknown key `log.colour`"],
     );
     check(&data, &[], Some("data_dir = "), &["TOML"]);
     check(
         &data,
         &[],
         Some("threads = 'many'"),
-        &["invalid type", "many", "threads"],
+        &["invalid type", "many", "for key `threads`"],
     );
     check(&data, &[], Some("threads = -1"), &["threads"]);
     check(
@@ -145,6 +161,12 @@ fn what_cannot_be_understood_is_refused_and_named() {
         Some("memory_bytes = 'much'"),
         &["`much` is not a size"],
     );
+}
+
+#[test]
+fn what_cannot_be_understood_elsewhere_is_refused_and_named() {
+    let check = check_refused;
+    let data = ["--data-dir", "d"];
     check(
         &data,
         &[("TESSERA_LISTN", "x")],
@@ -170,7 +192,10 @@ fn what_cannot_be_understood_is_refused_and_named() {
         &data,
         &[("TESSERA_LOG_FORMAT", "xml")],
         None,
-        &["xml", "TESSERA_LOG_FORMAT"],
+        &[
+            "unknown value `xml` for key `log.format` in environment variable TESSERA_LOG_FORMAT",
+            "one of `text`, `json`",
+        ],
     );
     check(
         &[&data[..], &["--durability", "never"]].concat(),
@@ -208,6 +233,7 @@ fn what_cannot_be_understood_is_refused_and_named() {
 fn variables_of_others_are_left_alone() {
     let others = [
         ("TESSERA_CONNECT", "there"),
+        ("TESSERA_FORMAT", "json"),
         ("TESSERA_HISTORY", "file"),
         ("TESSERA_BIN", "target"),
         ("TESSERA_TEST_CASES", "1"),
