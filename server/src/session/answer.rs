@@ -276,17 +276,45 @@ impl Answer {
                 tracing::warn!(id, kind, elapsed_us, rows, "slow request");
             }
             Ok(summary) => tracing::debug!(id, kind, elapsed_us, rows = summary.rows, "answered"),
-            Err(Failure { code, message, .. }) if is_ours(*code) => {
-                tracing::error!(id, kind, elapsed_us, ?code, error = message, "failed");
-            }
-            Err(Failure { code, .. }) => tracing::info!(id, kind, elapsed_us, ?code, "refused"),
+            Err(Failure { code, message, .. }) => match weight(*code) {
+                // The message is about the server, so that it is for the log too.
+                Weight::Defect => {
+                    tracing::error!(id, kind, elapsed_us, ?code, error = message, "failed");
+                }
+                Weight::Trouble => tracing::warn!(id, kind, elapsed_us, ?code, "refused"),
+                Weight::Ordinary => tracing::debug!(id, kind, elapsed_us, ?code, "refused"),
+            },
         }
     }
 }
 
-/// Whether a failure is the server's fault, so that its message is for the log too.
-fn is_ours(code: FailureCode) -> bool {
-    matches!(code, FailureCode::Storage | FailureCode::Internal)
+/// How much a failure matters to whoever runs the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// The server's own fault.
+    Defect,
+    /// Too much load, or a client that is built wrongly.
+    Trouble,
+    /// What was asked makes no sense or was given up: the client was told, and an import with
+    /// many bad rows must not flood the log.
+    Ordinary,
+}
+
+fn weight(code: FailureCode) -> Weight {
+    match code {
+        FailureCode::Storage | FailureCode::Internal => Weight::Defect,
+        FailureCode::Overloaded | FailureCode::Protocol | FailureCode::Version => Weight::Trouble,
+        FailureCode::Syntax
+        | FailureCode::UnknownName
+        | FailureCode::TypeMismatch
+        | FailureCode::LimitExceeded
+        | FailureCode::Conflict
+        | FailureCode::NotAvailableYet
+        | FailureCode::Cancelled
+        | FailureCode::DeadlineExceeded
+        | FailureCode::UnknownCursor
+        | FailureCode::Closing => Weight::Ordinary,
+    }
 }
 
 /// What a request is, for the log.
