@@ -130,7 +130,7 @@ impl Database {
     /// When the request is refused: nothing of it was done. [`Error::Storage`]: it may or may
     /// not have been done.
     pub fn write(&self, request: WriteRequest) -> Result<Summary, Error> {
-        self.handle.submit(Job::Write(request))
+        self.submit(Job::Write(request))
     }
 
     /// Changes the definitions and waits until that is durable.
@@ -138,20 +138,37 @@ impl Database {
     /// # Errors
     /// As for [`Self::write`].
     pub fn change_schema(&self, change: SchemaStatement) -> Result<Summary, Error> {
-        self.handle.submit(Job::Schema(Box::new(change)))
+        self.submit(Job::Schema(Box::new(change)))
     }
 
     /// Applies the mutations that `select` finds on a state in which everything acknowledged so
     /// far, and nothing later, is visible. `select` runs on the writer's thread: other writes
-    /// wait for it.
+    /// wait for it. How much it may find is its own to limit; what it gives is taken one by one.
     ///
     /// # Errors
     /// As for [`Self::write`], and whatever `select` answers.
-    pub fn write_where(
+    pub fn write_where<M>(
         &self,
-        select: impl FnOnce(&Arc<View>) -> Result<Vec<Mutation>, Error> + Send + 'static,
-    ) -> Result<Summary, Error> {
-        self.handle.submit(Job::Where(Box::new(select)))
+        select: impl FnOnce(&Arc<View>) -> Result<M, Error> + Send + 'static,
+    ) -> Result<Summary, Error>
+    where
+        M: IntoIterator<Item = Mutation>,
+        M::IntoIter: 'static,
+    {
+        self.submit(Job::Where(Box::new(move |view| {
+            Ok(Box::new(select(view)?.into_iter()))
+        })))
+    }
+
+    fn submit(&self, job: Job) -> Result<Summary, Error> {
+        self.sweep();
+        self.handle.submit(job)
+    }
+
+    /// Idle cursors hold snapshots, which keep the store from freeing what is replaced.
+    fn sweep(&self) {
+        self.statements
+            .sweep(self.clock.monotonic(), &self.limits.queries);
     }
 
     /// Runs one statement of the query language.
@@ -165,6 +182,7 @@ impl Database {
         budget: &Budget,
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error> {
+        self.sweep();
         crate::exec::statement::execute(self, text, parameters, budget, sink)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Knows who is to be changed and how. Whether a change fits is the writer's to say.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use tessera_query_lang::ast::{Assignment, Expr, NameRef, Spanned, Value};
 use tessera_query_lang::name::Name;
@@ -15,8 +15,10 @@ use crate::{
     budget::Budget,
     datum::Datum,
     error::Error,
+    limits::Limits,
     plan::{ResolveError, Resolver, resolve::ResolvedAssignment},
-    write::{LimitError, Mutation},
+    schema::Schema,
+    write::{LimitError, Mutation, bytes_applied, bytes_copied},
 };
 
 /// What is to be done to each user, as written.
@@ -51,15 +53,48 @@ pub(crate) struct Given {
     pub(crate) limits: QueryLimits,
     /// When to stop.
     pub(crate) budget: Budget,
+    /// How much it may write.
+    pub(crate) writes: WriteLimits,
+}
+
+/// How much one statement may write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WriteLimits {
     /// Users one `WHERE` may find.
     pub(crate) where_users_max: u32,
+    /// Mutations of named users.
+    pub(crate) mutations_max: u32,
+    /// Bytes of what is written.
+    pub(crate) bytes_max: u64,
+}
+
+impl WriteLimits {
+    fn check_bytes(self, bytes: u64) -> Result<(), LimitError> {
+        if bytes > self.bytes_max {
+            Err(LimitError::RequestBytes {
+                max: self.bytes_max,
+            })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl From<&Limits> for WriteLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            where_users_max: limits.where_users_max,
+            mutations_max: limits.mutations_max,
+            bytes_max: limits.request_bytes_max,
+        }
+    }
 }
 
 impl Change {
     /// The mutations of named users.
     ///
     /// # Errors
-    /// [`ResolveError`], with the place.
+    /// [`ResolveError`], with the place; [`LimitError`] when there would be too many.
     pub(crate) fn of_keys(
         &self,
         dataset: &dyn Dataset,
@@ -70,20 +105,21 @@ impl Change {
         let keys = resolver.user_keys(keys)?;
         let change = self.resolve(&mut resolver)?;
         resolver.finish()?;
-        Ok(mutations(keys, &change))
+        change.check_keys(&keys, given.writes)?;
+        Ok(keys.into_iter().flat_map(|key| change.of(key)).collect())
     }
 
     /// The mutations of every user of an expression.
     ///
     /// # Errors
-    /// [`ResolveError`], with the place; [`LimitError`] when it finds too many; when the store
-    /// fails or the budget is used up.
+    /// [`ResolveError`], with the place; [`LimitError`] when it finds too many or would write too
+    /// much; when the store fails or the budget is used up.
     pub(crate) fn of_filter(
         &self,
         dataset: &dyn Dataset,
         filter: &Expr,
         given: &Given,
-    ) -> Result<Vec<Mutation>, Error> {
+    ) -> Result<impl Iterator<Item = Mutation> + use<>, Error> {
         let mut resolver = resolver(dataset, &given.parameters, given.now, &given.limits)?;
         let filter = resolver.expr(filter)?;
         let change = self.resolve(&mut resolver)?;
@@ -97,13 +133,7 @@ impl Change {
         };
         let plan = planner::plan(dataset, filter)?;
         let found = count(context, &plan)?;
-        if found > u64::from(given.where_users_max) {
-            return Err(LimitError::WhereUsers {
-                found,
-                max: given.where_users_max,
-            }
-            .into());
-        }
+        change.check_found(found, dataset.schema(), given.writes)?;
         let segment = PreparedSegment {
             plan,
             returns: Vec::new(),
@@ -112,13 +142,14 @@ impl Change {
         };
         let mut sink = KeySink::default();
         segment.run(context, None, None, &mut sink)?;
-        Ok(mutations(sink.into_keys(), &change))
+        let keys = sink.into_keys().into_iter();
+        Ok(keys.flat_map(move |key| change.of(key)))
     }
 
     fn resolve(&self, resolver: &mut Resolver<'_>) -> Result<ResolvedChange, ResolveError> {
         Ok(match self {
-            Self::Tag(tags) => ResolvedChange::Tag(resolver.tag_names(tags)?),
-            Self::Untag(tags) => ResolvedChange::Untag(resolver.tag_names(tags)?),
+            Self::Tag(tags) => ResolvedChange::Tag(last_of_each(resolver.tag_names(tags)?)),
+            Self::Untag(tags) => ResolvedChange::Untag(last_of_each(resolver.tag_names(tags)?)),
             Self::Set(assignments) => {
                 let resolved = assignments
                     .iter()
@@ -130,23 +161,76 @@ impl Change {
     }
 }
 
-fn mutations(keys: Vec<String>, change: &ResolvedChange) -> Vec<Mutation> {
-    let mut mutations = Vec::with_capacity(keys.len());
-    for user in keys {
-        match change {
-            ResolvedChange::Tag(tags) => mutations.push(Mutation::Tag {
+impl ResolvedChange {
+    /// The mutations of one user.
+    fn of(&self, user: String) -> Vec<Mutation> {
+        match self {
+            Self::Tag(tags) => vec![Mutation::Tag {
                 user,
                 tags: tags.clone(),
-            }),
-            ResolvedChange::Untag(tags) => mutations.push(Mutation::Untag {
+            }],
+            Self::Untag(tags) => vec![Mutation::Untag {
                 user,
                 tags: tags.clone(),
-            }),
-            ResolvedChange::Set(assignments) => assign(&user, assignments, &mut mutations),
-            ResolvedChange::Delete => mutations.push(Mutation::DeleteUser { user }),
+            }],
+            Self::Set(assignments) => {
+                let mut mutations = Vec::with_capacity(1);
+                assign(&user, assignments, &mut mutations);
+                mutations
+            }
+            Self::Delete => vec![Mutation::DeleteUser { user }],
         }
     }
-    mutations
+
+    /// Refuses more than a request may hold, before it is built: a short text can name many
+    /// users and a long change.
+    fn check_keys(&self, keys: &[String], limits: WriteLimits) -> Result<(), LimitError> {
+        let each = self.of(String::new());
+        let found = keys.len().saturating_mul(each.len());
+        if found > limits.mutations_max as usize {
+            return Err(LimitError::Mutations {
+                found,
+                max: limits.mutations_max,
+            });
+        }
+        let key_bytes: usize = keys.iter().map(String::len).sum();
+        let bytes: u64 = each.iter().map(bytes_copied).sum();
+        let bytes = bytes
+            .saturating_mul(keys.len() as u64)
+            .saturating_add(key_bytes.saturating_mul(each.len()) as u64);
+        limits.check_bytes(bytes)
+    }
+
+    /// Refuses what would take too much once it is applied to so many users.
+    fn check_found(
+        &self,
+        found: u64,
+        schema: &Schema,
+        limits: WriteLimits,
+    ) -> Result<(), LimitError> {
+        let max = limits.where_users_max;
+        if found > u64::from(max) {
+            return Err(LimitError::WhereUsers { found, max });
+        }
+        let each = self.of(String::new());
+        let bytes: u64 = each
+            .iter()
+            .map(|mutation| bytes_applied(mutation, schema))
+            .sum();
+        limits.check_bytes(bytes.saturating_mul(found))
+    }
+}
+
+/// Every name once, where it stands last: of two siblings in an exclusive group the last wins.
+fn last_of_each(names: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::with_capacity(names.len());
+    let mut last: Vec<String> = names
+        .into_iter()
+        .rev()
+        .filter(|name| seen.insert(name.clone()))
+        .collect();
+    last.reverse();
+    last
 }
 
 /// Assignments in their order; neighbouring ones that set make one mutation.

@@ -1,8 +1,10 @@
 //! Open cursors: segments with more users to come, and the snapshots they are read from.
 //!
 //! A token names its cursor by 128 unguessable bits and the page that comes next. The last page
-//! given may be asked for again (a lost answer can be had once more), earlier ones not. Unused
-//! cursors expire; beyond the limit the longest unused gives way.
+//! given may be asked for again (a lost answer can be had once more), even with another length:
+//! the page after it then begins where the newest answer ended. Earlier pages are gone. A cursor
+//! that has given its last page stays for the same reason. Unused cursors expire; beyond the
+//! limit the longest unused gives way, those that are at their end first.
 
 use std::{
     collections::HashMap,
@@ -19,6 +21,7 @@ use super::{
     limits::QueryLimits,
     segment::{Place, PreparedSegment},
 };
+use crate::error::Error;
 
 /// When something is asked of the cursors, and under which limits.
 #[derive(Debug, Clone, Copy)]
@@ -110,15 +113,33 @@ impl Token {
 
 struct Entry {
     open: Arc<OpenSegment>,
-    /// The next page's number and where it begins, and the same of the page before.
-    next: (u64, Place),
-    previous: Option<(u64, Place)>,
+    /// The number of the next page.
+    page: u64,
+    /// Where it begins; `None` at the end.
+    next: Option<Place>,
+    /// Where the page before it began; `None` when that was the first one, which has no token.
+    previous: Option<Place>,
     used: Duration,
+}
+
+impl Entry {
+    /// Where a page begins, if it is one of the two that can be had.
+    fn place(&self, page: u64) -> Option<&Place> {
+        if page == self.page {
+            self.next.as_ref()
+        } else if page.checked_add(1) == Some(self.page) {
+            self.previous.as_ref()
+        } else {
+            None
+        }
+    }
 }
 
 /// All open cursors.
 pub(crate) struct Cursors {
     entries: Mutex<HashMap<u128, Entry>>,
+    /// No cursor expires before this monotonic time, in milliseconds.
+    expiry_ms: AtomicU64,
     randomness: Box<dyn Randomness>,
 }
 
@@ -127,6 +148,7 @@ impl Cursors {
     pub(crate) fn new(randomness: Box<dyn Randomness>) -> Self {
         Self {
             entries: Mutex::default(),
+            expiry_ms: AtomicU64::new(u64::MAX),
             randomness,
         }
     }
@@ -138,16 +160,20 @@ impl Cursors {
         if entries.len() >= rules.cursors_max {
             let longest_unused = entries
                 .iter()
-                .min_by_key(|(id, entry)| (entry.used, **id))
+                .min_by_key(|(id, entry)| (entry.next.is_some(), entry.used, **id))
                 .map(|(id, _)| *id);
             longest_unused.and_then(|id| entries.remove(&id));
         }
-        let next = (1, after);
+        self.expiry_ms.fetch_min(
+            millis(rules.now.saturating_add(rules.idle)),
+            Ordering::Relaxed,
+        );
         entries.insert(
             cursor,
             Entry {
                 open: Arc::new(open),
-                next,
+                page: 1,
+                next: Some(after),
                 previous: None,
                 used: rules.now,
             },
@@ -161,44 +187,54 @@ impl Cursors {
         let mut entries = self.living(rules);
         let entry = entries.get_mut(&token.cursor)?;
         entry.used = rules.now;
-        let places = [Some(&entry.next), entry.previous.as_ref()];
-        let (_, after) = places
-            .into_iter()
-            .flatten()
-            .find(|(page, _)| *page == token.page)?;
+        let after = entry.place(token.page)?.clone();
         Some(NextPage {
             open: Arc::clone(&entry.open),
-            after: after.clone(),
+            after,
             token,
         })
     }
 
-    /// Says where a page ended; gives the token of the next one, or closes the cursor.
+    /// Says where a page ended; gives the token of the next one, if there is one. A page given
+    /// again, perhaps with another length, moves the beginning of the next one.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCursor`] when the cursor was closed or went on meanwhile: the users after
+    /// this page cannot be had from it any more.
     pub(crate) fn advance(
         &self,
         rules: CursorRules,
         page: &NextPage,
         next: Option<Place>,
-    ) -> Option<String> {
+    ) -> Result<Option<String>, Error> {
+        let Token {
+            cursor,
+            page: given,
+        } = page.token;
         let mut entries = self.living(rules);
-        let Some(next) = next else {
-            entries.remove(&page.token.cursor);
-            return None;
+        let entry = match entries.get_mut(&cursor) {
+            Some(entry) if entry.place(given) == Some(&page.after) => entry,
+            // Whoever has the last page needs no cursor.
+            Some(_) | None if next.is_none() => return Ok(None),
+            Some(_) | None => return Err(Error::UnknownCursor),
         };
-        let entry = entries.get_mut(&page.token.cursor)?;
-        let number = page.token.page + 1;
-        if entry.next.0 < number {
-            let previous = std::mem::replace(&mut entry.next, (number, next));
-            entry.previous = Some(previous);
-        }
+        let token = Token {
+            cursor,
+            page: given.saturating_add(1),
+        };
+        entry.page = token.page;
+        entry.previous = Some(page.after.clone());
+        entry.next = next;
         entry.used = rules.now;
-        Some(
-            Token {
-                cursor: page.token.cursor,
-                page: number,
-            }
-            .to_string(),
-        )
+        Ok(entry.next.is_some().then(|| token.to_string()))
+    }
+
+    /// Forgets the cursors that have expired, so that their snapshots can go. Cheap when none
+    /// has.
+    pub(crate) fn sweep(&self, rules: CursorRules) {
+        if millis(rules.now) >= self.expiry_ms.load(Ordering::Relaxed) {
+            drop(self.living(rules));
+        }
     }
 
     /// Closes a cursor; says whether there was one.
@@ -212,8 +248,16 @@ impl Cursors {
         // A panic elsewhere leaves the map whole: every change of it is one call.
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, entry| rules.now.saturating_sub(entry.used) < rules.idle);
+        let oldest = entries.values().map(|entry| entry.used).min();
+        let expiry_ms = oldest.map_or(u64::MAX, |used| millis(used.saturating_add(rules.idle)));
+        self.expiry_ms.store(expiry_ms, Ordering::Relaxed);
         entries
     }
+}
+
+/// Cut off towards zero: a sweep may come early, never late.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl std::fmt::Debug for Cursors {

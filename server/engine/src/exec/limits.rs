@@ -7,10 +7,13 @@
 pub struct QueryLimits {
     /// Groups of one `DIMENSION`.
     pub groups_max: usize,
-    /// Bytes that the groups of one `DIMENSION` may take, about.
+    /// Bytes that the groups of one `DIMENSION` may take, about, over all threads.
     pub group_bytes_max: usize,
     /// Users that one `SEGMENT … ORDER BY` may hold at once.
     pub ordered_users_max: usize,
+    /// Bytes that the users of one `SEGMENT … ORDER BY` may take with what they are ordered by,
+    /// about, over all threads.
+    pub ordered_bytes_max: usize,
     /// Cursors open at once; the longest unused gives way to a new one.
     pub cursors_max: usize,
     /// How long an unused cursor lives, in milliseconds.
@@ -27,6 +30,7 @@ impl Default for QueryLimits {
             groups_max: 1_000_000,
             group_bytes_max: 1 << 30,
             ordered_users_max: 1_000_000,
+            ordered_bytes_max: 1 << 30,
             cursors_max: 256,
             cursor_idle_ms: 5 * 60 * 1000,
             leaves_max: 100_000,
@@ -57,6 +61,14 @@ pub enum QueryLimitError {
         "ORDER BY holds at most {max} users at once: add a LIMIT and follow the cursor, or leave the order out"
     )]
     OrderedUsers {
+        /// The limit.
+        max: usize,
+    },
+    /// Too much memory for users to order.
+    #[error(
+        "the users of this ORDER BY need more than {max} bytes: use a smaller LIMIT, fewer or shorter fields to order by, or leave the order out"
+    )]
+    OrderedBytes {
         /// The limit.
         max: usize,
     },

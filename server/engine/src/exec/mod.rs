@@ -4,6 +4,7 @@
 
 mod block_pool;
 mod bound;
+mod byte_meter;
 mod change;
 mod count;
 pub mod cursors;

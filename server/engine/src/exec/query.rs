@@ -164,7 +164,7 @@ impl Query<'_> {
             .open
             .segment
             .run(context, Some(&page.after), limit, sink)?;
-        let cursor = self.cursors.advance(self.rules(), &page, next);
+        let cursor = self.cursors.advance(self.rules(), &page, next)?;
         Ok(Summary {
             rows,
             cursor,

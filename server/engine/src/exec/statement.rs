@@ -2,6 +2,8 @@
 //!
 //! Knows which part answers which statement. Does not know how.
 
+use std::time::Duration;
+
 use tessera_query_lang::{
     ast::{Show, Statement, Target},
     parse_statement,
@@ -9,7 +11,8 @@ use tessera_query_lang::{
 
 use super::{
     change::{Change, Given},
-    cursors::{Cursors, Randomness, SystemRandomness},
+    cursors::{CursorRules, Cursors, Randomness, SystemRandomness},
+    limits::QueryLimits,
     query::{Query, resolver},
     show,
 };
@@ -39,6 +42,11 @@ impl Statements {
         Self {
             cursors: Cursors::new(randomness),
         }
+    }
+
+    /// Lets go of what nobody used for too long; `now` is the clock's monotonic time.
+    pub(crate) fn sweep(&self, now: Duration, limits: &QueryLimits) {
+        self.cursors.sweep(CursorRules::new(now, limits));
     }
 }
 
@@ -135,7 +143,7 @@ fn write(
         now: query.now,
         limits: *query.limits,
         budget: query.budget.clone(),
-        where_users_max: database.limits().where_users_max,
+        writes: database.limits().into(),
     };
     match target {
         Target::Keys(keys) => {

@@ -30,4 +30,5 @@ mod writer;
 
 pub use error::{LimitError, SchemaError, SchemaErrorKind, WriteError};
 pub use mutation::{Mutation, SchemaStatement, UnknownTags, WriteRequest};
+pub(crate) use size::{bytes_applied, bytes_copied};
 pub(crate) use writer::{Job, Writer, WriterHandle};

@@ -2,6 +2,8 @@
 
 use crate::{
     datum::Datum,
+    ids::{TagId, ValueCode},
+    schema::{AttributeClass, Schema},
     write::{LimitError, Mutation},
 };
 
@@ -22,6 +24,66 @@ pub(super) fn check_size(
         return Err(LimitError::RequestBytes { max: bytes_max });
     }
     Ok(bytes)
+}
+
+/// Bytes of memory, about, of one more copy of a mutation, without its user's key.
+pub(crate) fn bytes_copied(mutation: &Mutation) -> u64 {
+    let own = size_of::<Mutation>() as u64;
+    let text_count = match mutation {
+        Mutation::Ensure { .. } | Mutation::DeleteUser { .. } => 0,
+        Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. } => tags.len(),
+        Mutation::Set { values, .. } => values
+            .iter()
+            .map(|(_, value)| match value {
+                Datum::List(texts) => 2 + texts.len(),
+                Datum::Null
+                | Datum::Boolean(_)
+                | Datum::Integer(_)
+                | Datum::Decimal { .. }
+                | Datum::Real(_)
+                | Datum::Text(_)
+                | Datum::Date(_)
+                | Datum::Timestamp(_) => 2,
+            })
+            .sum(),
+        Mutation::Add { values, .. } | Mutation::Remove { values, .. } => values.len(),
+    };
+    own + text_count as u64 * size_of::<String>() as u64 + bytes_of(mutation)
+}
+
+/// Bytes, about, that a mutation of one more user takes once its names and values are ids and
+/// codes, without the user's key. Only texts are kept for every user.
+pub(crate) fn bytes_applied(mutation: &Mutation, schema: &Schema) -> u64 {
+    let is_text = |name: &str| {
+        schema
+            .attribute(name)
+            .is_some_and(|attribute| attribute.kind.class() == AttributeClass::Textual)
+    };
+    let bytes = match mutation {
+        Mutation::Ensure { .. } | Mutation::DeleteUser { .. } => 0,
+        Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. } => {
+            tags.len() * size_of::<TagId>()
+        }
+        Mutation::Set { values, .. } => values
+            .iter()
+            .map(|(name, value)| match value {
+                Datum::List(texts) => texts.len() * size_of::<ValueCode>(),
+                Datum::Text(text) if is_text(name) => text.len(),
+                Datum::Text(_)
+                | Datum::Null
+                | Datum::Boolean(_)
+                | Datum::Integer(_)
+                | Datum::Decimal { .. }
+                | Datum::Real(_)
+                | Datum::Date(_)
+                | Datum::Timestamp(_) => size_of::<i64>(),
+            })
+            .sum(),
+        Mutation::Add { values, .. } | Mutation::Remove { values, .. } => {
+            values.len() * size_of::<ValueCode>()
+        }
+    };
+    bytes as u64
 }
 
 fn bytes_of(mutation: &Mutation) -> u64 {

@@ -25,7 +25,7 @@ use crate::{
     },
     time::{Clock, micros_of_timestamp},
     write::{
-        LimitError, Mutation, SchemaStatement, UnknownTags, WriteRequest,
+        Mutation, SchemaStatement, UnknownTags, WriteRequest,
         apply::{apply, facts_between},
         command::Command,
         commit::{OutcomeChanges, commit},
@@ -33,13 +33,19 @@ use crate::{
         queue::Queue,
         resolve::resolve,
         schema_change,
-        size::check_size,
+        size::{bytes_copied, check_size},
         staging::{LiveUser, Saved, Staging},
     },
 };
 
-/// Finds the mutations of a request on the newest state.
-pub(crate) type Select = Box<dyn FnOnce(&Arc<View>) -> Result<Vec<Mutation>, Error> + Send>;
+/// Bytes of made mutations that are staged at once.
+const PIECE_BYTES: u64 = 1 << 20;
+
+/// Mutations made one by one: all at once, those of many users would take too much memory.
+pub(crate) type Mutations = Box<dyn Iterator<Item = Mutation>>;
+
+/// Finds the mutations of a request on the newest state, within the limits.
+pub(crate) type Select = Box<dyn FnOnce(&Arc<View>) -> Result<Mutations, Error> + Send>;
 
 /// What the writer can be asked to do.
 pub(crate) enum Job {
@@ -264,16 +270,13 @@ impl State {
         let selected = catch_unwind(AssertUnwindSafe(|| select(&view)));
         let mutations = selected
             .unwrap_or_else(|_| Err(Error::Internal("finding the users panicked".to_owned())))?;
-        let max = self.limits.where_users_max;
-        if mutations.len() > max as usize {
-            return Err(LimitError::WhereUsers {
-                found: mutations.len() as u64,
-                max,
-            }
-            .into());
-        }
         let at_us = micros_of_timestamp(self.clock.now());
-        self.stage_mutations(group, at_us, UnknownTags::Refuse, mutations)
+        let mut mutations = mutations.peekable();
+        while mutations.peek().is_some() {
+            let piece = next_piece(&mut mutations);
+            self.stage_piece(group, at_us, UnknownTags::Refuse, piece)?;
+        }
+        Ok(keep(group))
     }
 
     fn stage_mutations(
@@ -283,6 +286,17 @@ impl State {
         unknown_tags: UnknownTags,
         mutations: Vec<Mutation>,
     ) -> Result<Summary, Error> {
+        self.stage_piece(group, at_us, unknown_tags, mutations)?;
+        Ok(keep(group))
+    }
+
+    fn stage_piece(
+        &self,
+        group: &mut Group,
+        at_us: i64,
+        unknown_tags: UnknownTags,
+        mutations: Vec<Mutation>,
+    ) -> Result<(), Error> {
         let staging = &mut group.staging;
         let commands = resolve(staging, &self.limits, unknown_tags, mutations)?;
         for (partition, commands) in commands {
@@ -293,8 +307,7 @@ impl State {
                 Command::Users { at_us, commands },
             )?;
         }
-        let saved = staging.keep();
-        Ok(summarise(staging, &saved))
+        Ok(())
     }
 
     fn stage_schema(
@@ -370,6 +383,27 @@ impl State {
             }
         }
     }
+}
+
+/// The next mutations that together take about [`PIECE_BYTES`].
+fn next_piece(mutations: &mut dyn Iterator<Item = Mutation>) -> Vec<Mutation> {
+    let mut bytes = 0;
+    let mut piece = Vec::new();
+    while bytes < PIECE_BYTES {
+        let Some(mutation) = mutations.next() else {
+            break;
+        };
+        bytes += bytes_copied(&mutation);
+        piece.push(mutation);
+    }
+    piece
+}
+
+/// Keeps what a request staged, and says what it changed.
+fn keep(group: &mut Group) -> Summary {
+    let staging = &mut group.staging;
+    let saved = staging.keep();
+    summarise(staging, &saved)
 }
 
 fn summary_of(outcome: &IdempotentOutcome) -> Summary {

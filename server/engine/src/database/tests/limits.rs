@@ -41,11 +41,18 @@ fn requests_are_limited_in_mutations_and_bytes() {
 #[test]
 fn users_found_by_an_expression_are_limited() {
     let fixture = limited(|limits| limits.where_users_max = 2);
-    let some = |count: usize| {
-        move |_: &Arc<View>| Ok((0..count).map(|n| ensure(&format!("u{n}"))).collect())
+    fixture.define("DEFINE TAG vip").unwrap();
+    let tag_all = || {
+        let mut sink = crate::exec::testing::Collected::default();
+        let (parameters, budget) = (Parameters::default(), Budget::unlimited());
+        fixture
+            .db()
+            .execute("TAG WHERE ALL WITH vip", &parameters, &budget, &mut sink)
     };
-    fixture.db().write_where(some(2)).unwrap();
-    exceeded(fixture.db().write_where(some(3)), "this WHERE finds 3");
+    fixture.write(vec![ensure("a"), ensure("b")]).unwrap();
+    assert_eq!(tag_all().unwrap().users_changed, 2);
+    fixture.write(vec![ensure("c")]).unwrap();
+    exceeded(tag_all(), "this WHERE finds 3");
 }
 
 #[test]

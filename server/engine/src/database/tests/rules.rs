@@ -258,7 +258,9 @@ fn writing_where_sees_all_that_was_acknowledged() {
     assert_eq!(summary.unwrap().users_changed, 100);
     assert_eq!(fixture.holders("gold"), 100);
     refused(
-        fixture.db().write_where(|_| Err(Error::Cancelled)),
+        fixture
+            .db()
+            .write_where(|_| Err::<Vec<_>, _>(Error::Cancelled)),
         ErrorCode::Cancelled,
         "cancelled",
     );

@@ -16,7 +16,7 @@ mod statistics;
 mod table;
 mod walk;
 
-use super::scan::Context;
+use super::{byte_meter::ByteMeter, scan::Context};
 use crate::{
     datum::ResultSink,
     error::Error,
@@ -42,9 +42,10 @@ pub(crate) fn run(
         .iter()
         .map(|dim| BoundDim::new(schema, &dim.kind))
         .collect();
+    let meter = ByteMeter::new(context.limits.group_bytes_max);
     let table = context.fold_shards(
         plan,
-        || Table::new(&dims, &query.measured, context.limits),
+        || Table::new(&dims, &query.measured, context.limits, &meter),
         |table, shard| {
             Walk::new(&dims, &query.measured, table, shard.context(), shard.unit)?.run(shard)
         },

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     error::Error,
-    exec::limits::{QueryLimitError, QueryLimits},
+    exec::{
+        byte_meter::{ByteMeter, ByteShare},
+        limits::{QueryLimitError, QueryLimits},
+    },
     plan::query::{DIMS_MAX, Measured},
 };
 
@@ -57,7 +60,7 @@ impl GroupKey {
 }
 
 /// The groups found so far.
-pub(super) struct Table {
+pub(super) struct Table<'a> {
     layout: Layout,
     counts: Vec<u64>,
     /// As many a slot as there are measured attributes.
@@ -65,8 +68,10 @@ pub(super) struct Table {
     measured: Vec<Measured>,
     /// Users, each once.
     users: u64,
+    /// What it takes, and what of that the query's other tables know of.
     bytes: usize,
-    limits: QueryLimits,
+    share: ByteShare<'a>,
+    groups_max: usize,
 }
 
 /// Which slot a group has.
@@ -102,9 +107,14 @@ impl Stride {
     }
 }
 
-impl Table {
+impl<'a> Table<'a> {
     /// No groups.
-    pub(super) fn new(dims: &[BoundDim], measured: &[Measured], limits: &QueryLimits) -> Self {
+    pub(super) fn new(
+        dims: &[BoundDim],
+        measured: &[Measured],
+        limits: &QueryLimits,
+        meter: &'a ByteMeter,
+    ) -> Self {
         let measured = measured.to_vec();
         let (layout, slots) = match dense_layout(dims, measured.len()) {
             Some((strides, slots)) => (Layout::Dense(strides), slots),
@@ -123,9 +133,11 @@ impl Table {
             measured,
             users: 0,
             bytes: 0,
-            limits: *limits,
+            share: meter.share(),
+            groups_max: limits.groups_max,
         };
         (0..slots).for_each(|_| table.push_slot());
+        table.share.set(table.bytes);
         table
     }
 
@@ -164,9 +176,9 @@ impl Table {
                 if let Some(slot) = slots.get(&key) {
                     return Ok(*slot);
                 }
-                if next >= self.limits.groups_max {
+                if next >= self.groups_max {
                     return Err(QueryLimitError::Groups {
-                        max: self.limits.groups_max,
+                        max: self.groups_max,
                     }
                     .into());
                 }
@@ -193,10 +205,14 @@ impl Table {
         self.bytes += key_bytes + size_of::<u64>() + self.measured.len() * size_of::<Statistics>();
     }
 
-    /// Refuses to grow beyond the limit; asked after every block.
-    pub(super) fn check_bytes(&self) -> Result<(), Error> {
-        let max = self.limits.group_bytes_max;
-        if self.bytes > max {
+    /// Refuses to grow beyond the limit of all tables together; asked after every block.
+    pub(super) fn check_bytes(&mut self) -> Result<(), Error> {
+        // Dense tables take all they ever will when they begin.
+        if self.bytes != self.share.bytes() {
+            self.share.set(self.bytes);
+        }
+        if self.share.is_exceeded() {
+            let max = self.share.bytes_max();
             Err(QueryLimitError::GroupBytes { max }.into())
         } else {
             Ok(())
@@ -210,6 +226,8 @@ impl Table {
             return other.merge(self);
         }
         self.users += other.users;
+        // What moves over is counted here from now on.
+        drop(other.share);
         let measured = self.measured.len();
         let mut statistics = other.statistics.into_iter();
         for (slot, count) in other.counts.into_iter().enumerate() {
@@ -252,7 +270,7 @@ impl Table {
                 statistics,
             });
         }
-        let max = self.limits.groups_max;
+        let max = self.groups_max;
         if groups.len() > max {
             return Err(QueryLimitError::Groups { max }.into());
         }
@@ -280,4 +298,38 @@ fn dense_layout(dims: &[BoundDim], measured: usize) -> Option<(Vec<Stride>, u64)
     }
     let statistics = slots * measured as u64;
     (slots <= DENSE_SLOTS_MAX && statistics <= DENSE_STATISTICS_MAX).then_some((strides, slots))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{error::ErrorCode, ids::AttributeId, plan::query::Detail};
+
+    #[test]
+    fn tables_of_one_query_share_its_bytes() {
+        let limits = QueryLimits::default();
+        let measured = [Measured {
+            attribute: AttributeId(0),
+            detail: Detail::Distribution,
+        }];
+        let meter = ByteMeter::new(4_000);
+        let fill = |numbers: i64| {
+            let mut table = Table::new(&[], &measured, &limits, &meter);
+            let added = table.slot(GroupKey::MISSING).map(|slot| {
+                (0..numbers).for_each(|number| table.add_number(slot, 0, number));
+            });
+            added.and_then(|()| table.check_bytes()).map(|()| table)
+        };
+        // Each fits alone, both together do not.
+        let first = fill(100);
+        assert!(first.is_ok());
+        let second = fill(100).map(|_| ()).map_err(|error| error.code());
+        assert_eq!(second, Err(ErrorCode::LimitExceeded));
+        // What was dropped is given back.
+        drop(first);
+        assert!(fill(100).is_ok());
+        // The same numbers take their place once in the merged table.
+        let both = fill(40).and_then(|left| left.merge(fill(40)?));
+        assert!(both.and_then(|both| Ok((both, fill(60)?))).is_ok());
+    }
 }

@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// Puts the users of one shard into groups.
-pub(super) struct Walk<'a> {
-    table: Table,
+pub(super) struct Walk<'a, 't> {
+    table: Table<'t>,
     context: Context<'a>,
     unit: Unit,
     /// Dims whose users may have several components: the dim and the candidates' rows.
@@ -45,12 +45,12 @@ struct BlockColumns {
     measured: Vec<Arc<ColumnBlock>>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, 't> Walk<'a, 't> {
     /// Loads the candidates' rows of a shard.
     pub(super) fn new(
         dims: &'a [BoundDim],
         measured: &'a [Measured],
-        table: Table,
+        table: Table<'t>,
         context: Context<'a>,
         unit: Unit,
     ) -> Result<Self, Error> {
@@ -80,7 +80,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes through the shard; gives the table back.
-    pub(super) fn run(mut self, mut shard: ShardScan<'_>) -> Result<Table, Error> {
+    pub(super) fn run(mut self, mut shard: ShardScan<'_>) -> Result<Table<'t>, Error> {
         shard.for_each_block(0, |block| self.block(block))?;
         Ok(self.table)
     }

@@ -1,6 +1,10 @@
 //! Users in a wanted order: the first of them are kept, in bounded memory.
 
-use std::{cmp::Ordering, collections::HashMap};
+use std::{
+    cmp::Ordering,
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering as MemoryOrdering},
+};
 
 use tessera_query_lang::ast::Direction;
 
@@ -8,6 +12,7 @@ use super::{Place, PreparedSegment, fields::FieldReader};
 use crate::{
     error::Error,
     exec::{
+        byte_meter::{ByteMeter, ByteShare},
         dataset::Dataset,
         limits::QueryLimitError,
         rows::{BATCH_ROWS, RowWriter},
@@ -34,6 +39,17 @@ pub(crate) struct Candidate {
     location: Location,
 }
 
+impl Candidate {
+    /// Bytes that it takes, about.
+    fn bytes(&self) -> usize {
+        let texts = self.values.iter().map(|value| match value {
+            SortValue::Text(text) => text.capacity(),
+            SortValue::Number(_) | SortValue::Missing => 0,
+        });
+        size_of::<Self>() + self.values.len() * size_of::<SortValue>() + texts.sum::<usize>()
+    }
+}
+
 /// Writes the users after a place; says where the page ended if there are more.
 pub(super) fn run(
     segment: &PreparedSegment,
@@ -50,7 +66,12 @@ pub(super) fn run(
     if wanted.is_some_and(|wanted| wanted > max) {
         return Err(QueryLimitError::OrderedUsers { max }.into());
     }
-    let sorter = Sorter::new(segment, context, after);
+    let sorter = Sorter {
+        // Without a limit every user found is kept: one too many is enough to give up.
+        found_max: wanted.map_or(Some(max), |_| None),
+        ..Sorter::new(segment, context, after)
+    };
+    let meter = ByteMeter::new(context.limits.ordered_bytes_max);
     // One more than wanted tells whether there are more.
     let keep = wanted.unwrap_or(max) + 1;
     let top = context.fold_shards(
@@ -58,15 +79,13 @@ pub(super) fn run(
         || Top {
             keep,
             candidates: Vec::new(),
+            share: meter.share(),
         },
         |top, shard| sorter.collect(top, shard),
-        |left, right| Ok(sorter.merge(left, right)),
+        |left, right| sorter.merge(left, right),
     )?;
     let mut candidates = top.candidates;
     candidates.sort_unstable_by(|left, right| sorter.compare(left, right));
-    if wanted.is_none() && candidates.len() > max {
-        return Err(QueryLimitError::OrderedUsers { max }.into());
-    }
     let is_full = candidates.len() >= keep;
     candidates.truncate(keep - 1);
     write(segment, context, &candidates, writer)?;
@@ -94,9 +113,10 @@ fn write(
 }
 
 /// The least candidates so far, and a few more.
-struct Top {
+struct Top<'a> {
     keep: usize,
     candidates: Vec<Candidate>,
+    share: ByteShare<'a>,
 }
 
 /// Knows the order, and reads what it needs.
@@ -106,6 +126,9 @@ struct Sorter<'a> {
     after: Option<&'a Candidate>,
     /// Positions of codes in the order of their texts.
     ranks: HashMap<AttributeId, Vec<i64>>,
+    /// Users found by all threads, and how many there may be.
+    found: AtomicUsize,
+    found_max: Option<usize>,
 }
 
 impl<'a> Sorter<'a> {
@@ -128,6 +151,8 @@ impl<'a> Sorter<'a> {
             dataset: context.dataset,
             after,
             ranks,
+            found: AtomicUsize::new(0),
+            found_max: None,
         }
     }
 
@@ -153,7 +178,7 @@ impl<'a> Sorter<'a> {
             .then(left.location.cmp(&right.location))
     }
 
-    fn collect(&self, mut top: Top, mut shard: ShardScan<'_>) -> Result<Top, Error> {
+    fn collect<'m>(&self, mut top: Top<'m>, mut shard: ShardScan<'_>) -> Result<Top<'m>, Error> {
         let unit = shard.unit;
         shard.for_each_block(0, |block| {
             let users: Vec<UserId> = users_of(&block);
@@ -165,7 +190,7 @@ impl<'a> Sorter<'a> {
         Ok(top)
     }
 
-    fn piece(&self, top: &mut Top, unit: Unit, users: &[UserId]) -> Result<(), Error> {
+    fn piece(&self, top: &mut Top<'_>, unit: Unit, users: &[UserId]) -> Result<(), Error> {
         let by_key = self
             .segment
             .order
@@ -176,6 +201,8 @@ impl<'a> Sorter<'a> {
             self.dataset.keys(unit.partition, users, &mut keys)?;
         }
         let mut columns = super::fields::ColumnCursor::new(self.dataset, unit.partition);
+        let before = top.candidates.len();
+        let mut bytes = top.share.bytes();
         for (index, user) in users.iter().enumerate() {
             let key = keys.get(index).map(String::as_str).unwrap_or_default();
             if self.segment.sample.is_some_and(|sample| !sample.keeps(key)) {
@@ -193,10 +220,23 @@ impl<'a> Sorter<'a> {
                 .after
                 .is_none_or(|after| self.compare(&candidate, after) == Ordering::Greater)
             {
+                bytes += candidate.bytes();
                 top.candidates.push(candidate);
             }
         }
-        self.prune(top);
+        top.share.set(bytes);
+        self.check_found(top.candidates.len() - before)?;
+        self.prune(top)
+    }
+
+    fn check_found(&self, more: usize) -> Result<(), Error> {
+        let Some(max) = self.found_max else {
+            return Ok(());
+        };
+        let found = self.found.fetch_add(more, MemoryOrdering::Relaxed);
+        if found.saturating_add(more) > max {
+            return Err(QueryLimitError::OrderedUsers { max }.into());
+        }
         Ok(())
     }
 
@@ -240,20 +280,35 @@ impl<'a> Sorter<'a> {
         })
     }
 
-    fn merge(&self, mut left: Top, right: Top) -> Top {
+    fn merge<'m>(&self, mut left: Top<'m>, right: Top<'m>) -> Result<Top<'m>, Error> {
+        let bytes = left.share.bytes() + right.share.bytes();
+        drop(right.share);
         left.candidates.extend(right.candidates);
-        self.prune(&mut left);
-        left
+        left.share.set(bytes);
+        self.prune(&mut left)?;
+        Ok(left)
     }
 
-    /// Drops what cannot be among the first any more, once there is enough of it.
-    fn prune(&self, top: &mut Top) {
-        if top.candidates.len() < top.keep.saturating_mul(2).saturating_add(BATCH_ROWS) {
-            return;
+    /// Drops what cannot be among the first any more, once there is enough of it or memory is
+    /// short.
+    ///
+    /// # Errors
+    /// When the candidates of all threads take more than they may all the same.
+    fn prune(&self, top: &mut Top<'_>) -> Result<(), Error> {
+        let many = top.keep.saturating_mul(2).saturating_add(BATCH_ROWS);
+        let is_short = top.share.is_exceeded();
+        if top.candidates.len() >= many || is_short && top.candidates.len() > top.keep {
+            top.candidates
+                .select_nth_unstable_by(top.keep - 1, |left, right| self.compare(left, right));
+            top.candidates.truncate(top.keep);
+            top.share
+                .set(top.candidates.iter().map(Candidate::bytes).sum());
         }
-        top.candidates
-            .select_nth_unstable_by(top.keep - 1, |left, right| self.compare(left, right));
-        top.candidates.truncate(top.keep);
+        if top.share.is_exceeded() {
+            let max = top.share.bytes_max();
+            return Err(QueryLimitError::OrderedBytes { max }.into());
+        }
+        Ok(())
     }
 }
 

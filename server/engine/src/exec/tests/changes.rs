@@ -8,9 +8,10 @@ use crate::{
     datum::Datum,
     error::{Error, ErrorCode},
     exec::{
-        change::{Change, Given},
+        change::{Change, Given, WriteLimits},
         testing::Bench,
     },
+    limits::Limits,
     write::Mutation,
 };
 
@@ -18,6 +19,19 @@ fn mutations(
     bench: &Bench,
     text: &str,
     parameters: Vec<(String, Datum)>,
+) -> Result<Vec<Mutation>, Error> {
+    let writes = WriteLimits {
+        where_users_max: 3,
+        ..WriteLimits::from(&Limits::default())
+    };
+    mutations_within(bench, text, parameters, writes)
+}
+
+fn mutations_within(
+    bench: &Bench,
+    text: &str,
+    parameters: Vec<(String, Datum)>,
+    writes: WriteLimits,
 ) -> Result<Vec<Mutation>, Error> {
     let (target, change) = match statement(text) {
         Statement::Tag { target, tags } => (target, Change::Tag(tags)),
@@ -34,11 +48,14 @@ fn mutations(
         now: Timestamp::UNIX_EPOCH,
         limits: bench.limits,
         budget: bench.budget.clone(),
-        where_users_max: 3,
+        writes,
     };
     match target {
         Target::Keys(keys) => change.of_keys(&*bench.dataset, &keys, &given),
-        Target::Where(filter) => change.of_filter(&*bench.dataset, &filter, &given),
+        Target::Where(filter) => {
+            let mutations = change.of_filter(&*bench.dataset, &filter, &given)?;
+            Ok(mutations.collect())
+        }
     }
 }
 
@@ -125,4 +142,70 @@ fn refused_changes_say_why() {
     check("TAG \"u1\" WITH $1", one(), ErrorCode::TypeMismatch);
     check("SET \"u1\" age = $1", vec![], ErrorCode::UnknownName);
     check("SET \"u1\" age = (1, 2)", vec![], ErrorCode::TypeMismatch);
+}
+
+#[test]
+fn tags_are_given_once_and_the_last_of_equals_counts() {
+    let bench = people();
+    let tags = |text: &str| match mutations(&bench, text, Vec::new()).as_deref() {
+        Ok([Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. }]) => tags.join(" "),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(tags("TAG \"u1\" WITH vip, new, vip, vip"), "new vip");
+    assert_eq!(tags("UNTAG \"u1\" WITH new, vip, new"), "vip new");
+    let names = vec!["vip"; 3_000].join(", ");
+    let keys: Vec<String> = (0..3_000).map(|n| format!("\"k{n}\"")).collect();
+    let text = format!("TAG {} WITH {names}", keys.join(", "));
+    let found = mutations(&bench, &text, Vec::new()).expect("within the limits");
+    assert_eq!(found.len(), 3_000);
+    assert!(
+        found
+            .iter()
+            .all(|mutation| matches!(mutation, Mutation::Tag { tags, .. } if tags.len() == 1))
+    );
+}
+
+#[test]
+fn what_a_text_multiplies_is_limited_before_it_is_built() {
+    let bench = people();
+    let check = |text: &str, writes: WriteLimits, expected: Option<&str>| {
+        let found = mutations_within(&bench, text, Vec::new(), writes);
+        match (found, expected) {
+            (Ok(_), None) => {}
+            (Err(error), Some(expected)) => {
+                assert_eq!(error.code(), ErrorCode::LimitExceeded, "{text}");
+                assert!(error.to_string().contains(expected), "{text}: {error}");
+            }
+            (found, expected) => panic!("{text}: {found:?} instead of {expected:?}"),
+        }
+    };
+    let all = WriteLimits::from(&Limits::default());
+    let mutations_max = |mutations_max| WriteLimits {
+        mutations_max,
+        ..all
+    };
+    let bytes_max = |bytes_max| WriteLimits { bytes_max, ..all };
+    let two_each = "SET \"a\", \"b\" interests += x, interests -= y";
+    check(two_each, mutations_max(4), None);
+    check(two_each, mutations_max(3), Some("this one has 4"));
+    let long = format!("SET \"a\", \"b\" note = \"{}\"", "n".repeat(1_000));
+    check(&long, bytes_max(10_000), None);
+    check(&long, bytes_max(2_000), Some("at most 2000 bytes"));
+    // Ten users are found.
+    let tags = "TAG WHERE ALL WITH vip, new";
+    check(tags, bytes_max(80), None);
+    check(tags, bytes_max(79), Some("at most 79 bytes"));
+    let texts = "SET WHERE ALL note = abcde, gender = f";
+    check(texts, bytes_max(130), None);
+    check(texts, bytes_max(129), Some("at most 129 bytes"));
+    let values = "SET WHERE ALL interests += (golf, tennis)";
+    check(values, bytes_max(80), None);
+    check(values, bytes_max(79), Some("at most 79 bytes"));
+}
+
+#[test]
+fn a_million_users_of_one_where_fit_the_default_limits() {
+    let limits = WriteLimits::from(&Limits::default());
+    let tags = limits.where_users_max as usize * size_of::<crate::ids::TagId>();
+    assert!(tags as u64 <= limits.bytes_max);
 }

@@ -135,8 +135,41 @@ fn pages_follow_each_other() {
         let (summary, sink) = session.run(&format!("FETCH \"{second}\"")).expect("a page");
         rows.extend(sink.rows);
         assert_eq!((summary.cursor, rows), (None, all));
+        // So can the last one, until the cursor expires.
+        assert_eq!(session.rows(&format!("FETCH \"{second}\"")).len(), 1);
+        session.clock.advance(Duration::from_secs(300));
         let ended = session.run(&format!("FETCH \"{second}\""));
         assert!(matches!(ended, Err(Error::UnknownCursor)));
+    }
+}
+
+#[test]
+fn a_page_given_again_with_another_length_loses_nobody() {
+    for order in ["", " ORDER BY age DESC"] {
+        for lengths in [[6, 2], [2, 6], [9, 2], [2, 9]] {
+            let session = Session::new();
+            let all = session.rows(&format!("SEGMENT ALL{order}"));
+            let (summary, sink) = session
+                .run(&format!("SEGMENT ALL{order} LIMIT 1"))
+                .expect("a page");
+            let first = summary.cursor.expect("there is more");
+            let fetch = |length: u32| {
+                session
+                    .run(&format!("FETCH \"{first}\" LIMIT {length}"))
+                    .expect("a page")
+            };
+            fetch(lengths[0]);
+            let (mut summary, again) = fetch(lengths[1]);
+            let mut rows = [sink.rows, again.rows].concat();
+            while let Some(cursor) = summary.cursor {
+                let (next, sink) = session
+                    .run(&format!("FETCH \"{cursor}\" LIMIT 3"))
+                    .expect("a page");
+                rows.extend(sink.rows);
+                summary = next;
+            }
+            assert_eq!(rows, all, "{lengths:?}{order}");
+        }
     }
 }
 

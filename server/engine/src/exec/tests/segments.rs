@@ -91,7 +91,6 @@ fn compare(left: &Datum, right: &Datum) -> Ordering {
 
 fn naive_field(schema: &Schema, field: &FieldKind, user: &naive::Found) -> Datum {
     match field {
-        FieldKind::Key => Datum::Text(user.key.clone()),
         FieldKind::Tags => {
             let name = |tag| {
                 schema
@@ -170,7 +169,11 @@ proptest! {
         for (index, (field, is_descending)) in order.iter().enumerate() {
             let word = if *is_descending { "DESC" } else { "ASC" };
             text += &format!("{} {field} {word}", if index == 0 { " ORDER BY" } else { "," });
-            let column = returned.iter().position(|returned| returned == field).expect("it is returned") + 1;
+            // The key is the first column, wherever it is named.
+            let column = match *field {
+                "KEY" => 0,
+                field => returned.iter().position(|returned| *returned == field).expect("it is returned") + 1,
+            };
             columns.push((column, if *is_descending { Direction::Descending } else { Direction::Ascending }));
         }
         if let Some((percent, seed)) = sample {
@@ -218,6 +221,44 @@ fn too_many_users_to_order_are_an_error() {
     assert_eq!(run(&bench, "SEGMENT ALL"), Ok(10));
     bench.limits.ordered_users_max = 10;
     assert_eq!(run(&bench, "SEGMENT ALL ORDER BY age"), Ok(10));
+}
+
+#[test]
+fn what_users_are_ordered_by_is_limited_in_bytes() {
+    use crate::{
+        exec::testing::memory::{MemoryDataset, User},
+        ids::{Location, PartitionId, UserId},
+        storage::{StoredValue, UserRecord},
+    };
+    let user = |index: u32| {
+        let mut record = UserRecord::default();
+        let note = format!("{index:04}{}", "n".repeat(4_000));
+        record.set_value(random::NOTE, Some(StoredValue::Text(note)));
+        User {
+            key: format!("u{index}"),
+            location: Location {
+                partition: PartitionId((index % 3) as u16),
+                user: UserId(index),
+            },
+            record,
+        }
+    };
+    let users = (0..300).map(user).collect();
+    let mut bench = Bench::new(MemoryDataset::new(random::schema(), 3, users));
+    let run = |bench: &Bench, text: &str| {
+        let query = resolved(bench, text, &ast::Expr::All);
+        pages(bench, &query)
+            .map(|rows| rows.len())
+            .map_err(|error| error.code())
+    };
+    let all = "SEGMENT ALL ORDER BY note";
+    // 1.2 MB of texts, 0.4 MB a shard: two threads' shards fit at once, all of them do not.
+    bench.limits.ordered_bytes_max = 1_000_000;
+    assert_eq!(run(&bench, all), Err(ErrorCode::LimitExceeded));
+    // What cannot be among the first gives way before the query does.
+    assert_eq!(run(&bench, &format!("{all} LIMIT 20")), Ok(300));
+    bench.limits.ordered_bytes_max = 2_000_000;
+    assert_eq!(run(&bench, all), Ok(300));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Whole statements over a real database: what one writes the next one reads.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     budget::Budget,
-    database::{Database, Options, Parameters},
+    database::{Database, Limits, Options, Parameters, WriteRequest},
     datum::{Datum, Summary},
     error::{Error, ErrorCode},
     exec::testing::Collected,
@@ -13,23 +13,30 @@ use crate::{
 
 struct Opened {
     database: Database,
+    clock: Arc<ManualClock>,
     // Removed after the database is closed.
     _dir: tempfile::TempDir,
 }
 
 impl Opened {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Limits)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let options = Options {
+        let mut options = Options {
             partition_count: 3,
             threads: 2,
             cache_bytes: 1 << 20,
             ..Options::default()
         };
         let clock = Arc::new(ManualClock::default());
-        let database = Database::open(dir.path(), options, clock).expect("a database");
+        change(&mut options.limits);
+        let database = Database::open(dir.path(), options, clock.clone()).expect("a database");
         Self {
             database,
+            clock,
             _dir: dir,
         }
     }
@@ -141,4 +148,64 @@ fn errors_of_every_phase_have_codes() {
         ErrorCode::UnknownName,
     );
     check("FETCH \"0\"", vec![], ErrorCode::UnknownCursor);
+}
+
+/// Whether somebody else than the database holds a state that was given out before.
+#[test]
+fn idle_cursors_let_go_of_their_snapshot_without_being_asked() {
+    let again = |opened: &Opened, how: &str| match how {
+        "statement" => drop(opened.ok("COUNT ALL")),
+        "definition" => drop(opened.ok("DEFINE TAG another")),
+        _ => {
+            let request = WriteRequest::default();
+            drop(opened.database.write(request).expect("nothing is written"));
+        }
+    };
+    for how in ["statement", "definition", "write"] {
+        let opened = users();
+        let old = Arc::downgrade(&opened.database.view());
+        let cursor = opened.ok("SEGMENT ALL LIMIT 1").0.cursor;
+        assert!(cursor.is_some());
+        // The database itself goes on to another state.
+        opened.ok("DEFINE TAG something");
+        opened.clock.advance(Duration::from_secs(299));
+        again(&opened, how);
+        assert!(old.upgrade().is_some(), "{how}: the cursor is open");
+        if how == "definition" {
+            opened.ok("DROP TAG another");
+        }
+        opened.clock.advance(Duration::from_secs(1));
+        again(&opened, how);
+        assert!(old.upgrade().is_none(), "{how}: the cursor has expired");
+    }
+}
+
+#[test]
+fn users_of_a_where_are_counted_once_however_much_is_done_to_each() {
+    let with_users = |max: u32| {
+        let opened = Opened::with(|limits| limits.where_users_max = max);
+        opened.ok("DEFINE ATTRIBUTE m1 MULTI");
+        opened.ok("DEFINE ATTRIBUTE m2 MULTI");
+        opened.ok("SET \"a\", \"b\", \"c\" m1 = x");
+        opened
+    };
+    let text = "SET WHERE ALL m1 += a, m2 += b";
+    assert_eq!(with_users(3).ok(text).0.users_changed, 3);
+    let error = with_users(2).run(text, Vec::new()).expect_err("too many");
+    assert_eq!(error.code(), ErrorCode::LimitExceeded);
+    assert!(error.to_string().contains("this WHERE finds 3"), "{error}");
+}
+
+#[test]
+fn many_pieces_of_a_where_are_one_request() {
+    let opened = Opened::new();
+    opened.ok("DEFINE ATTRIBUTE note TEXT");
+    opened.ok("DEFINE ATTRIBUTE other TEXT");
+    let users: Vec<String> = (0..2_000).map(|n| format!("\"u{n}\"")).collect();
+    opened.ok(&format!("SET {} note = a", users.join(", ")));
+    let commits = || opened.database.view().version();
+    let before = commits();
+    let text = "n".repeat(2_000);
+    let (summary, _) = opened.ok(&format!("SET WHERE ALL note = \"{text}\", other = b"));
+    assert_eq!((summary.users_changed, commits()), (2_000, before + 1));
 }
