@@ -6,6 +6,7 @@ use std::io;
 
 use tessera_query_lang::{ast::Span, render};
 
+use crate::cli::output::printable;
 use crate::cli::session::Failure;
 
 /// The status of a process that did what it should.
@@ -84,6 +85,14 @@ impl CliError {
         }
     }
 
+    /// What to say to a person: a server's words, names and values may hold anything, and only
+    /// ends of lines reach the terminal as they are.
+    pub(crate) fn told(&self) -> String {
+        let text = self.to_string();
+        let lines: Vec<String> = text.split('\n').map(printable).collect();
+        lines.join("\n")
+    }
+
     /// Whether there is anything to say about it.
     pub(crate) fn is_silent(&self) -> bool {
         self.status() == EXIT_OK
@@ -159,5 +168,28 @@ mod tests {
         let error =
             CliError::of_statement(&failure(FailureCode::UnknownName, None), "COUNT tag:vpi");
         assert_eq!(error.to_string(), "unknown tag\n  did you mean vip?");
+    }
+
+    #[test]
+    fn what_a_server_says_cannot_drive_the_terminal() {
+        let check = |span, expected: &str| {
+            let failure = crate::Error::Refused(Failure {
+                code: FailureCode::UnknownName,
+                message: "unknown\u{7} value".to_owned(),
+                span,
+                hint: Some("did you mean a\u{1b}[31mRED?".to_owned()),
+            });
+            let error = CliError::of_statement(&failure, "COUNT x:a");
+            assert_eq!(error.told(), expected);
+        };
+        check(
+            None,
+            "unknown\u{2407} value\n  did you mean a\u{241b}[31mRED?",
+        );
+        check(
+            Some((8, 9)),
+            "unknown\u{2407} value\n  at line 1, column 9\n  1 | COUNT x:a\n    |         ^\n  \
+             did you mean a\u{241b}[31mRED?",
+        );
     }
 }

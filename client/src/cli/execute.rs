@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tessera_query_lang::{Completeness, Limits, ast::Statement, parse_statement, split_statements};
 
 use super::error::CliError;
-use super::output::{Format, Sink, SinkOptions};
+use super::output::{Format, Sink, SinkOptions, printable};
 use super::session::{Column, ColumnRole, Datum, Parameter, ResultKind, Session, Summary};
 
 /// How a statement is executed.
@@ -134,11 +134,11 @@ impl Done {
         let warnings = summary
             .warnings
             .iter()
-            .map(|warning| format!("warning: {warning}"));
+            .map(|warning| format!("warning: {}", printable(warning)));
         let cursor = summary
             .cursor
             .as_ref()
-            .map(|cursor| format!("there is more: FETCH \"{cursor}\""));
+            .map(|cursor| format!("there is more: FETCH \"{}\"", printable(cursor)));
         warnings.chain(cursor).collect()
     }
 }
@@ -233,7 +233,7 @@ mod tests {
     fn what_was_done_is_told() {
         let summary = Summary {
             elapsed_us: 1_500,
-            warnings: vec!["slow".to_owned()],
+            warnings: vec!["slow\u{1b}[2J".to_owned()],
             cursor: Some("c1".to_owned()),
             ..Summary::default()
         };
@@ -249,7 +249,7 @@ mod tests {
         );
         assert_eq!(
             done.notes(),
-            ["warning: slow", "there is more: FETCH \"c1\""]
+            ["warning: slow\u{241b}[2J", "there is more: FETCH \"c1\""]
         );
         let nothing = |statement| changes_sentence(statement, &Summary::default());
         assert_eq!(nothing("DEFINE TAG vip"), "done");

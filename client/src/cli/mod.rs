@@ -53,7 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams)
             let status = error.status();
             if !error.is_silent() {
                 // There is nowhere left to tell it if this fails.
-                let _ = writeln!(streams.stderr, "error: {error}");
+                let _ = writeln!(streams.stderr, "error: {}", error.told());
             }
             status
         }

@@ -4,7 +4,7 @@
 
 use super::error::CliError;
 use super::execute::Execution;
-use super::output::{Format, SinkOptions};
+use super::output::{Format, SinkOptions, printable};
 use super::session::Session;
 use super::streams::Streams;
 
@@ -19,7 +19,12 @@ pub(crate) async fn run(
     let agent = session.connect().await?;
     // Programs get the answer alone; people also who gives it.
     if format == Format::Table {
-        writeln!(streams.stdout, "{agent} at {}", session.address())?;
+        writeln!(
+            streams.stdout,
+            "{} at {}",
+            printable(&agent),
+            session.address()
+        )?;
     }
     let terminal = streams.terminal;
     let sink = SinkOptions {

@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
+use crate::cli::output::printable;
+
 /// Bad rows that are told on standard error; the others are in the file.
 const TOLD_MAX: u64 = 10;
 const HEADER: [&str; 5] = ["file", "line", "column", "reason", "record"];
@@ -28,15 +30,15 @@ pub(crate) struct Reject {
 }
 
 impl Reject {
-    /// The place and the reason in one line.
+    /// The place and the reason in one line, fit for a terminal.
     pub(crate) fn told(&self) -> String {
         let Self {
             file, line, reason, ..
         } = self;
-        match &self.column {
+        printable(&match &self.column {
             Some(column) => format!("{file}, line {line}, column {column}: {reason}"),
             None => format!("{file}, line {line}: {reason}"),
-        }
+        })
     }
 }
 
@@ -147,6 +149,18 @@ mod tests {
             String::from_utf8_lossy(&written)
         );
         Ok(())
+    }
+
+    #[test]
+    fn what_a_file_holds_cannot_drive_the_terminal() {
+        let reject = Reject {
+            column: Some("2 (a\u{1b}[31mge)".to_owned()),
+            ..reject(2)
+        };
+        assert_eq!(
+            reject.told(),
+            "a.csv, line 2, column 2 (a\u{241b}[31mge): \"x\" is not a whole number"
+        );
     }
 
     #[test]

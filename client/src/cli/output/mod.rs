@@ -9,6 +9,7 @@ mod value;
 
 pub(crate) use sink::{Sink, SinkOptions};
 pub(crate) use table::Colour;
+pub(crate) use value::printable;
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -9,7 +9,7 @@ use comfy_table::{
 };
 
 use super::bars::{bar, largest};
-use super::value::{approximate, pretty, pretty_share};
+use super::value::{approximate, pretty, pretty_share, printable};
 use crate::cli::session::{Column, ColumnRole, Datum, ResultKind};
 
 /// The widest bar, in characters.
@@ -121,7 +121,7 @@ impl Layout {
             .iter()
             .zip(&self.alignments)
             .map(|(column, alignment)| {
-                Cell::new(&column.name)
+                Cell::new(printable(&column.name))
                     .set_alignment(*alignment)
                     .add_attribute(Attribute::Bold)
             })

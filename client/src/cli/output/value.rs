@@ -198,7 +198,7 @@ fn group_thousands(number: &str) -> String {
 }
 
 /// Control characters would move the cursor or colour the terminal: shown as their pictures.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     if !text.chars().any(char::is_control) {
         return text.to_owned();
     }

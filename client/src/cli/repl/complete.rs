@@ -182,7 +182,18 @@ fn as_written(name: &str, word: &Word<'_>) -> String {
     if !word.is_quoted && first_fits && name.chars().all(is_word_part) && !is_keyword(name) {
         return name.to_owned();
     }
-    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+    let mut quoted = String::with_capacity(name.len() + 2);
+    quoted.push('"');
+    for character in name.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            // A value may hold what would move the cursor: the language's own escapes do not.
+            control if control.is_control() => quoted.extend(control.escape_default()),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// The attribute whose value comes next: `city:`, `city = `, `city:(rome, `.
@@ -250,6 +261,7 @@ mod tests {
                     "São Paulo".to_owned(),
                 ],
                 "credit limit" => vec!["high".to_owned()],
+                "note" => vec!["a\u{1b}[31m\n".to_owned()],
                 _ => Vec::new(),
             }
         }
@@ -285,6 +297,7 @@ mod tests {
         check("COUNT city:(paris, r", 19, &["rome"]);
         check("COUNT city = r", 13, &["rome"]);
         check("COUNT \"credit limit\":h", 21, &["high"]);
+        check("COUNT note:a", 11, &["\"a\\u{1b}[31m\\n\""]);
         check("COUNT segment:l", 14, &["loyal"]);
         check("COUNT ci", 6, &["city"]);
         check("COUNT ALL; COUNT tag:vip AN", 25, &["AND"]);

@@ -15,7 +15,7 @@ use super::command::{self, Command, Switch};
 use super::help;
 use crate::cli::error::CliError;
 use crate::cli::execute::{Done, Execution, statements_of};
-use crate::cli::output::{Colour, Format, SinkOptions};
+use crate::cli::output::{Colour, Format, SinkOptions, printable};
 use crate::cli::session::Session;
 use crate::cli::streams::{Ends, Streams};
 
@@ -67,6 +67,7 @@ impl Shell {
     pub(crate) fn greet(&self, runtime: &Runtime, streams: &mut Streams) -> Result<(), CliError> {
         match runtime.block_on(self.session.connect()) {
             Ok(agent) => {
+                let agent = printable(&agent);
                 writeln!(streams.stdout, "{agent} at {}", self.session.address())?;
             }
             Err(error) => tell_error(&error, streams)?,
@@ -255,7 +256,7 @@ fn tell_error(error: &CliError, streams: &mut Streams) -> Result<(), CliError> {
         AnsiColor::Red.on_default().effects(Effects::BOLD),
         streams,
     );
-    writeln!(streams.stderr, "{word} {error}")?;
+    writeln!(streams.stderr, "{word} {}", error.told())?;
     Ok(())
 }
 
