@@ -30,7 +30,7 @@ pub(crate) async fn define(mapping: &Mapping, session: &Session) -> Result<(), C
 }
 
 /// Defines a tag of a rule, with the rule's group and notes.
-pub(crate) fn tag_statement(rule: &TagMapping, tag: &str) -> Result<Statement, CliError> {
+fn tag_statement(rule: &TagMapping, tag: &str) -> Result<Statement, CliError> {
     let group = rule
         .group
         .as_deref()
@@ -159,22 +159,47 @@ async fn check_group(rule: &TagMapping, session: &Session) -> Result<(), CliErro
 }
 
 async fn check_tag(rule: &TagMapping, session: &Session) -> Result<(), CliError> {
-    let (Some(tag), Some(group)) = (&rule.name, &rule.group) else {
+    let Some(tag) = &rule.name else {
         return Ok(());
+    };
+    match elsewhere(rule, tag, session).await? {
+        Some(told) => Err(CliError::Stopped(format!("{told}: nothing was imported"))),
+        None => Ok(()),
+    }
+}
+
+/// Defines a tag whose name stands in a row. Gives the reason back why the rule cannot have it:
+/// a tag that was there before stays in its own group, or in none.
+pub(crate) async fn define_tag(
+    rule: &TagMapping,
+    tag: &str,
+    session: &Session,
+) -> Result<Option<String>, CliError> {
+    let statement = tag_statement(rule, tag)?.to_string();
+    session.collect(&statement).await?;
+    elsewhere(rule, tag, session).await
+}
+
+/// Where a tag is that is not in its rule's group.
+async fn elsewhere(
+    rule: &TagMapping,
+    tag: &str,
+    session: &Session,
+) -> Result<Option<String>, CliError> {
+    let Some(group) = &rule.group else {
+        return Ok(None);
     };
     let Some(defined) = shown(session, Show::Tags(like(tag)?), tag).await? else {
-        return Ok(());
+        return Ok(None);
     };
     let found = match defined.value("group") {
-        Some(Datum::Text(found)) => found,
+        Some(Datum::Text(found)) if found == name(group)?.as_str() => return Ok(None),
+        Some(Datum::Text(found)) => format!("group {found:?}"),
         Some(_) => "no group".to_owned(),
-        None => return Ok(()),
+        None => return Ok(None),
     };
-    if found == *group {
-        return Ok(());
-    }
-    Err(CliError::Stopped(format!(
-        "tag {tag:?} is defined in {found}, and the mapping says {group}: nothing was imported"
+    Ok(Some(format!(
+        "tag {tag:?} is defined in {found}, and the mapping says group {group:?}"
     )))
 }
 

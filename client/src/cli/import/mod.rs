@@ -21,6 +21,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::mapping::{AttributeKind, is_delimiter};
@@ -90,13 +91,23 @@ pub(crate) async fn run(
         false => Sending::to_server(parts, session, arguments.batch as usize),
     };
     let started = Instant::now();
-    let (chunks, _thread) =
+    let (chunks, reader) =
         read::start(inputs, plan).map_err(|error| CliError::Stopped(error.to_string()))?;
+    // An import that stops early does not wait: the reader may be waiting for somebody to type.
     let totals = sending.run(chunks).await?;
+    wait_for(reader)?;
     let summary = summary(&totals, started.elapsed(), arguments.dry_run);
     streams.stdout.write_all(summary.as_bytes())?;
     streams.stdout.flush()?;
     Ok(())
+}
+
+/// A reader that broke down ends its rows as one does that has read everything.
+fn wait_for(reader: JoinHandle<()>) -> Result<(), CliError> {
+    let broken = "the files were not read to their end: the reader broke down";
+    reader
+        .join()
+        .map_err(|_| CliError::Stopped(broken.to_owned()))
 }
 
 fn open_sources(

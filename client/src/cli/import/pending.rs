@@ -2,20 +2,19 @@
 //!
 //! Knows where each row's changes begin. Does not know files or the server.
 
-use std::collections::VecDeque;
-
 use super::read::Row;
 
-/// What rows that are kept may take, in bytes. The bulk writer has far less under way, so a row
-/// that has left here was answered.
+/// What rows that are kept may take, in bytes, about. How much the bulk writer has under way says
+/// nothing about it: a row may be far longer than its changes.
 const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What keeping a row costs beside its text.
 const ROW_OVERHEAD_BYTES: usize = 64;
 
-/// The rows.
+/// The rows. Nothing leaves by itself: a row that is refused after it has left is not known any
+/// more, so only who knows that all are answered may [`Self::clear`].
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    rows: VecDeque<SentRow>,
+    rows: Vec<SentRow>,
     bytes: usize,
 }
 
@@ -42,21 +41,26 @@ impl Pending {
             changes: _,
         } = row;
         self.bytes += record.len() + ROW_OVERHEAD_BYTES;
-        self.rows.push_back(SentRow {
+        self.rows.push(SentRow {
             first_change,
             file,
             line,
             record,
         });
-        while self.bytes > KEPT_BYTES_MAX {
-            let Some(oldest) = self.rows.pop_front() else {
-                break;
-            };
-            self.bytes -= oldest.record.len() + ROW_OVERHEAD_BYTES;
-        }
     }
 
-    /// The row that a change belongs to; none if it is not kept any more.
+    /// Whether no more rows should be kept before those that are here have left.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= KEPT_BYTES_MAX
+    }
+
+    /// Forgets all rows.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.bytes = 0;
+    }
+
+    /// The row that a change belongs to; none if it has left.
     pub(crate) fn row_of(&self, change: u64) -> Option<&SentRow> {
         let after = self.rows.partition_point(|row| row.first_change <= change);
         self.rows.get(after.checked_sub(1)?)
@@ -94,13 +98,18 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_limited() {
+    fn what_is_kept_is_full_at_its_limit_and_empty_again() {
         let mut pending = Pending::default();
-        for number in 0..100 {
-            pending.keep(number, row(number, 1024 * 1024));
+        let mut kept = 0;
+        while !pending.is_full() {
+            pending.keep(kept, row(kept, 1024 * 1024));
+            kept += 1;
         }
-        assert!(pending.bytes <= KEPT_BYTES_MAX && pending.rows.len() < 64);
-        assert!(pending.row_of(0).is_none());
-        assert!(pending.row_of(99).is_some());
+        assert_eq!(kept, 64);
+        assert!(pending.row_of(0).is_some_and(|row| row.line == 0));
+        pending.clear();
+        assert!(!pending.is_full() && pending.row_of(99).is_none());
+        pending.keep(kept, row(7, 1));
+        assert!(pending.row_of(kept).is_some_and(|row| row.line == 7));
     }
 }

@@ -117,17 +117,30 @@ impl Plan {
             rule.gather(row, &mut gathered)
                 .map_err(|reason| bad(row, rule.column, reason))?;
         }
-        let mut definitions = Vec::new();
-        for (number, rule) in self.tags.iter_mut().enumerate() {
-            let names_from = gathered.set.len();
+        let mut names_end = Vec::with_capacity(self.tags.len());
+        for rule in &self.tags {
             rule.gather(row, &mut gathered)
                 .map_err(|reason| bad(row, rule.column.unwrap_or(self.key), reason))?;
-            rule.define(&gathered.set[names_from..], number, &mut definitions);
+            names_end.push(gathered.set.len());
         }
+        let definitions = self.definitions(&gathered.set, &names_end);
         Ok(Changes {
             mutations: gathered.into_mutations(user),
             definitions,
         })
+    }
+
+    /// What a row that is good as a whole needs defined before it; `names_end` says for each
+    /// rule where its names end. A name counts as defined from here on, so this is not asked
+    /// for a bad row, whose definitions nobody would send.
+    fn definitions(&mut self, names: &[String], names_end: &[usize]) -> Vec<(usize, String)> {
+        let mut definitions = Vec::new();
+        let mut start = 0;
+        for (number, (rule, end)) in self.tags.iter_mut().zip(names_end).enumerate() {
+            rule.define(&names[start..*end], number, &mut definitions);
+            start = *end;
+        }
+        definitions
     }
 
     fn key_of(&self, row: &Records) -> Result<String, BadRow> {

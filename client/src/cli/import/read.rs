@@ -12,6 +12,9 @@ use super::rejects::Reject;
 
 /// Rows that travel together.
 const CHUNK_ROWS: usize = 1_000;
+/// What the rows of a chunk may take as they stand in the file, in bytes, about: the last one may
+/// be beyond it.
+const CHUNK_BYTES: usize = 1024 * 1024;
 /// Chunks that may wait.
 const CHUNKS_WAITING_MAX: usize = 8;
 
@@ -54,6 +57,7 @@ pub(crate) fn start(
     let reader = Reader {
         plan,
         chunk: Vec::with_capacity(CHUNK_ROWS),
+        chunk_bytes: 0,
         sender,
     };
     let thread = thread::Builder::new()
@@ -68,6 +72,7 @@ pub(crate) fn start(
 struct Reader {
     plan: Plan,
     chunk: Vec<Item>,
+    chunk_bytes: usize,
     sender: mpsc::Sender<Vec<Item>>,
 }
 
@@ -79,7 +84,10 @@ impl Reader {
         for (file, input) in inputs.into_iter().enumerate() {
             self.read_file(file, input)?;
         }
-        self.hand_over()
+        match self.chunk.is_empty() {
+            true => Ok(()),
+            false => self.hand_over(),
+        }
     }
 
     fn read_file(&mut self, file: usize, input: Input) -> Result<(), Abandoned> {
@@ -95,7 +103,8 @@ impl Reader {
             };
             let is_last = matches!(item, Item::Failed(_));
             self.chunk.push(item);
-            if is_last || self.chunk.len() >= CHUNK_ROWS {
+            self.chunk_bytes += records.raw().len();
+            if is_last || self.is_full() {
                 self.hand_over()?;
             }
             if is_last {
@@ -116,8 +125,13 @@ impl Reader {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.chunk.len() >= CHUNK_ROWS || self.chunk_bytes >= CHUNK_BYTES
+    }
+
     fn hand_over(&mut self) -> Result<(), Abandoned> {
         let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_ROWS));
+        self.chunk_bytes = 0;
         self.sender.blocking_send(chunk).map_err(|_| Abandoned)
     }
 }
@@ -129,5 +143,49 @@ fn reject(file: &str, records: &Records, bad: BadRow) -> Reject {
         column: bad.column,
         reason: bad.reason,
         record: records.raw().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::cli::import::mapping::Mapping;
+    use crate::cli::import::records::FileFormat;
+    use crate::cli::import::source::{BytesRead, Source};
+
+    fn input(rows: usize, row_bytes: usize) -> (Input, Plan) {
+        let mapping = Mapping::parse("key = \"id\"\n").unwrap();
+        let plan = Plan::new(&mapping);
+        let filler = "x".repeat(row_bytes);
+        let mut data = "id,filler\n".to_owned();
+        for row in 0..rows {
+            data.push_str(&format!("{row},{filler}\n"));
+        }
+        let data = Cursor::new(data.into_bytes());
+        let source = Source::new("test".to_owned(), data, &BytesRead::default()).unwrap();
+        let records = Records::open(source, FileFormat::Csv, b',', plan.columns()).unwrap();
+        let name = "test".to_owned();
+        (Input { name, records }, plan)
+    }
+
+    #[test]
+    fn chunks_are_limited_in_rows_and_in_bytes() {
+        let check = |rows: usize, row_bytes: usize, expected: &[usize]| {
+            let (input, plan) = input(rows, row_bytes);
+            let (mut chunks, thread) = start(vec![input], plan).unwrap();
+            let mut found = Vec::new();
+            while let Some(chunk) = chunks.blocking_recv() {
+                found.push(chunk.len());
+            }
+            thread.join().unwrap();
+            assert_eq!(found, expected, "{rows} rows of {row_bytes} bytes");
+        };
+        check(2_500, 10, &[1_000, 1_000, 500]);
+        check(5, CHUNK_BYTES / 2, &[2, 2, 1]);
+        check(2, CHUNK_BYTES - 100, &[2]);
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Knows the bulk writer and the reject file. Does not know the files' form.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::mpsc;
 
-use super::define::tag_statement;
+use super::define::define_tag;
 use super::mapping::Mapping;
 use super::pending::Pending;
 use super::read::{Item, Row};
@@ -15,6 +16,7 @@ use super::rejects::{Reject, Rejects};
 use super::source::BytesRead;
 use crate::bulk::{BulkReport, BulkTotals, Refusal, blame::speaks_of};
 use crate::cli::error::{CliError, with_hint};
+use crate::cli::output::printable;
 use crate::cli::progress::Progress;
 use crate::cli::session::{BulkOptions, BulkWriter, Mutation, Session, UnknownTags};
 
@@ -50,6 +52,8 @@ pub(crate) struct Sending<'a> {
     stderr: &'a mut (dyn Write + Send),
     server: Option<Server>,
     pending: Pending,
+    /// Tags that rows name and that cannot be theirs, and why.
+    foreign_tags: BTreeMap<String, String>,
     totals: Totals,
 }
 
@@ -120,6 +124,7 @@ impl<'a> Sending<'a> {
             stderr,
             server: None,
             pending: Pending::default(),
+            foreign_tags: BTreeMap::new(),
             totals: Totals::default(),
         }
     }
@@ -181,20 +186,18 @@ impl<'a> Sending<'a> {
     }
 
     async fn send(&mut self, mut row: Row) -> Result<(), Stop> {
+        if self.server.is_none() {
+            return Ok(());
+        }
+        self.define_tags(std::mem::take(&mut row.changes.definitions))
+            .await?;
+        if let Some(reason) = self.foreign_tag_of(&row) {
+            return self.refuse(row, reason);
+        }
+        self.forget_answered().await?;
         let Some(server) = &mut self.server else {
             return Ok(());
         };
-        for (rule, tag) in std::mem::take(&mut row.changes.definitions) {
-            let Some(rule) = self.mapping.tags.get(rule) else {
-                continue;
-            };
-            let statement = tag_statement(rule, &tag).map_err(Stop::Other)?.to_string();
-            server
-                .session
-                .collect(&statement)
-                .await
-                .map_err(Stop::Other)?;
-        }
         let mutations = std::mem::take(&mut row.changes.mutations);
         let places = server
             .writer
@@ -202,6 +205,74 @@ impl<'a> Sending<'a> {
             .await
             .map_err(|_| Stop::Writer)?;
         self.pending.keep(places.start, row);
+        Ok(())
+    }
+
+    /// Defines all of them, also when one belongs elsewhere: no later row asks for them again.
+    async fn define_tags(&mut self, definitions: Vec<(usize, String)>) -> Result<(), Stop> {
+        let Some(server) = &self.server else {
+            return Ok(());
+        };
+        for (rule, tag) in definitions {
+            let Some(rule) = self.mapping.tags.get(rule) else {
+                continue;
+            };
+            let foreign = define_tag(rule, &tag, &server.session)
+                .await
+                .map_err(Stop::Other)?;
+            if let Some(reason) = foreign {
+                self.foreign_tags.insert(tag, reason);
+            }
+        }
+        Ok(())
+    }
+
+    fn foreign_tag_of(&self, row: &Row) -> Option<String> {
+        if self.foreign_tags.is_empty() {
+            return None;
+        }
+        row.changes
+            .mutations
+            .iter()
+            .filter_map(|mutation| match mutation {
+                Mutation::Tag { tags, .. } => Some(tags),
+                Mutation::Ensure { .. }
+                | Mutation::Untag { .. }
+                | Mutation::Set { .. }
+                | Mutation::Add { .. }
+                | Mutation::Remove { .. }
+                | Mutation::DeleteUser { .. } => None,
+            })
+            .flatten()
+            .find_map(|tag| self.foreign_tags.get(tag))
+            .cloned()
+    }
+
+    fn refuse(&mut self, row: Row, reason: String) -> Result<(), Stop> {
+        let reject = Reject {
+            file: self.files.get(row.file).cloned().unwrap_or_default(),
+            line: row.line,
+            column: None,
+            reason,
+            record: row.record,
+        };
+        self.reject(&reject)?;
+        match self.strictness {
+            Strictness::Strict => Err(Stop::BadRow(reject.told())),
+            Strictness::Lenient => Ok(()),
+        }
+    }
+
+    /// When too much is kept: waits until all of it is answered, and lets it go.
+    async fn forget_answered(&mut self) -> Result<(), Stop> {
+        if !self.pending.is_full() {
+            return Ok(());
+        }
+        if let Some(server) = &mut self.server {
+            server.writer.flush().await.map_err(|_| Stop::Writer)?;
+        }
+        self.take_refusals()?;
+        self.pending.clear();
         Ok(())
     }
 
@@ -262,7 +333,11 @@ impl<'a> Sending<'a> {
             .finish()
             .map_err(|error| CliError::Stopped(error.to_string()))?
         {
-            writeln!(self.stderr, "bad rows are in {}", path.display())?;
+            writeln!(
+                self.stderr,
+                "bad rows are in {}",
+                printable(&path.to_string_lossy())
+            )?;
         }
         match failed.or(stop) {
             Some(error) => Err(error),

@@ -14,7 +14,7 @@ use crate::cli::session::{Column, ColumnRole, Datum, Failure, Mutation, ResultKi
 use crate::cli::streams::Terminal;
 use crate::fake_server::{FakeServer, pair};
 use crate::{ClientOptions, FailureCode};
-use tessera_protocol::message::{Request, RequestBody, ServerMessage};
+use tessera_protocol::message::{Request, RequestBody, RequestId, ServerMessage};
 
 const MAPPING: &str = "key = \"id\"\n[[attribute]]\ncolumn = \"age\"\ntype = \"integer\"\n\
                        [[tag]]\ncolumn = \"plan\"\nby = \"value\"\ngroup = \"plans\"\n";
@@ -42,7 +42,8 @@ impl Shared {
 /// What the server was asked.
 type Asked = Arc<Mutex<Vec<String>>>;
 
-/// Refuses changes of the user `bad`; says that `age` has this type.
+/// Refuses changes of the user `bad`; says that `age` has this type, that the tag `gold` is in
+/// the group `plans` and the tag `lone` in none.
 async fn serve(
     mut server: FakeServer,
     age_type: Option<&'static str>,
@@ -71,26 +72,19 @@ fn answer(request: &Request, age_type: Option<&str>) -> Vec<ServerMessage> {
     let end = |summary| ServerMessage::End { id, summary };
     match &request.body {
         RequestBody::Execute { statement, .. } if statement.starts_with("SHOW ATTRIBUTES") => {
-            let column = |name: &str| Column {
-                name: name.to_owned(),
-                role: ColumnRole::Value,
-            };
-            let columns = vec![column("name"), column("type")];
-            let text = |text: &str| Datum::Text(text.to_owned());
-            let rows = age_type
-                .iter()
-                .map(|kind| vec![text("age"), text(kind)])
-                .collect();
-            let header = ServerMessage::Header {
-                id,
-                kind: ResultKind::Definitions,
-                columns,
-            };
-            vec![
-                header,
-                ServerMessage::Rows { id, rows },
-                end(Summary::default()),
-            ]
+            let rows = age_type.iter().map(|kind| vec![text("age"), text(kind)]);
+            definitions(id, ["name", "type"], rows.collect())
+        }
+        RequestBody::Execute { statement, .. }
+            if statement.replace('"', "") == "SHOW TAGS LIKE lone" =>
+        {
+            definitions(id, ["name", "group"], vec![vec![text("lone"), Datum::Null]])
+        }
+        RequestBody::Execute { statement, .. }
+            if statement.replace('"', "") == "SHOW TAGS LIKE gold" =>
+        {
+            let rows = vec![vec![text("gold"), text("plans")]];
+            definitions(id, ["name", "group"], rows)
         }
         RequestBody::Write { mutations, .. } if mutations.iter().any(is_bad) => {
             let failure = Failure {
@@ -112,6 +106,28 @@ fn answer(request: &Request, age_type: Option<&str>) -> Vec<ServerMessage> {
     }
 }
 
+fn text(text: &str) -> Datum {
+    Datum::Text(text.to_owned())
+}
+
+fn definitions(id: RequestId, columns: [&str; 2], rows: Vec<Vec<Datum>>) -> Vec<ServerMessage> {
+    let columns = columns.map(|name| Column {
+        name: name.to_owned(),
+        role: ColumnRole::Value,
+    });
+    let header = ServerMessage::Header {
+        id,
+        kind: ResultKind::Definitions,
+        columns: columns.to_vec(),
+    };
+    let summary = Summary::default();
+    vec![
+        header,
+        ServerMessage::Rows { id, rows },
+        ServerMessage::End { id, summary },
+    ]
+}
+
 fn is_bad(mutation: &Mutation) -> bool {
     matches!(mutation, Mutation::Set { user, .. } if user == "bad")
 }
@@ -125,10 +141,19 @@ struct Imported {
 }
 
 async fn import(data: &str, age_type: Option<&'static str>, more: &[&str]) -> Imported {
+    import_by(MAPPING, data, age_type, more).await
+}
+
+async fn import_by(
+    mapping_text: &str,
+    data: &str,
+    age_type: Option<&'static str>,
+    more: &[&str],
+) -> Imported {
     let folder = tempfile::tempdir().unwrap();
     let (file, mapping) = (folder.path().join("a.csv"), folder.path().join("m.toml"));
     fs::write(&file, data).unwrap();
-    fs::write(&mapping, MAPPING).unwrap();
+    fs::write(&mapping, mapping_text).unwrap();
     let words = [
         "tessera",
         "import",
@@ -190,6 +215,7 @@ async fn rows_become_changes_after_their_definitions() {
         "DEFINE GROUP IF NOT EXISTS plans",
         "DEFINE ATTRIBUTE IF NOT EXISTS age INTEGER",
         "DEFINE TAG IF NOT EXISTS gold IN GROUP plans",
+        "SHOW TAGS LIKE gold",
     ];
     let statements: Vec<String> = imported
         .asked
@@ -262,4 +288,75 @@ async fn another_type_is_an_error_before_anything_is_sent() {
         "{error}"
     );
     assert_eq!(imported.asked.len(), 1, "{:?}", imported.asked);
+}
+
+#[tokio::test]
+async fn a_tag_of_another_group_refuses_its_rows() {
+    let data = "id,age,plan\n1,20,lone\n2,30,gold\n3,40,lone\n";
+    let imported = import(data, None, &[]).await;
+    imported.outcome.unwrap();
+    assert!(
+        imported.out.contains("rows: 3\n") && imported.out.contains("rejected: 2\n"),
+        "{}",
+        imported.out
+    );
+    let reason = "tag \"lone\" is defined in no group, and the mapping says group \"plans\"";
+    for line in [2, 4] {
+        assert!(
+            imported
+                .err
+                .contains(&format!("a.csv, line {line}: {reason}")),
+            "{}",
+            imported.err
+        );
+    }
+    assert_eq!(imported.asked.last().map(String::as_str), Some("2 changes"));
+    let strict = import(data, None, &["--strict"]).await;
+    assert_eq!(strict.outcome.unwrap_err().status(), 1);
+    assert!(!strict.asked.iter().any(|asked| asked.ends_with("changes")));
+}
+
+#[tokio::test]
+async fn a_fixed_tag_of_another_group_is_an_error_before_anything_is_sent() {
+    let mapping = "key = \"id\"\n[[tag]]\nby = \"always\"\nname = \"lone\"\ngroup = \"plans\"\n";
+    let imported = import_by(mapping, "id\n1\n", None, &[]).await;
+    let error = imported.outcome.unwrap_err();
+    assert!(
+        error.to_string().contains("is defined in no group"),
+        "{error}"
+    );
+    assert!(
+        imported.asked.iter().all(|asked| asked.starts_with("SHOW")),
+        "{:?}",
+        imported.asked
+    );
+}
+
+#[tokio::test]
+async fn rows_far_longer_than_their_changes_are_known_when_they_are_refused() {
+    let filler = "x".repeat(1_000_000);
+    let mut data = "id,age,plan,filler\nbad,1,,\n".to_owned();
+    for row in 0..70 {
+        data.push_str(&format!("{row},1,,{filler}\n"));
+    }
+    let imported = import(&data, None, &[]).await;
+    imported.outcome.unwrap();
+    assert!(
+        imported
+            .err
+            .contains("a.csv, line 2, column age: age is write-once"),
+        "{}",
+        imported.err
+    );
+    let rejects = fs::read_to_string(imported.folder.path().join("a.csv.rejects.csv")).unwrap();
+    assert!(rejects.contains("\"bad,1,,\""), "{rejects}");
+}
+
+#[test]
+fn a_reader_that_broke_down_is_no_success() {
+    assert!(wait_for(std::thread::spawn(|| ())).is_ok());
+    #[expect(clippy::panic, reason = "this is what is told apart")]
+    let broken = std::thread::spawn(|| panic!("a fault of the reader"));
+    let error = wait_for(broken).unwrap_err();
+    assert_eq!(error.status(), 1, "{error}");
 }

@@ -338,3 +338,20 @@ fn tags_with_a_group_are_defined_before_they_are_used() {
         [vec![(1, "x".to_owned())], vec![(1, "y".to_owned())], vec![]]
     );
 }
+
+#[test]
+fn a_bad_row_defines_nothing_and_takes_no_definition_from_later_rows() {
+    let mapping = "[[tag]]\ncolumn = \"g\"\nby = \"value\"\ngroup = \"g\"\n\
+                   [[tag]]\ncolumn = \"f\"\nby = \"non-zero\"\nname = \"flag\"\n";
+    let rows = rows(
+        mapping,
+        FileFormat::Csv,
+        "id,g,f\n1,x,maybe\n2,x,1\n3,x,0\n",
+    );
+    assert!(rows[0].is_err());
+    let definitions: Vec<_> = rows[1..]
+        .iter()
+        .map(|row| row.as_ref().unwrap().definitions.clone())
+        .collect();
+    assert_eq!(definitions, [vec![(0, "x".to_owned())], vec![]]);
+}
