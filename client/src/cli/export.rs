@@ -1,4 +1,5 @@
-//! `tessera export`: all rows of a statement into a file, which is there whole or not at all.
+//! `tessera export`: all rows of a statement into a file, which is there whole or not at all. What
+//! is no file (a FIFO, a device) is written straight into.
 //!
 //! Knows names of files. Does not keep rows: memory does not grow with the answer.
 
@@ -6,13 +7,14 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
 
 use flate2::write::GzEncoder;
 
 use super::args::ExportArguments;
 use super::error::CliError;
 use super::execute::{counted, milliseconds};
-use super::output::{Colour, Format, Sink, SinkOptions};
+use super::output::{Colour, Format, Sink, SinkOptions, printable};
 use super::params::read_parameters;
 use super::progress::Progress;
 use super::session::{AnswerStream, ResultKind, Session};
@@ -29,11 +31,30 @@ enum Packing {
     Zstd,
 }
 
-/// Writes a statement's rows to a file.
+/// Links that are followed one after another, as many as Linux itself follows.
+const LINKS_MAX: usize = 40;
+
+/// Writes a statement's rows to a file. Ctrl-C ends the export, and the half file goes with it.
 pub(crate) async fn run(
     arguments: &ExportArguments,
     session: &Session,
     streams: &mut Streams,
+) -> Result<(), CliError> {
+    // One for the whole export: what comes while nobody listens is not told to a later one.
+    let interrupt = pin!(async {
+        // Without a handler the signal ends the process, and that needs no help.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    });
+    run_until(arguments, session, streams, interrupt).await
+}
+
+async fn run_until(
+    arguments: &ExportArguments,
+    session: &Session,
+    streams: &mut Streams,
+    interrupt: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), CliError> {
     let parameters = read_parameters(&arguments.parameters)?;
     let (format, packing) = form_of(&arguments.to, arguments.format)?;
@@ -44,16 +65,36 @@ pub(crate) async fn run(
     };
     let started = std::time::Instant::now();
     let progress = Progress::rows(streams.terminal.stderr);
+    let copying = Copying {
+        statement: &arguments.statement,
+        answer,
+        kind,
+        format,
+        progress: &progress,
+    };
+    let refuse = |error: io::Error| CliError::Usage(format!("{}: {error}", arguments.to.display()));
     let written = if arguments.to == Path::new("-") {
         let out = Packed::Borrowed(&mut *streams.stdout);
-        copy(&arguments.statement, answer, kind, format, out, &progress).await?
+        copying.run(out, interrupt).await?
     } else {
-        let partial = Partial::beside(&arguments.to);
-        let out = Packed::create(partial.path(), packing)
-            .map_err(|error| CliError::Usage(format!("{}: {error}", arguments.to.display())))?;
-        let written = copy(&arguments.statement, answer, kind, format, out, &progress).await?;
-        partial.keep()?;
-        written
+        match Target::of(&arguments.to).map_err(refuse)? {
+            Target::File(path) => {
+                let partial = Partial::beside(&path);
+                let file = File::create(partial.path()).map_err(refuse)?;
+                let out = Packed::over(file, packing).map_err(refuse)?;
+                let written = copying.run(out, interrupt).await?;
+                partial.keep()?;
+                written
+            }
+            Target::Other => {
+                let file = File::options()
+                    .write(true)
+                    .open(&arguments.to)
+                    .map_err(refuse)?;
+                let out = Packed::over(file, packing).map_err(refuse)?;
+                copying.run(out, interrupt).await?
+            }
+        }
     };
     progress.clear();
     let time = milliseconds(started.elapsed());
@@ -61,45 +102,94 @@ pub(crate) async fn run(
     writeln!(
         streams.stderr,
         "{rows} exported to {} in {time}",
-        arguments.to.display()
+        printable(&arguments.to.to_string_lossy())
     )?;
     Ok(())
 }
 
-async fn copy(
-    statement: &str,
-    mut answer: AnswerStream,
+/// An answer on its way to a file.
+struct Copying<'a> {
+    statement: &'a str,
+    answer: AnswerStream,
     kind: ResultKind,
     format: Format,
-    mut out: Packed<'_>,
-    progress: &Progress,
-) -> Result<u64, CliError> {
-    let options = SinkOptions {
-        format,
-        width: None,
-        colour: Colour::Off,
-    };
-    let mut sink = Sink::begin(out.writer(), options, kind, answer.columns().to_vec())?;
-    let mut written = 0;
-    while let Some(rows) = next_or_interrupt(&mut answer).await? {
-        let rows = rows.map_err(|error| CliError::of_statement(&error, statement))?;
-        written += rows.len() as u64;
-        sink.rows(rows)?;
-        progress.set_rows(written);
-    }
-    sink.end()?;
-    out.finish()?;
-    Ok(written)
+    progress: &'a Progress,
 }
 
-type Rows = Option<Result<Vec<crate::Row>, crate::Error>>;
-
-/// Ctrl-C ends the export, and the half file goes with it.
-async fn next_or_interrupt(answer: &mut AnswerStream) -> Result<Rows, CliError> {
-    tokio::select! {
-        rows = answer.next_rows() => Ok(rows),
-        _ = tokio::signal::ctrl_c() => Err(CliError::Stopped("interrupted; nothing was kept".to_owned())),
+impl Copying<'_> {
+    /// Writes all rows; says how many.
+    async fn run(
+        mut self,
+        mut out: Packed<'_>,
+        mut interrupt: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<u64, CliError> {
+        let options = SinkOptions {
+            format: self.format,
+            width: None,
+            colour: Colour::Off,
+        };
+        let columns = self.answer.columns().to_vec();
+        let mut sink = Sink::begin(out.writer(), options, self.kind, columns)?;
+        let mut written = 0;
+        loop {
+            // Asked first, because the next rows are mostly there already.
+            let rows = tokio::select! {
+                biased;
+                () = &mut interrupt => {
+                    return Err(CliError::Stopped("interrupted; nothing was kept".to_owned()));
+                }
+                rows = self.answer.next_rows() => rows,
+            };
+            let Some(rows) = rows else {
+                break;
+            };
+            let rows = rows.map_err(|error| CliError::of_statement(&error, self.statement))?;
+            written += rows.len() as u64;
+            sink.rows(rows)?;
+            self.progress.set_rows(written);
+        }
+        sink.end()?;
+        out.finish()?;
+        Ok(written)
     }
+}
+
+/// What a name stands for.
+#[derive(Debug, PartialEq, Eq)]
+enum Target {
+    /// A file, there or not yet, which may be replaced; at the end of all links.
+    File(PathBuf),
+    /// Something that must stay what it is.
+    Other,
+}
+
+impl Target {
+    fn of(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_file() => fs::canonicalize(path).map(Self::File),
+            Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(_) => Ok(Self::Other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                end_of_links(path).map(Self::File)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Where a file would come to lie that is not there yet.
+fn end_of_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => {
+                // A relative link begins at the folder that it lies in.
+                path = path.with_file_name("").join(fs::read_link(&path)?);
+            }
+            Ok(_) | Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links to links"))
 }
 
 fn form_of(path: &Path, said: Option<Format>) -> Result<(Format, Packing), CliError> {
@@ -142,8 +232,8 @@ enum Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
-    fn create(path: &Path, packing: Packing) -> io::Result<Self> {
-        let file = BufWriter::new(File::create(path)?);
+    fn over(file: File, packing: Packing) -> io::Result<Self> {
+        let file = BufWriter::new(file);
         Ok(match packing {
             Packing::Plain => Self::Plain(file),
             Packing::Gzip => Self::Gzip(GzEncoder::new(file, flate2::Compression::default())),
@@ -160,7 +250,7 @@ impl<'a> Packed<'a> {
         }
     }
 
-    /// Everything is on the disk when this returns.
+    /// Everything is on the disk when this returns, if it goes to a disk.
     fn finish(self) -> io::Result<()> {
         let file = match self {
             Self::Borrowed(out) => return out.flush(),
@@ -168,9 +258,11 @@ impl<'a> Packed<'a> {
             Self::Gzip(encoder) => encoder.finish()?,
             Self::Zstd(encoder) => encoder.finish()?,
         };
-        file.into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        match file.metadata()?.is_file() {
+            true => file.sync_all(),
+            false => Ok(()),
+        }
     }
 }
 
@@ -222,9 +314,108 @@ fn partial_name(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
     use std::io::Read;
 
+    use clap::Parser;
+
     use super::*;
+    use crate::ClientOptions;
+    use crate::cli::args::{Arguments, Command};
+    use crate::cli::streams::Terminal;
+    use crate::fake_server::pair;
+
+    /// Exports two users to a file, and says how that ended.
+    async fn export(path: &Path, interrupt: impl Future<Output = ()>) -> Result<(), CliError> {
+        let words = [
+            "tessera",
+            "export",
+            "SEGMENT ALL",
+            "--format",
+            "csv",
+            "--to",
+        ];
+        let words = words.iter().map(OsString::from).chain([path.into()]);
+        let Some(Command::Export(arguments)) = Arguments::try_parse_from(words).unwrap().command
+        else {
+            return Err(CliError::Usage("the words are an export".to_owned()));
+        };
+        let (client, mut server) = pair(ClientOptions::default());
+        let serving = tokio::spawn(async move {
+            let mut peer = server.accept().await.unwrap();
+            let id = peer.request().await.unwrap().id;
+            peer.header(id, &["key"]).await.unwrap();
+            peer.row(id, "u1").await.unwrap();
+            peer.row(id, "u2").await.unwrap();
+            peer.end(id).await.unwrap();
+            // Until the client leaves.
+            let _ = peer.receive().await;
+        });
+        let mut streams = Streams {
+            stdin: Box::new(io::empty()),
+            stdout: Box::new(io::sink()),
+            stderr: Box::new(io::sink()),
+            terminal: Terminal::default(),
+        };
+        let session = Session::of(client);
+        let ended = run_until(&arguments, &session, &mut streams, pin!(interrupt)).await;
+        serving.abort();
+        ended
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_is_heard_though_rows_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        let error = export(&path, std::future::ready(())).await.unwrap_err();
+        assert!(error.to_string().contains("interrupted"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        export(&path, std::future::pending()).await.unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "key\nu1\nu2\n");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn links_are_followed() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("there")).unwrap();
+        let (link, file) = (
+            folder.path().join("link.csv"),
+            folder.path().join("there/out.csv"),
+        );
+        symlink("there/out.csv", &link).unwrap();
+        // At first the link leads nowhere, and then to a file.
+        for _ in 0..2 {
+            export(&link, std::future::pending()).await.unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), "key\nu1\nu2\n");
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        }
+        let round = folder.path().join("round.csv");
+        symlink("round.csv", &round).unwrap();
+        assert_eq!(
+            export(&round, std::future::pending())
+                .await
+                .unwrap_err()
+                .status(),
+            2
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_stays_what_it_is() -> io::Result<()> {
+        let device = Path::new("/dev/null");
+        assert_eq!(Target::of(device)?, Target::Other);
+        let mut out = Packed::over(File::options().write(true).open(device)?, Packing::Zstd)?;
+        out.writer().write_all(b"key\n1\n")?;
+        out.finish()?;
+        let folder = tempfile::tempdir()?;
+        assert!(Target::of(folder.path()).is_err());
+        Ok(())
+    }
 
     #[test]
     fn a_name_tells_form_and_packing() {
@@ -249,14 +440,14 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("out.csv.gz");
         let partial = Partial::beside(&path);
-        let mut out = Packed::create(partial.path(), Packing::Gzip)?;
+        let mut out = Packed::over(File::create(partial.path())?, Packing::Gzip)?;
         out.writer().write_all(b"key\n1\n")?;
         drop(out);
         drop(partial);
         assert_eq!(fs::read_dir(folder.path())?.count(), 0);
 
         let partial = Partial::beside(&path);
-        let mut out = Packed::create(partial.path(), Packing::Gzip)?;
+        let mut out = Packed::over(File::create(partial.path())?, Packing::Gzip)?;
         out.writer().write_all(b"key\n1\n")?;
         out.finish()?;
         partial.keep()?;
