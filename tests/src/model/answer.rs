@@ -59,6 +59,17 @@ impl Model {
         Ok(rows)
     }
 
+    /// The key is the first column anyway, and no field is a column twice.
+    fn returned(segment: &Segment) -> Vec<&Field> {
+        let mut returned = vec![&Field::Key];
+        for field in &segment.returns {
+            if !returned.contains(&&field.node) {
+                returned.push(&field.node);
+            }
+        }
+        returned
+    }
+
     fn check_field(&self, field: &Field) -> Result<(), Refused> {
         match field {
             Field::Key | Field::Tags => Ok(()),
@@ -86,13 +97,10 @@ impl Model {
 
     fn segment_row(&self, segment: &Segment, key: &str) -> SegmentRow {
         let user = &self.users[key];
-        let mut row = vec![Datum::Text(key.to_owned())];
-        row.extend(
-            segment
-                .returns
-                .iter()
-                .map(|field| self.field(&field.node, key, user)),
-        );
+        let row = Self::returned(segment)
+            .into_iter()
+            .map(|field| self.field(field, key, user))
+            .collect();
         let rank = segment
             .order
             .iter()

@@ -10,11 +10,9 @@ use crate::ids::{AttributeId, TagId};
 /// The most dims one `DIMENSION` may have.
 pub const DIMS_MAX: usize = 6;
 
-/// What is returned of a user.
+/// What is returned of a user, beside the external key, which always is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldKind {
-    /// The external key.
-    Key,
     /// Every tag held.
     Tags,
     /// An attribute's value.

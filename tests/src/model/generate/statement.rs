@@ -67,8 +67,9 @@ impl Generator {
     fn fields(&mut self, model: &Model) -> Vec<Spanned<Field>> {
         let mut fields = Vec::new();
         for _ in 0..self.count(4) {
-            let field = match self.rng.random_range(0..6) {
-                0 => Some(Field::Tags),
+            let field = match self.rng.random_range(0..8) {
+                0 => Some(Field::Key),
+                1 => Some(Field::Tags),
                 _ => self
                     .defined(model.attributes.keys())
                     .map(|attribute| Field::Attribute(name(&attribute))),

@@ -29,7 +29,6 @@ enum Source {
 }
 
 enum BoundField<'a> {
-    Key,
     Tags,
     Attribute(&'a AttributeDefinition),
 }
@@ -88,7 +87,6 @@ impl<'a> FieldReader<'a> {
         let record = self.dataset.record(location)?.unwrap_or_default();
         for field in &self.fields {
             let datum = match field {
-                BoundField::Key => row.first().cloned().unwrap_or(Datum::Null),
                 BoundField::Tags => Datum::List(tag_names(self.schema, &record)),
                 BoundField::Attribute(attribute) => match record.value(attribute.id) {
                     Some(value) => self.schema.datum(attribute, value),
@@ -110,7 +108,6 @@ impl<'a> FieldReader<'a> {
         let mut columns = ColumnCursor::new(self.dataset, partition);
         for (user, row) in users.iter().zip(rows) {
             let datum = match field {
-                BoundField::Key => row.first().cloned().unwrap_or(Datum::Null),
                 BoundField::Tags => Datum::Null,
                 BoundField::Attribute(attribute) => {
                     let number = columns.value(attribute.id, *user)?;
@@ -163,7 +160,6 @@ impl<'a> ColumnCursor<'a> {
 
 fn bind<'a>(schema: &'a Schema, field: &FieldKind) -> Result<BoundField<'a>, Error> {
     match field {
-        FieldKind::Key => Ok(BoundField::Key),
         FieldKind::Tags => Ok(BoundField::Tags),
         FieldKind::Attribute(id) => match schema.attribute_by_id(*id) {
             Some(attribute) => Ok(BoundField::Attribute(attribute)),
@@ -177,7 +173,6 @@ fn bind<'a>(schema: &'a Schema, field: &FieldKind) -> Result<BoundField<'a>, Err
 
 fn needs_record(field: &BoundField<'_>) -> bool {
     match field {
-        BoundField::Key => false,
         BoundField::Tags => true,
         BoundField::Attribute(attribute) => match attribute.kind.class() {
             AttributeClass::Coded | AttributeClass::Numeric => false,

@@ -27,6 +27,28 @@ use crate::{
     time,
 };
 
+/// Two columns with the same name and values would only confuse.
+fn refuse_twins(written: &[ast::Dim], dims: &[Dim]) -> Result<(), ResolveError> {
+    for (position, (dim, resolved)) in written.iter().zip(dims).enumerate() {
+        if written.iter().take(position).any(|earlier| earlier == dim) {
+            let span = match dim {
+                ast::Dim::Attribute(name)
+                | ast::Dim::Bands {
+                    attribute: name, ..
+                }
+                | ast::Dim::Calendar {
+                    attribute: name, ..
+                } => name.span,
+                ast::Dim::Group(group) => group.span,
+                ast::Dim::Tags(patterns) => patterns.first().map_or_else(Span::default, |p| p.span),
+            };
+            let message = format!("{} is named twice", resolved.name);
+            return Err(ResolveError::mismatch(message, span));
+        }
+    }
+    Ok(())
+}
+
 impl Resolver<'_> {
     pub(super) fn resolve_dimension(
         &mut self,
@@ -45,6 +67,7 @@ impl Resolver<'_> {
             .iter()
             .map(|dim| self.dim(dim))
             .collect::<Result<_, _>>()?;
+        refuse_twins(&dimension.dims, &dims)?;
         let mut measured = Vec::new();
         let measures = self.measures(&dimension.measures, &mut measured)?;
         let having = dimension

@@ -13,11 +13,7 @@ impl Resolver<'_> {
         &mut self,
         segment: &ast::Segment,
     ) -> Result<SegmentQuery, ResolveError> {
-        let returns = segment
-            .returns
-            .iter()
-            .map(|field| self.field(field))
-            .collect::<Result<_, _>>()?;
+        let returns = self.returned(&segment.returns)?;
         let order = segment
             .order
             .iter()
@@ -32,22 +28,34 @@ impl Resolver<'_> {
         })
     }
 
-    fn field(&mut self, field: &Spanned<ast::Field>) -> Result<Field, ResolveError> {
+    /// Each field once, and the key not at all: it is the first column anyway, and no two columns
+    /// have the same name.
+    fn returned(&mut self, fields: &[Spanned<ast::Field>]) -> Result<Vec<Field>, ResolveError> {
+        let mut returned: Vec<Field> = Vec::with_capacity(fields.len());
+        for field in fields {
+            if let Some(field) = self.field(field)?
+                && !returned.contains(&field)
+            {
+                returned.push(field);
+            }
+        }
+        Ok(returned)
+    }
+
+    /// A column beside the key's.
+    fn field(&mut self, field: &Spanned<ast::Field>) -> Result<Option<Field>, ResolveError> {
         Ok(match &field.node {
-            ast::Field::Key => Field {
-                name: "key".to_owned(),
-                kind: FieldKind::Key,
-            },
-            ast::Field::Tags => Field {
+            ast::Field::Key => None,
+            ast::Field::Tags => Some(Field {
                 name: "tags".to_owned(),
                 kind: FieldKind::Tags,
-            },
+            }),
             ast::Field::Attribute(name) => {
                 let attribute = self.attribute_named(&Spanned::new(name.clone(), field.span))?;
-                Field {
+                Some(Field {
                     name: attribute.name.as_str().to_owned(),
                     kind: FieldKind::Attribute(attribute.id),
-                }
+                })
             }
         })
     }

@@ -311,6 +311,47 @@ fn parameters_stand_for_values_and_names() {
     assert_eq!(error.kind(), ResolveErrorKind::TypeMismatch);
 }
 
+/// The columns that a statement adds, or why it is refused.
+fn columns(text: &str) -> Result<Vec<String>, ResolveError> {
+    let schema = random::schema();
+    let now = Timestamp::from_microsecond(NOW_US).expect("a time");
+    let mut resolver = Resolver::new(&schema, &[], now, ResolveLimits::default())?;
+    let names: Vec<String> = match parse_statement(text, &Limits::default()) {
+        Ok(Statement::Segment(segment)) => {
+            let returns = resolver.segment(&segment)?.returns;
+            returns.into_iter().map(|field| field.name).collect()
+        }
+        Ok(Statement::Dimension(dimension)) => {
+            let dims = resolver.dimension(&dimension)?.dims;
+            dims.into_iter().map(|dim| dim.name).collect()
+        }
+        other => panic!("{text}: {other:?}"),
+    };
+    Ok(names)
+}
+
+#[test]
+fn no_column_comes_twice() {
+    let check = |text: &str, expected: &[&str]| {
+        assert_eq!(columns(text).expect(text), expected, "{text}");
+    };
+    check("SEGMENT ALL RETURN KEY", &[]);
+    check(
+        "SEGMENT ALL RETURN age, KEY, TAGS, age, TAGS",
+        &["age", "tags"],
+    );
+    check("DIMENSION gender, age", &["gender", "age"]);
+    check("DIMENSION born BY month, born BY year", &["born", "born"]);
+    let refused = |text: &str, expected: &str, start: u32| {
+        let error = columns(text).expect_err(text);
+        assert_eq!(error.kind(), ResolveErrorKind::TypeMismatch, "{text}");
+        assert_eq!(error.to_string(), expected, "{text}");
+        assert_eq!(error.span().map(|span| span.start), Some(start), "{text}");
+    };
+    refused("DIMENSION gender, age, gender", "gender is named twice", 23);
+    refused("DIMENSION tag:*, tag:*", "tag is named twice", 21);
+}
+
 #[test]
 fn expansion_is_limited() {
     let limited = |text: &str, leaves_max: usize, depth_max: usize| {
