@@ -3,11 +3,10 @@
 //! Sections in this order, each sorted by name: `user` (the key), `attribute` (with its value),
 //! `tag` (with its group, or nothing), `segment` (every saved segment in which the user is).
 
-use super::{dataset::Dataset, naive, segment::tag_names};
+use super::{dataset::Dataset, segment::tag_names};
 use crate::{
     datum::{Column, ColumnRole, Datum, Header, ResultKind, Row},
     error::Error,
-    plan::logical::Expr,
     schema::Schema,
     storage::UserRecord,
 };
@@ -25,15 +24,15 @@ pub(crate) fn header() -> Header {
     }
 }
 
-/// The rows about a user; `None` when there is no such user. `segments` are the meanings of the
-/// saved segments, by name.
+/// The rows about a user; `None` when there is no such user. `segments_of` tells the names of the
+/// saved segments in which a user is.
 ///
 /// # Errors
-/// When the store fails.
+/// When the store fails, and those of `segments_of`.
 pub(crate) fn rows(
     dataset: &dyn Dataset,
     key: &str,
-    segments: &[(String, Expr)],
+    segments_of: impl FnOnce(&UserRecord) -> Result<Vec<String>, Error>,
 ) -> Result<Option<Vec<Row>>, Error> {
     let Some(location) = dataset.locate(key)? else {
         return Ok(None);
@@ -54,10 +53,12 @@ pub(crate) fn rows(
         });
         row("tag", &name, group)
     }));
-    let held = segments
-        .iter()
-        .filter(|(_, expr)| naive::matches(expr, key, &record));
-    rows.extend(held.map(|(name, _)| row("segment", name, Datum::Null)));
+    let segments = segments_of(&record)?;
+    rows.extend(
+        segments
+            .iter()
+            .map(|name| row("segment", name, Datum::Null)),
+    );
     Ok(Some(rows))
 }
 

@@ -13,7 +13,7 @@ use super::{
     dataset::Dataset,
     dimension, explain,
     limits::QueryLimits,
-    planner, portrait,
+    naive, planner, portrait,
     rows::RowWriter,
     scan::Context,
     segment::{Page, Place, PreparedSegment},
@@ -23,7 +23,8 @@ use crate::{
     budget::Budget,
     datum::{Column, ColumnRole, Datum, Header, ResultKind, ResultSink, Row, Stopped, Summary},
     error::Error,
-    plan::{ResolveError, Resolver, logical::Expr, query::SegmentQuery, resolve::ResolveLimits},
+    plan::{ResolveError, Resolver, query::SegmentQuery, resolve::ResolveLimits},
+    storage::UserRecord,
     time::Clock,
 };
 
@@ -204,8 +205,9 @@ impl Query<'_> {
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error> {
         let key = self.resolve(|resolver| resolver.text(key))?;
-        let (segments, mut warnings) = self.saved_segments()?;
-        let rows = portrait::rows(&*self.dataset, &key, &segments)?.unwrap_or_else(|| {
+        let mut warnings = Vec::new();
+        let segments_of = |record: &UserRecord| self.segments_of(&key, record, &mut warnings);
+        let rows = portrait::rows(&*self.dataset, &key, segments_of)?.unwrap_or_else(|| {
             warnings = vec![format!("there is no user {key:?}")];
             Vec::new()
         });
@@ -215,21 +217,36 @@ impl Query<'_> {
         })
     }
 
-    /// The meanings of all saved segments by name, and warnings about those that have none.
-    fn saved_segments(&self) -> Result<(NamedExprs, Vec<String>), Error> {
+    /// The saved segments in which a user is, by name, and warnings about those that cannot be
+    /// resolved any more. One meaning after the other: all at once may not fit memory.
+    fn segments_of(
+        &self,
+        key: &str,
+        record: &UserRecord,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<String>, Error> {
         let mut segments = Vec::new();
-        let mut warnings = Vec::new();
+        let mut unnamed: u64 = 0;
         for segment in self.dataset.schema().segments() {
             self.budget.check()?;
             let name = ast::NameRef::Name(segment.name.clone());
             let expr = ast::Expr::Segment(vec![Spanned::synthetic(name)]);
             let mut resolver = resolver(&*self.dataset, &[], self.now, self.limits)?;
             match resolver.expr(&expr) {
-                Ok(expr) => segments.push((segment.name.to_string(), expr)),
-                Err(error) => warnings.push(error.to_string()),
+                Ok(expr) if naive::matches(&expr, key, record) => {
+                    segments.push(segment.name.to_string());
+                }
+                Ok(_) => {}
+                Err(error) if warnings.len() < SEGMENT_WARNINGS_MAX => {
+                    warnings.push(error.to_string());
+                }
+                Err(_) => unnamed += 1,
             }
         }
-        Ok((segments, warnings))
+        if unnamed > 0 {
+            warnings.push(format!("{unnamed} more saved segments cannot be resolved"));
+        }
+        Ok(segments)
     }
 
     /// `SHOW`, but for the status.
@@ -355,8 +372,8 @@ impl Query<'_> {
     }
 }
 
-/// Expressions by name.
-type NamedExprs = Vec<(String, Expr)>;
+/// How many saved segments that cannot be resolved a portrait names.
+const SEGMENT_WARNINGS_MAX: usize = 100;
 
 /// A resolver over a state.
 pub(crate) fn resolver<'a>(

@@ -72,6 +72,9 @@ pub enum Vocabulary {
     Closed,
 }
 
+/// Digits after the point that a decimal may have: more make no sense in 64 bits.
+pub const DECIMAL_SCALE_MAX: u8 = 18;
+
 /// An attribute's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttributeKind {
@@ -81,7 +84,7 @@ pub enum AttributeKind {
     Multi(Vocabulary),
     /// A whole number of 64 bits.
     Integer,
-    /// A number of 64 bits with so many digits after the point, 0 to 18.
+    /// A number of 64 bits with so many digits after the point, 0 to [`DECIMAL_SCALE_MAX`].
     Decimal {
         /// Digits after the point.
         scale: u8,

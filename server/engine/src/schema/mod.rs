@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use tessera_query_lang::name::Glob;
 
 pub use definition::{
-    AttributeClass, AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability,
-    Notes, SegmentDefinition, TagDefinition, Vocabulary,
+    AttributeClass, AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity,
+    GroupDefinition, Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
 };
 pub use dictionary::Dictionary;
 pub use registry::{Definition, Registry};

@@ -182,6 +182,14 @@ fn decode_value<F: Family>(key: &[u8], value: &[u8]) -> Result<F::Value, Storage
     })
 }
 
+/// A partition's state that no writing leads to.
+pub(crate) fn damaged_state(
+    partition: PartitionId,
+    reason: impl std::fmt::Display,
+) -> StorageError {
+    damaged_at(Partitions::ID, &partition.to_bytes(), reason)
+}
+
 /// Reads one value.
 pub(crate) fn read<F: Family>(
     snapshot: &Snapshot,

@@ -13,8 +13,8 @@ use crate::{
     column::ColumnBlock,
     ids::{AttributeId, GroupId, SegmentId, TagId, UserId},
     schema::{
-        AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes,
-        SegmentDefinition, TagDefinition, Vocabulary,
+        AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity, GroupDefinition,
+        Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
     },
     storage::{UserRecord, keys::FormatError},
 };
@@ -371,6 +371,13 @@ pub(crate) fn attribute_from(
     mutability: Mutability,
     notes: StoredNotes,
 ) -> Result<AttributeDefinition, FormatError> {
+    if let StoredKind::Decimal { scale } = kind
+        && scale > DECIMAL_SCALE_MAX
+    {
+        return Err(FormatError::new(format_args!(
+            "a decimal with {scale} digits after the point"
+        )));
+    }
     Ok(AttributeDefinition {
         id,
         name: stored_name(name)?,

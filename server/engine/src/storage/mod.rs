@@ -35,6 +35,7 @@ pub(crate) use batch::Changes;
 pub(crate) use catalog::add as add_definition;
 pub(crate) use families::{
     Definitions, NextIdsKey, Partitions, Records, Requests, Texts, UnusedIds, UserIds, UserKeys,
+    damaged_state,
 };
 pub(crate) use formats::{
     IdempotentOutcome, NextIds, PartitionState, StoredDefinition, StoredNotes,

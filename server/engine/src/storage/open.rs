@@ -277,6 +277,21 @@ fn decode_version(key: &[u8], bytes: &[u8]) -> Result<u32, StorageError> {
     <u32 as ValueFormat>::read_from(bytes).map_err(|error| damaged_at(FamilyId::Meta, key, error))
 }
 
+/// Partitions are numbered from 0 and looked up by a key's hash, which needs one at least.
+fn check_facts(facts: DatabaseFacts) -> Result<DatabaseFacts, StorageError> {
+    if (1..=PARTITIONS_MAX).contains(&facts.partition_count) {
+        return Ok(facts);
+    }
+    Err(damaged_at(
+        FamilyId::Meta,
+        &DatabaseFactsKey.to_bytes(),
+        format_args!(
+            "{} partitions, and a database has 1 to {PARTITIONS_MAX}",
+            facts.partition_count
+        ),
+    ))
+}
+
 /// Brings an old store to this version's format, or makes a new one.
 fn prepare(rocks: &Rocks, options: &StoreOptions) -> Result<DatabaseFacts, OpenError> {
     let snapshot = rocks.snapshot();
@@ -290,7 +305,7 @@ fn prepare(rocks: &Rocks, options: &StoreOptions) -> Result<DatabaseFacts, OpenE
                 "the facts of creation are missing",
             )
         };
-        return Ok(facts.ok_or_else(missing)?);
+        return Ok(check_facts(facts.ok_or_else(missing)?)?);
     }
     for family in FamilyId::ALL {
         snapshot.walk(family, &[], |key, _| {

@@ -25,7 +25,7 @@ pub(super) fn apply(
 ) -> Result<(), Error> {
     match command {
         Command::Users { at_us: _, commands } => {
-            staging.partitions[usize::from(partition.0)].applied_offset += 1;
+            staging.advance(partition)?;
             commands
                 .into_iter()
                 .try_for_each(|command| apply_to_user(staging, limits, partition, command))
@@ -89,8 +89,7 @@ fn apply_to_user(
         }
         UserCommand::Delete { key } => {
             let slot = staging.find(&key)?;
-            staging.delete(slot);
-            Ok(())
+            Ok(staging.delete(slot)?)
         }
         UserCommand::Forget { key } => forget(staging, partition, &key),
     }

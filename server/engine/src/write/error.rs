@@ -287,6 +287,14 @@ pub enum SchemaErrorKind {
     /// An expression that could not be read again, because it is too large as text.
     #[error("the expression cannot be saved: {0}")]
     Unreadable(Box<ParseError>),
+    /// A meaning with which a saved segment that contains this one expands to too much.
+    #[error("the saved segment \"{user}\" contains it and would be too large: {error}")]
+    TooLarge {
+        /// The other segment.
+        user: String,
+        /// What it would have too many of.
+        error: Box<ResolveError>,
+    },
     /// A saved segment that means nothing.
     #[error(transparent)]
     Meaningless(Box<ResolveError>),
@@ -307,7 +315,9 @@ impl SchemaError {
             | SchemaErrorKind::EmptyVocabulary
             | SchemaErrorKind::Scale(_)
             | SchemaErrorKind::Parameters => ErrorCode::TypeMismatch,
-            SchemaErrorKind::Unreadable(_) => ErrorCode::LimitExceeded,
+            SchemaErrorKind::Unreadable(_) | SchemaErrorKind::TooLarge { .. } => {
+                ErrorCode::LimitExceeded
+            }
             SchemaErrorKind::Meaningless(error) => {
                 crate::error::code_of_resolve_error(error.kind())
             }
@@ -329,6 +339,7 @@ impl SchemaError {
             | SchemaErrorKind::Scale(_)
             | SchemaErrorKind::Parameters
             | SchemaErrorKind::Unreadable(_)
+            | SchemaErrorKind::TooLarge { .. }
             | SchemaErrorKind::Cycle(_) => self.span.filter(|span| *span != Span::default()),
         }
     }
@@ -338,6 +349,7 @@ impl SchemaError {
         match &self.kind {
             SchemaErrorKind::Unknown { nearest, .. } => did_you_mean(nearest),
             SchemaErrorKind::Meaningless(error) => error.hint(),
+            SchemaErrorKind::TooLarge { .. } => Some("simplify the one or the other".to_owned()),
             SchemaErrorKind::InUse { .. } => Some("change or drop what uses it first".to_owned()),
             SchemaErrorKind::Defined { .. } => {
                 Some("use ALTER to change it, or IF NOT EXISTS to keep it".to_owned())

@@ -21,8 +21,8 @@ use crate::{
     ids::{AttributeId, ValueCode},
     limits::Limits,
     schema::{
-        AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes,
-        Schema, TagDefinition, Vocabulary,
+        AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity, GroupDefinition,
+        Mutability, Notes, Schema, TagDefinition, Vocabulary,
     },
     storage::{SchemaKey, StoredDefinition, View},
     write::{LimitError, SchemaError, SchemaErrorKind, SchemaStatement, command::SchemaChange},
@@ -408,7 +408,6 @@ fn kind_of(
     attribute_type: &AttributeType,
     span: Span,
 ) -> Result<(AttributeKind, Option<&[String]>), Error> {
-    const SCALE_MAX: u8 = 18;
     let vocabulary = |values: &Option<Vec<String>>| match values {
         Some(_) => Vocabulary::Closed,
         None => Vocabulary::Open,
@@ -419,7 +418,7 @@ fn kind_of(
             (AttributeKind::Multi(vocabulary(values)), values.as_deref())
         }
         AttributeType::Integer => (AttributeKind::Integer, None),
-        AttributeType::Decimal(scale) if *scale > SCALE_MAX => {
+        AttributeType::Decimal(scale) if *scale > DECIMAL_SCALE_MAX => {
             return Err(refuse(SchemaErrorKind::Scale(*scale), span));
         }
         AttributeType::Decimal(scale) => (AttributeKind::Decimal { scale: *scale }, None),

@@ -10,17 +10,25 @@ use tessera_query_lang::{
 use super::{
     schema_change::{Planned, Planner, refuse},
     schema_names::{Kind, check_notes, find, unless_too_many},
-    usage::{Names, cycle},
+    usage::{Names, cycle, dependents},
 };
 use crate::{
     datum::Datum,
     error::Error,
     ids::SegmentId,
-    plan::{Resolver, resolve::ResolveLimits},
-    schema::{Notes, SegmentDefinition},
+    plan::{
+        ResolveError, Resolver,
+        resolve::{ResolveErrorKind, ResolveLimits},
+    },
+    schema::{Notes, Schema, SegmentDefinition},
     storage::{SchemaKey, StoredDefinition},
     write::SchemaErrorKind,
 };
+
+/// How much is resolved at most to see what a new meaning does to the saved segments that
+/// contain it; enough for any one of them, and for a few hundred ordinary ones. Those beyond
+/// are told that they are too large when they are used.
+const DEPENDENT_NODES_MAX: usize = 1_000_000;
 
 impl Planner<'_> {
     pub(super) fn alter_segment(
@@ -78,10 +86,53 @@ impl Planner<'_> {
             text,
             notes,
         };
+        self.check_dependents(&segment, name)?;
         Ok(Planned::put(
             SchemaKey::Segment(id),
             StoredDefinition::of_segment(&segment),
         ))
+    }
+
+    /// Refuses a new meaning with which a saved segment that contains this one, and is within
+    /// the limits now, would not be so any more.
+    fn check_dependents(
+        &self,
+        segment: &SegmentDefinition,
+        name: &Spanned<Name>,
+    ) -> Result<(), Error> {
+        if self.schema.segment_by_id(segment.id).is_none() {
+            return Ok(());
+        }
+        let mut changed = Schema::clone(self.schema);
+        changed.put_segment(segment.clone());
+        let mut nodes = 0;
+        for dependent in dependents(self.schema, segment.name.as_str()) {
+            if let Some(error) = self.excess(&changed, dependent, &mut nodes)
+                && self.excess(self.schema, dependent, &mut nodes).is_none()
+            {
+                let user = dependent.name.to_string();
+                let error = Box::new(error);
+                return Err(refuse(SchemaErrorKind::TooLarge { user, error }, name.span));
+            }
+            if nodes > DEPENDENT_NODES_MAX {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The limit that a saved segment exceeds, if it does. Adds to `nodes` what finding out took.
+    fn excess(
+        &self,
+        schema: &Schema,
+        segment: &SegmentDefinition,
+        nodes: &mut usize,
+    ) -> Option<ResolveError> {
+        let filter = parse_expr(&segment.text, &Limits::default()).ok()?;
+        let mut resolver = Resolver::new(schema, &[], self.now, saved_limits()).ok()?;
+        let error = resolver.expr(&filter).err();
+        *nodes += resolver.nodes();
+        error.filter(|error| error.kind() == ResolveErrorKind::LimitExceeded)
     }
 
     /// An expression to be saved must mean something by itself.
@@ -100,13 +151,23 @@ impl Planner<'_> {
         }
         let meaningless = |error| refuse(SchemaErrorKind::Meaningless(Box::new(error)), name.span);
         let parameters: &[(String, Datum)] = &[];
-        let resolver = Resolver::new(self.schema, parameters, self.now, ResolveLimits::default())
+        let resolver = Resolver::new(self.schema, parameters, self.now, saved_limits())
             .map_err(meaningless)?;
         resolver
             .defining(id)
             .expr(filter)
             .map(|_| ())
             .map_err(meaningless)
+    }
+}
+
+/// What a saved segment may expand to, so that its name alone is a query within the limits.
+fn saved_limits() -> ResolveLimits {
+    let limits = ResolveLimits::default();
+    ResolveLimits {
+        nodes_max: limits.nodes_max - 1,
+        depth_max: limits.depth_max - 1,
+        ..limits
     }
 }
 

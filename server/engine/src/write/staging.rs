@@ -14,7 +14,7 @@ use crate::{
     schema::Schema,
     storage::{
         PartitionState, SchemaKey, StorageError, StoredValue, UserRecord, View, add_definition,
-        partition_of_key,
+        damaged_state, partition_of_key,
     },
     write::{LimitError, command::SchemaChange},
 };
@@ -226,6 +226,15 @@ impl Staging {
         }
     }
 
+    /// Gives a command its place in a partition's order.
+    pub(super) fn advance(&mut self, partition: PartitionId) -> Result<(), StorageError> {
+        let state = &mut self.partitions[usize::from(partition.0)];
+        state.applied_offset = state.applied_offset.checked_add(1).ok_or_else(|| {
+            damaged_state(partition, "more commands are applied than there can be")
+        })?;
+        Ok(())
+    }
+
     /// Makes sure that a slot's user exists.
     pub(super) fn create(&mut self, slot: SlotId) -> Result<(), Error> {
         if self.slots[slot.0].after.is_some() {
@@ -239,7 +248,10 @@ impl Staging {
         state.users_next = state.users_next.checked_add(1).ok_or(LimitError::UserIds {
             partition: place.partition.0,
         })?;
-        state.users_live += 1;
+        state.users_live = state
+            .users_live
+            .checked_add(1)
+            .ok_or_else(|| damaged_state(place.partition, "more users live than there are ids"))?;
         place.after = Some(LiveUser {
             id,
             record: Arc::default(),
@@ -248,14 +260,19 @@ impl Staging {
     }
 
     /// Deletes a slot's user, if there is one.
-    pub(super) fn delete(&mut self, slot: SlotId) {
+    pub(super) fn delete(&mut self, slot: SlotId) -> Result<(), StorageError> {
         if self.slots[slot.0].after.is_none() {
-            return;
+            return Ok(());
         }
         self.save(slot);
         let place = &mut self.slots[slot.0];
         place.after = None;
-        self.partitions[usize::from(place.partition.0)].users_live -= 1;
+        let state = &mut self.partitions[usize::from(place.partition.0)];
+        state.users_live = state
+            .users_live
+            .checked_sub(1)
+            .ok_or_else(|| damaged_state(place.partition, "a user lives where none is counted"))?;
+        Ok(())
     }
 
     /// A living user's record.

@@ -1,6 +1,6 @@
 //! Which definitions an expression names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use tessera_query_lang::{
     Limits, ParseError,
@@ -135,34 +135,74 @@ pub(super) fn list(names: &[String]) -> Option<String> {
 }
 
 /// The way from a segment with these names back to `name`, if there is one: `a → b → a`.
+///
+/// Chains of saved segments may be as long as there are segments: nothing here recurses.
 pub(super) fn cycle(schema: &Schema, name: &str, names: &Names) -> Option<String> {
     let mut seen = BTreeSet::new();
+    // What is still to be followed from each segment of `way`.
+    let mut rest = vec![names.segments.clone()];
     let mut way = vec![name.to_owned()];
-    finds_back(schema, name, names, &mut seen, &mut way).then(|| way.join(" → "))
-}
-
-fn finds_back(
-    schema: &Schema,
-    name: &str,
-    names: &Names,
-    seen: &mut BTreeSet<String>,
-    way: &mut Vec<String>,
-) -> bool {
-    for next in &names.segments {
-        way.push(next.clone());
+    while let Some(nexts) = rest.last_mut() {
+        let Some(next) = nexts.pop_first() else {
+            rest.pop();
+            way.pop();
+            continue;
+        };
         if next == name {
-            return true;
+            way.push(next);
+            return Some(shown_way(&way));
+        }
+        if !seen.insert(next.clone()) {
+            continue;
         }
         let inner = schema
-            .segment(next)
+            .segment(&next)
             .and_then(|segment| names_of_segment(segment).ok());
-        if let Some(inner) = inner
-            && seen.insert(next.clone())
-            && finds_back(schema, name, &inner, seen, way)
-        {
-            return true;
+        if let Some(inner) = inner {
+            way.push(next);
+            rest.push(inner.segments);
         }
-        way.pop();
     }
-    false
+    None
 }
+
+/// A way for people, of which the ends are shown when it is long.
+fn shown_way(way: &[String]) -> String {
+    const SHOWN_MAX: usize = 10;
+    if way.len() <= SHOWN_MAX {
+        return way.join(" → ");
+    }
+    let (first, last) = (SHOWN_MAX - SHOWN_MAX / 2, SHOWN_MAX / 2);
+    format!(
+        "{} → … → {}",
+        way[..first].join(" → "),
+        way[way.len() - last..].join(" → ")
+    )
+}
+
+/// The segments that contain a segment, directly or not, the nearest first.
+pub(super) fn dependents<'a>(schema: &'a Schema, name: &str) -> Vec<&'a SegmentDefinition> {
+    let mut users: HashMap<String, Vec<&'a SegmentDefinition>> = HashMap::new();
+    for segment in schema.segments() {
+        // One that cannot be read has no meaning to lose.
+        for used in names_of_segment(segment).map_or_else(|_| BTreeSet::new(), |n| n.segments) {
+            users.entry(used).or_default().push(segment);
+        }
+    }
+    let mut found: Vec<&SegmentDefinition> = Vec::new();
+    let mut seen = BTreeSet::from([name.to_owned()]);
+    let mut next = 0;
+    let mut direct = users.remove(name).unwrap_or_default();
+    loop {
+        direct.retain(|segment| seen.insert(segment.name.to_string()));
+        found.append(&mut direct);
+        let Some(segment) = found.get(next) else {
+            return found;
+        };
+        direct = users.remove(segment.name.as_str()).unwrap_or_default();
+        next += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -155,6 +155,46 @@ fn what_is_in_use_is_not_dropped() {
 }
 
 #[test]
+fn a_new_meaning_must_not_make_others_too_large() {
+    let fixture = Fixture::defined(&["DEFINE TAG a", "SAVE SEGMENT e0 AS tag:a"]);
+    for number in 1..=14 {
+        let inner = number - 1;
+        let text = format!("SAVE SEGMENT e{number} AS segment:e{inner} OR NOT segment:e{inner}");
+        fixture.define(&text).unwrap();
+    }
+    let wide = ["tag:a"; 40].join(" OR ");
+    let limit = |text: &str, message: &str| {
+        refused(fixture.define(text), ErrorCode::LimitExceeded, message);
+    };
+    limit(
+        &format!("SAVE SEGMENT e0 AS {wide}"),
+        "\"e12\" contains it and would be too large",
+    );
+    limit(
+        &format!("ALTER SEGMENT e1 AS {wide} OR {wide}"),
+        "leaves after expansion",
+    );
+    limit(
+        "SAVE SEGMENT e20 AS AT LEAST 1 OF (segment:e14, segment:e14, segment:e14, segment:e14, segment:e14)",
+        "nodes after expansion",
+    );
+    fixture.define("SAVE SEGMENT e0 AS ALL").unwrap();
+    // Chains are as deep as a query may be, and no deeper.
+    for number in 0..200 {
+        let text = match number {
+            0 => "SAVE SEGMENT d0 AS ALL".to_owned(),
+            _ => format!("SAVE SEGMENT d{number} AS segment:d{}", number - 1),
+        };
+        fixture.define(&text).unwrap();
+    }
+    let negations = "NOT ".repeat(90);
+    limit(
+        &format!("SAVE SEGMENT d0 AS {negations} ALL"),
+        "\"d159\" contains it and would be too large: in the saved segment",
+    );
+}
+
+#[test]
 fn saved_segments_mean_something_by_themselves() {
     let fixture = Fixture::defined(&[
         "DEFINE TAG a",

@@ -224,6 +224,8 @@ fn damaged_definitions_keep_the_database_closed() {
         (&b"\0\0\0\0\0"[..], &b"\x09"[..]),
         (b"\x09", b""),
         (b"\0\0\0\0\x01", b"\x01\x01x\0\0\0"),
+        // An attribute that is a decimal with 19 digits after the point.
+        (b"\x02\0\0\0\0", b"\x02\x01x\x05\x13\0\0\0"),
     ] {
         let mut fixture = Fixture::new();
         let mut batch = fixture.db().store.rocks().batch();
@@ -246,6 +248,77 @@ fn damaged_definitions_keep_the_database_closed() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_damaged_number_of_partitions_keeps_the_database_closed() {
+    use crate::storage::FamilyId;
+    // 0, 4097 and 65535, as they are stored.
+    for partition_count in [&[0][..], &[251, 1, 16], &[251, 255, 255]] {
+        let mut fixture = Fixture::new();
+        let rocks = fixture.db().store.rocks();
+        let mut key = None;
+        rocks
+            .snapshot()
+            .walk(FamilyId::Meta, &[], |found, value| {
+                // The id, the time and the number: longer than the format's version.
+                if value.len() > 16 {
+                    key = Some((found.to_vec(), value[..16].to_vec()));
+                }
+                Ok(())
+            })
+            .unwrap();
+        let (key, id) = key.expect("the facts of creation");
+        let value = [&id[..], &[0], partition_count].concat();
+        let mut batch = rocks.batch();
+        batch.put(FamilyId::Meta, &key, &value).unwrap();
+        rocks.commit(batch, crate::storage::Sync::Disk).unwrap();
+        let error = fixture.open().unwrap_err();
+        assert!(
+            matches!(
+                error,
+                OpenError::Storage(StorageError::Damaged { family: "meta", .. })
+            ),
+            "{error}"
+        );
+        assert!(error.to_string().contains("1 to 4096"), "{error}");
+    }
+}
+
+#[test]
+fn damaged_counts_of_a_partition_refuse_writes() {
+    let mut fixture = Fixture::with(|options| options.partition_count = 1);
+    fixture.write(vec![ensure("u1")]).unwrap();
+    let good = crate::storage::PartitionState {
+        applied_offset: 1,
+        users_next: 1,
+        users_live: 1,
+    };
+    let mut check = |state: crate::storage::PartitionState, mutation: Mutation, message: &str| {
+        let mut changes = fixture.db().store.changes();
+        changes
+            .put::<crate::storage::Partitions>(&PartitionId(0), &state)
+            .unwrap();
+        let schema = fixture.db().view().schema().clone();
+        fixture.db().store.commit(changes, schema, 1).unwrap();
+        fixture.restart();
+        refused(fixture.write(vec![mutation]), ErrorCode::Storage, message);
+    };
+    let offset = crate::storage::PartitionState {
+        applied_offset: u64::MAX,
+        ..good
+    };
+    check(offset, ensure("u2"), "damaged data in partitions");
+    let full = crate::storage::PartitionState {
+        users_live: u32::MAX,
+        ..good
+    };
+    check(full, ensure("u2"), "more users live");
+    let empty = crate::storage::PartitionState {
+        users_live: 0,
+        ..good
+    };
+    check(empty, delete("u1"), "where none is counted");
 }
 
 #[test]

@@ -261,6 +261,68 @@ fn portraits_tell_everything() {
 }
 
 #[test]
+fn portraits_leave_out_what_cannot_be_resolved() {
+    use crate::{
+        exec::testing::{memory, random},
+        ids::{Location, PartitionId, SegmentId, UserId},
+        schema::{Notes, SegmentDefinition},
+        storage::UserRecord,
+    };
+    let mut schema = random::schema();
+    let mut put = |id: u32, name: String, text: String| {
+        schema.put_segment(SegmentDefinition {
+            id: SegmentId(id),
+            name: random::name(&name),
+            text,
+            notes: Notes::default(),
+        });
+    };
+    // One grows too wide, the other too deep.
+    put(1000, "e0".to_owned(), "ALL".to_owned());
+    for number in 1..20 {
+        let inner = number - 1;
+        let text = format!("segment:e{inner} OR NOT segment:e{inner}");
+        put(1000 + number, format!("e{number}"), text);
+    }
+    put(2000, "f0".to_owned(), "ALL".to_owned());
+    for number in 1..400 {
+        let text = format!("segment:f{}", number - 1);
+        put(2000 + number, format!("f{number}"), text);
+    }
+    let user = memory::User {
+        key: "u1".to_owned(),
+        location: Location {
+            partition: PartitionId(0),
+            user: UserId(0),
+        },
+        record: UserRecord::default(),
+    };
+    let mut session = Session::new();
+    session.bench = Bench::new(memory::MemoryDataset::new(
+        schema,
+        random::PARTITIONS,
+        vec![user],
+    ));
+    let (summary, sink) = session.run("PORTRAIT \"u1\"").expect("an answer");
+    let is_in = |name: &str| sink.rows.iter().any(|row| row.get(1) == Some(&text(name)));
+    assert!(is_in("e0") && is_in("e10") && !is_in("e17") && is_in("f248") && !is_in("f249"));
+    // A hundred are named, and the others counted.
+    assert_eq!(summary.warnings.len(), 101);
+    let first = summary.warnings.first().expect("a warning");
+    assert!(
+        first.starts_with("in the saved segment \"e17\": "),
+        "{first}"
+    );
+    let last = summary.warnings.last().expect("a warning");
+    assert!(
+        last.ends_with("more saved segments cannot be resolved"),
+        "{last}"
+    );
+    let (summary, sink) = session.run("SHOW SEGMENTS").expect("an answer");
+    assert_eq!((sink.rows.len(), summary.warnings.len()), (422, 0));
+}
+
+#[test]
 fn definitions_are_shown_with_their_users() {
     let session = Session::new();
     let firsts = |query: &str, columns: usize| -> Vec<Row> {

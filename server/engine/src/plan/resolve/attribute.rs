@@ -32,6 +32,7 @@ impl Resolver<'_> {
         match test {
             AttributeTest::Is(Presence::Present) => self.leaf(present(attribute), name_span),
             AttributeTest::Is(Presence::Missing) => {
+                self.grow(1, name_span)?;
                 Ok(self.leaf(present(attribute), name_span)?.negated())
             }
             AttributeTest::AnyOf(values) => {
@@ -47,6 +48,7 @@ impl Resolver<'_> {
             AttributeTest::Compare(Comparison::NotEqual, value) => {
                 let equal = union(self.equal(attribute, value)?);
                 let present = self.leaf(present(attribute), name_span)?;
+                self.grow(2, name_span)?;
                 Ok(Expr::And(vec![present, equal.negated()]))
             }
             AttributeTest::Compare(comparison, value) => {
@@ -106,7 +108,10 @@ impl Resolver<'_> {
         let outside = high < i128::from(i64::MIN) || low > i128::from(i64::MAX) || low > high;
         match Range::new(clamp(low), clamp(high)) {
             Some(range) if !outside => self.leaf(Leaf::Range(attribute.id, range), span),
-            Some(_) | None => Ok(Expr::None),
+            Some(_) | None => {
+                self.grow(1, span)?;
+                Ok(Expr::None)
+            }
         }
     }
 

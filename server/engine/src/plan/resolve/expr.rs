@@ -1,16 +1,22 @@
 //! Expressions, with globs, groups and saved segments expanded.
 
+use std::sync::Arc;
+
 use tessera_query_lang::{
-    Limits,
+    Limits, ParseError,
     ast::{self, NameRef, Presence, Span, Spanned, Value},
     parse_expr,
 };
 
-use super::{ResolveError, Resolver, attribute::union, bindings::Bindings};
-use crate::plan::logical::{Expr, Leaf};
+use super::{NODE_TEXT_BYTES, ResolveError, Resolver, attribute::union, bindings::Bindings};
+use crate::{
+    plan::logical::{Expr, Leaf},
+    schema::SegmentDefinition,
+};
 
 impl Resolver<'_> {
     pub(super) fn resolve_expr(&mut self, expr: &ast::Expr) -> Result<Expr, ResolveError> {
+        self.grow(1, Span::default())?;
         self.depth += 1;
         if self.depth > self.limits.depth_max {
             let max = self.limits.depth_max as u64;
@@ -58,8 +64,28 @@ impl Resolver<'_> {
             .collect()
     }
 
-    /// Counts every leaf against the limit.
+    /// Counts nodes against the limit, before they are made.
+    pub(super) fn grow(&mut self, by: usize, span: Span) -> Result<(), ResolveError> {
+        self.nodes = self.nodes.saturating_add(by);
+        if self.nodes > self.limits.nodes_max {
+            let max = self.limits.nodes_max as u64;
+            return Err(ResolveError::TooMany {
+                what: "nodes after expansion",
+                max,
+                span,
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts every leaf against the limits.
     pub(super) fn leaf(&mut self, leaf: Leaf, span: Span) -> Result<Expr, ResolveError> {
+        let extra = if self.expanding.is_empty() {
+            0
+        } else {
+            text_nodes(&leaf)
+        };
+        self.grow(1 + extra, span)?;
         self.leaves += 1;
         if self.leaves > self.limits.leaves_max {
             let max = self.limits.leaves_max as u64;
@@ -129,7 +155,7 @@ impl Resolver<'_> {
         if self.expanding.contains(&segment.id) {
             return Err(ResolveError::SegmentCycle { name: text, span });
         }
-        let parsed = match parse_expr(&segment.text, &saved_text_limits()) {
+        let parsed = match self.parsed(segment) {
             Ok(parsed) => parsed,
             Err(source) => {
                 return Err(ResolveError::UnreadableSegment {
@@ -147,8 +173,38 @@ impl Resolver<'_> {
         resolved.map_err(|source| ResolveError::InSegment {
             name: text,
             span,
-            source: Box::new(source),
+            source: Box::new(without_middle(source)),
         })
+    }
+
+    fn parsed(&mut self, segment: &SegmentDefinition) -> Result<Arc<ast::Expr>, ParseError> {
+        if let Some(parsed) = self.parsed.get(&segment.id) {
+            return Ok(parsed.clone());
+        }
+        let parsed = Arc::new(parse_expr(&segment.text, &saved_text_limits())?);
+        self.parsed.insert(segment.id, parsed.clone());
+        Ok(parsed)
+    }
+}
+
+/// An error in a chain of saved segments tells the first and the last, however many are between.
+fn without_middle(error: ResolveError) -> ResolveError {
+    match error {
+        ResolveError::InSegment { source, .. }
+            if matches!(*source, ResolveError::InSegment { .. }) =>
+        {
+            *source
+        }
+        other => other,
+    }
+}
+
+/// What the texts in a leaf count beside the leaf itself.
+fn text_nodes(leaf: &Leaf) -> usize {
+    match leaf {
+        Leaf::Text(_, text) => text.len() / NODE_TEXT_BYTES,
+        Leaf::Keys(keys) => keys.iter().map(|key| 1 + key.len() / NODE_TEXT_BYTES).sum(),
+        Leaf::Tag(_) | Leaf::Present(_) | Leaf::Value(..) | Leaf::Range(..) => 0,
     }
 }
 

@@ -19,6 +19,8 @@ pub use literal::Literal;
 pub(crate) use literal::decimal_text;
 pub use write::ResolvedAssignment;
 
+use std::{collections::HashMap, sync::Arc};
+
 use bindings::Bindings;
 use jiff::Timestamp;
 use tessera_query_lang::{ast, name::Name};
@@ -38,16 +40,27 @@ use crate::{
 pub struct ResolveLimits {
     /// Leaves after globs, groups and saved segments are expanded.
     pub leaves_max: usize,
-    /// Levels of the tree after saved segments are expanded.
+    /// Nodes after expansion: whatever is written in the statement and in the saved segments it
+    /// expands to, and the leaves that these become. In a saved segment each listed key is a
+    /// node too, and so are every [`NODE_TEXT_BYTES`] of a text. Bounds time and memory where
+    /// leaves do not: `ALL`, `NOT` and groups without tags have none.
+    pub nodes_max: usize,
+    /// Levels of the tree after saved segments are expanded, where a saved segment is one more.
+    /// Up to the default of 250, a thread with a stack of 2 MiB is enough.
     pub depth_max: usize,
     /// Dims of one `DIMENSION`.
     pub dims_max: usize,
 }
 
+/// How much text of a saved segment counts as a node, in bytes.
+pub const NODE_TEXT_BYTES: usize = 64;
+
 impl Default for ResolveLimits {
     fn default() -> Self {
         Self {
             leaves_max: 100_000,
+            // Enough for every leaf to be negated and combined.
+            nodes_max: 400_000,
             depth_max: 250,
             dims_max: super::query::DIMS_MAX,
         }
@@ -63,7 +76,10 @@ pub struct Resolver<'a> {
     limits: ResolveLimits,
     /// The saved segments being expanded, outermost first.
     expanding: Vec<SegmentId>,
+    /// The saved segments read so far: what is expanded often is parsed once.
+    parsed: HashMap<SegmentId, Arc<ast::Expr>>,
     leaves: usize,
+    nodes: usize,
     depth: usize,
 }
 
@@ -85,7 +101,9 @@ impl<'a> Resolver<'a> {
             now,
             limits,
             expanding: Vec::new(),
+            parsed: HashMap::new(),
             leaves: 0,
+            nodes: 0,
             depth: 0,
         })
     }
@@ -134,6 +152,11 @@ impl<'a> Resolver<'a> {
         name: &ast::Spanned<Name>,
     ) -> Result<&'a AttributeDefinition, ResolveError> {
         self.attribute_named(name)
+    }
+
+    /// How many nodes were made so far, whether or not that was within the limits.
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes
     }
 
     /// Refuses parameters that nothing used; the last call of a statement.

@@ -5,6 +5,7 @@ use tessera_query_lang::{
     name::{Glob, Name},
     suggest::nearest,
 };
+use unicode_normalization::UnicodeNormalization;
 
 use super::{NamedKind, ResolveError, Resolver};
 use crate::{
@@ -73,7 +74,13 @@ impl<'a> Resolver<'a> {
         span: Span,
     ) -> Result<ValueCode, ResolveError> {
         let id: AttributeId = attribute.id;
-        self.schema.value_code(id, value).ok_or_else(|| {
+        // Values are stored in NFC, and most texts are already.
+        let normalised = || -> Option<ValueCode> {
+            let text: String = value.nfc().collect();
+            self.schema.value_code(id, &text)
+        };
+        let code = self.schema.value_code(id, value).or_else(normalised);
+        code.ok_or_else(|| {
             let kind = NamedKind::ValueOf(attribute.name.as_str().to_owned());
             unknown(
                 kind,

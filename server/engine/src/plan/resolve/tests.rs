@@ -371,6 +371,123 @@ fn expansion_is_limited() {
     assert!(limited("NOT NOT NOT tag:vip", 9, 4).is_ok());
 }
 
+/// `e0` with this text, and each `e{n}` with `next` of the one before.
+fn chained(first: &str, count: u32, next: impl Fn(u32) -> String) -> Schema {
+    let mut schema = random::schema();
+    for number in 0..count {
+        let text = match number.checked_sub(1) {
+            Some(inner) => next(inner),
+            None => first.to_owned(),
+        };
+        schema.put_segment(crate::schema::SegmentDefinition {
+            id: SegmentId(1000 + number),
+            name: Name::new(&format!("e{number}")).expect("a name"),
+            text,
+            notes: crate::schema::Notes::default(),
+        });
+    }
+    schema
+}
+
+fn resolve_in(schema: &Schema, text: &str) -> Result<Expr, ResolveError> {
+    let parsed = parse_expr(text, &Limits::default()).expect("an expression");
+    Resolver::new(schema, &[], Timestamp::UNIX_EPOCH, ResolveLimits::default())?.expr(&parsed)
+}
+
+#[test]
+fn every_node_counts() {
+    let check = |text: &str, nodes: usize| {
+        let limited = |nodes_max: usize| {
+            let limits = ResolveLimits {
+                nodes_max,
+                ..ResolveLimits::default()
+            };
+            resolve_with(text, &[], limits)
+        };
+        assert!(limited(nodes).is_ok(), "{text}");
+        let error = limited(nodes - 1).expect_err(text);
+        assert_eq!(error.kind(), ResolveErrorKind::LimitExceeded, "{text}");
+        let message = format!("more than {} nodes after expansion", nodes - 1);
+        assert!(error.to_string().contains(&message), "{text}: {error}");
+    };
+    check("ALL", 1);
+    check("NOT ALL", 2);
+    check("ALL OR NOT ALL", 4);
+    check("tag:vip", 2);
+    check("group:empty IS PRESENT", 1);
+    check("age:34..18", 2);
+    check("age != 3", 5);
+    // The reference, the AND, and two leaves as written and as resolved.
+    check("segment:loyal", 6);
+    // What a statement sends itself is linear in its length.
+    check("user:(\"a\", \"b\")", 2);
+}
+
+#[test]
+fn expansion_cannot_explode() {
+    let keys: Vec<String> = (0..1000).map(|n| format!("\"{n}\"")).collect();
+    let firsts = [
+        "ALL".to_owned(),
+        "group:empty IS PRESENT".to_owned(),
+        "age:34..18".to_owned(),
+        "tag:vip".to_owned(),
+        format!("user:({})", keys.join(", ")),
+        format!("note = \"{}\"", "x".repeat(100_000)),
+    ];
+    for first in &firsts {
+        let twice = |inner| format!("segment:e{inner} OR NOT segment:e{inner}");
+        let schema = chained(first, 60, twice);
+        let error = resolve_in(&schema, "segment:e59").expect_err("too large");
+        assert_eq!(error.kind(), ResolveErrorKind::LimitExceeded);
+        let message = error.to_string();
+        assert!(
+            message.starts_with("in the saved segment \"e59\": in"),
+            "{message}"
+        );
+        assert!(message.len() < 200, "{message}");
+    }
+}
+
+#[test]
+fn the_depth_limit_fits_a_small_stack() {
+    let test = || {
+        let nested = format!("{}tag:vip{}", "(".repeat(99), ")".repeat(99));
+        // Two levels for each: the negation and the name.
+        let schema = chained(&nested, 200, |inner| format!("NOT segment:e{inner}"));
+        let deepest = resolve_in(&schema, "AT LEAST 1 OF (segment:e123, ALL)").expect("in limits");
+        assert!(deepest.depth() > 100);
+        let sizes = crate::plan::estimate::tests::ByTag;
+        drop(crate::plan::passes::simplify(deepest.clone(), &sizes));
+        let error = resolve_in(&schema, "NOT segment:e124").expect_err("too deep");
+        assert!(error.to_string().contains("250 levels"), "{error}");
+        let long = chained("ALL", 20_000, |inner| format!("segment:e{inner}"));
+        let error = resolve_in(&long, "segment:e19999").expect_err("too deep");
+        assert_eq!(error.kind(), ResolveErrorKind::LimitExceeded);
+    };
+    let thread = std::thread::Builder::new().stack_size(2 << 20);
+    let running = thread.spawn(test).expect("a thread");
+    running.join().expect("no panic");
+}
+
+#[test]
+fn values_are_named_in_any_normal_form() {
+    let mut schema = random::schema();
+    let code = schema.add_value(GENDER, "caf\u{e9}");
+    let leaf = || Expr::from(Leaf::Value(GENDER, code));
+    assert_eq!(resolve_in(&schema, "gender:\"caf\u{e9}\""), Ok(leaf()));
+    assert_eq!(resolve_in(&schema, "gender:\"cafe\u{301}\""), Ok(leaf()));
+    let sent = [("1".to_owned(), Datum::Text("cafe\u{301}".to_owned()))];
+    let parsed = parse_expr("gender = $1", &Limits::default()).expect("an expression");
+    let mut resolver = Resolver::new(
+        &schema,
+        &sent,
+        Timestamp::UNIX_EPOCH,
+        ResolveLimits::default(),
+    )
+    .expect("a resolver");
+    assert_eq!(resolver.expr(&parsed), Ok(leaf()));
+}
+
 #[test]
 fn a_segment_cannot_contain_itself() {
     let mut schema = random::schema();

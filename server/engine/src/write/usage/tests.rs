@@ -1,0 +1,80 @@
+//! Long chains of saved segments, as no statement would make them.
+
+#![expect(clippy::expect_used, reason = "tests stop at the first surprise")]
+
+use tessera_query_lang::name::Name;
+
+use super::*;
+use crate::{ids::SegmentId, schema::Notes};
+
+/// `e0` is everybody, and each `e{n}` is `e{n-1}`.
+fn chain(length: u32) -> Schema {
+    let mut schema = Schema::new();
+    for number in 0..length {
+        schema.put_segment(SegmentDefinition {
+            id: SegmentId(number),
+            name: Name::new(&format!("e{number}")).expect("a name"),
+            text: match number.checked_sub(1) {
+                Some(inner) => format!("segment:e{inner}"),
+                None => "ALL".to_owned(),
+            },
+            notes: Notes::default(),
+        });
+    }
+    schema
+}
+
+fn names(text: &str) -> Names {
+    Names::of(&parse_expr(text, &Limits::default()).expect("an expression"))
+}
+
+/// With the stack that a thread gets by itself.
+fn on_a_small_stack(test: fn()) {
+    let thread = std::thread::Builder::new().stack_size(2 << 20);
+    let running = thread.spawn(test).expect("a thread");
+    running.join().expect("no panic");
+}
+
+#[test]
+fn long_chains_are_followed_without_recursion() {
+    on_a_small_stack(|| {
+        let schema = chain(50_000);
+        let way = cycle(&schema, "e0", &names("segment:e49999")).expect("a cycle");
+        assert_eq!(
+            way,
+            "e0 → e49999 → e49998 → e49997 → e49996 → … → e4 → e3 → e2 → e1 → e0"
+        );
+        assert_eq!(cycle(&schema, "new", &names("segment:e49999")), None);
+        assert_eq!(dependents(&schema, "e0").len(), 49_999);
+    });
+}
+
+#[test]
+fn a_cycle_is_told_by_its_way() {
+    let schema = chain(3);
+    let check = |name: &str, text: &str, expected: Option<&str>| {
+        assert_eq!(
+            cycle(&schema, name, &names(text)).as_deref(),
+            expected,
+            "{name} AS {text}"
+        );
+    };
+    check("e0", "segment:e0", Some("e0 → e0"));
+    check("e0", "tag:a OR segment:e2", Some("e0 → e2 → e1 → e0"));
+    check("e1", "segment:(e0, e2)", Some("e1 → e2 → e1"));
+    check("e2", "segment:(e0, e1)", None);
+    check("e0", "segment:none", None);
+}
+
+#[test]
+fn dependents_come_nearest_first() {
+    let schema = chain(4);
+    let found = |name: &str| -> Vec<String> {
+        dependents(&schema, name)
+            .iter()
+            .map(|segment| segment.name.to_string())
+            .collect()
+    };
+    assert_eq!(found("e1"), ["e2", "e3"]);
+    assert!(found("e3").is_empty());
+}
