@@ -91,7 +91,6 @@ fn compare(left: &Datum, right: &Datum) -> Ordering {
 
 fn naive_field(schema: &Schema, field: &FieldKind, user: &naive::Found) -> Datum {
     match field {
-        FieldKind::Key => Datum::Text(user.key.clone()),
         FieldKind::Tags => {
             let name = |tag| {
                 schema
@@ -170,7 +169,11 @@ proptest! {
         for (index, (field, is_descending)) in order.iter().enumerate() {
             let word = if *is_descending { "DESC" } else { "ASC" };
             text += &format!("{} {field} {word}", if index == 0 { " ORDER BY" } else { "," });
-            let column = returned.iter().position(|returned| returned == field).expect("it is returned") + 1;
+            // The key is the first column, wherever it is named.
+            let column = match *field {
+                "KEY" => 0,
+                field => returned.iter().position(|returned| *returned == field).expect("it is returned") + 1,
+            };
             columns.push((column, if *is_descending { Direction::Descending } else { Direction::Ascending }));
         }
         if let Some((percent, seed)) = sample {
