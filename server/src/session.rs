@@ -8,6 +8,7 @@
 
 mod answer;
 mod context;
+mod memory;
 mod outgoing;
 mod reader;
 mod requests;
@@ -26,13 +27,13 @@ use tessera_protocol::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::OwnedSemaphorePermit,
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use self::{
     answer::Answer,
+    memory::Share,
     outgoing::{Gone, Outgoing},
     reader::{MessageReader, ReadError, Received},
     requests::{Entry, NotTaken, Requests},
@@ -77,11 +78,12 @@ where
     let give_up = writer.abort_handle();
     let closer = outgoing.closer();
     let mut session = Session {
-        reader: MessageReader::new(read, FIRST_FRAME_BYTES_MAX),
+        reader: first_reader(read, &context),
         requests: Arc::new(Requests::new(context.offer.requests_in_flight_max)),
         outgoing,
         gone,
         leaving: Leaving::No,
+        client: ClientSide::Speaks,
         heard: Instant::now(),
         context: Arc::clone(&context),
     };
@@ -122,9 +124,12 @@ where
     let _unsent = outgoing.send(frame).await;
     drop(outgoing);
     outgoing::write_all(write, queue, LINGER, CancellationToken::new()).await;
-    MessageReader::new(read, FIRST_FRAME_BYTES_MAX)
-        .linger(LINGER)
-        .await;
+    first_reader(read, context).linger(LINGER).await;
+}
+
+fn first_reader<R: AsyncRead + Unpin>(read: R, context: &Context) -> MessageReader<R> {
+    let memory = context.memory.clone();
+    MessageReader::new(read, FIRST_FRAME_BYTES_MAX, context.stall_timeout, memory)
 }
 
 /// Whether the connection will end once nothing is under way.
@@ -134,10 +139,20 @@ enum Leaving {
     No,
     /// The client has said goodbye.
     Client,
-    /// The client has said goodbye and closed its side.
-    ClientSilent,
     /// The server has said that it is closing, at this time.
     Server(Instant),
+}
+
+/// What is still to be heard from the client. Apart from [`Leaving`], as a client may say goodbye
+/// after the server has said that it is closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClientSide {
+    /// Anything.
+    Speaks,
+    /// No further request: it has said goodbye.
+    Goodbye,
+    /// Nothing: it has said goodbye and closed its side.
+    Silent,
 }
 
 struct Session<R> {
@@ -147,6 +162,7 @@ struct Session<R> {
     /// Cancelled when the client cannot be told anything any more.
     gone: CancellationToken,
     leaving: Leaving,
+    client: ClientSide,
     /// When the last message came.
     heard: Instant,
     context: Arc<Context>,
@@ -167,7 +183,10 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
                 "no hello came in time",
             ))
         })?;
-        let Received { message, .. } = first.map_err(broken)?.ok_or(Ended::Disconnected)?;
+        let message = match first.map_err(broken)?.ok_or(Ended::Disconnected)? {
+            Received::Message(message, _) => message,
+            Received::Unaffordable(_, failure) => return Err(Ended::Refused(failure)),
+        };
         let welcome = accept(&message, &context.offer).map_err(Ended::Refused)?;
         if let ClientMessage::Hello(hello) = &message {
             tracing::info!(agent = ?hello.agent, version = welcome.version, "connected");
@@ -190,7 +209,7 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
                 () = context.closing.cancelled(), if self.leaving == Leaving::No => {
                     self.leave().await
                 }
-                received = self.reader.next(), if self.leaving != Leaving::ClientSilent => {
+                received = self.reader.next(), if self.client != ClientSide::Silent => {
                     self.received(received).await
                 }
                 ended = left, if self.leaving != Leaving::No => Err(ended),
@@ -227,16 +246,16 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
     ) -> Result<(), Ended> {
         let arrived = Instant::now();
         self.heard = arrived;
-        let Some(Received {
-            message,
-            frame_bytes,
-        }) = received.map_err(broken)?
-        else {
-            return self.closed_by_client();
+        let (message, memory) = match received.map_err(broken)? {
+            None => return self.closed_by_client(),
+            Some(Received::Unaffordable(id, failure)) => {
+                return self.unaffordable(id, failure).await;
+            }
+            Some(Received::Message(message, memory)) => (message, memory),
         };
         match message {
             ClientMessage::Hello(_) => Err(violation("a second hello")),
-            ClientMessage::Request(request) => self.request(request, frame_bytes, arrived).await,
+            ClientMessage::Request(request) => self.request(request, memory, arrived).await,
             ClientMessage::Credit { id, rows_messages } => {
                 self.requests.add_credit(id, rows_messages);
                 Ok(())
@@ -249,65 +268,61 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
                 if self.leaving == Leaving::No {
                     self.leaving = Leaving::Client;
                 }
+                self.client = ClientSide::Goodbye;
                 Ok(())
             }
         }
     }
 
     fn closed_by_client(&mut self) -> Result<(), Ended> {
-        match self.leaving {
-            Leaving::Client | Leaving::ClientSilent => {
-                self.leaving = Leaving::ClientSilent;
+        match self.client {
+            ClientSide::Goodbye | ClientSide::Silent => {
+                self.client = ClientSide::Silent;
                 Ok(())
             }
-            Leaving::No | Leaving::Server(_) => Err(Ended::Disconnected),
+            ClientSide::Speaks => Err(Ended::Disconnected),
         }
     }
 
     async fn request(
         &mut self,
         request: Request,
-        frame_bytes: usize,
+        memory: Share,
         arrived: Instant,
     ) -> Result<(), Ended> {
         let id = request.id;
-        if self.leaving == Leaving::Client {
-            return Err(violation("a request after goodbye"));
-        }
-        match self.admit(&request, frame_bytes)? {
-            Err(refused) => {
-                self.say(&ServerMessage::Failed {
-                    id,
-                    failure: refused,
-                })
-                .await
-            }
-            Ok((entry, _)) if request.body == RequestBody::Ping => {
-                drop(entry);
+        match self.admit(id, request.rows_messages_credit)? {
+            Err(refused) => self.fail(id, refused).await,
+            Ok(entry) if request.body == RequestBody::Ping => {
+                drop((entry, memory));
                 let summary = map::summary(Summary::default(), arrived.elapsed());
                 self.say(&ServerMessage::End { id, summary }).await
             }
-            Ok((entry, memory)) => {
+            Ok(entry) => {
                 let answer = Answer {
                     context: Arc::clone(&self.context),
                     outgoing: self.outgoing.clone(),
                     entry,
                     arrived,
-                    memory,
                 };
-                self.context.tasks.spawn(answer.run(request));
+                self.context.tasks.spawn(answer.run(request, memory));
                 Ok(())
             }
         }
     }
 
-    /// Whether there is a place for a request, and memory.
-    fn admit(
-        &self,
-        request: &Request,
-        frame_bytes: usize,
-    ) -> Result<Result<(Entry, OwnedSemaphorePermit), Failure>, Ended> {
-        let entry = match self.requests.take(request.id, request.rows_messages_credit) {
+    /// Refuses a request that was not kept.
+    async fn unaffordable(&mut self, id: RequestId, failure: Failure) -> Result<(), Ended> {
+        let refused = self.admit(id, 0)?.err().unwrap_or(failure);
+        self.fail(id, refused).await
+    }
+
+    /// Whether there is a place for a request.
+    fn admit(&self, id: RequestId, credit: u32) -> Result<Result<Entry, Failure>, Ended> {
+        if self.client != ClientSide::Speaks {
+            return Err(violation("a request after goodbye"));
+        }
+        let entry = match self.requests.take(id, credit) {
             Ok(entry) => entry,
             Err(NotTaken::Duplicate) => {
                 return Err(violation("the id of a request is in use by another"));
@@ -317,11 +332,11 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
         if matches!(self.leaving, Leaving::Server(_)) || self.context.closing.is_cancelled() {
             return Ok(Err(failure(FailureCode::Closing, "the server is closing")));
         }
-        let bytes = u32::try_from(frame_bytes).unwrap_or(u32::MAX);
-        let memory = Arc::clone(&self.context.memory).try_acquire_many_owned(bytes);
-        Ok(memory
-            .map(|memory| (entry, memory))
-            .map_err(|_| out_of_memory()))
+        Ok(Ok(entry))
+    }
+
+    async fn fail(&self, id: RequestId, failure: Failure) -> Result<(), Ended> {
+        self.say(&ServerMessage::Failed { id, failure }).await
     }
 
     async fn say(&self, message: &ServerMessage) -> Result<(), Ended> {
@@ -365,7 +380,7 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
 async fn left(requests: Arc<Requests>, leaving: Leaving) -> Ended {
     requests.ended().await;
     match leaving {
-        Leaving::No | Leaving::Client | Leaving::ClientSilent => Ended::Goodbye,
+        Leaving::No | Leaving::Client => Ended::Goodbye,
         Leaving::Server(said) => {
             sleep_until(said + CROSSING).await;
             Ended::Closed
@@ -381,6 +396,10 @@ fn broken(error: ReadError) -> Ended {
         }
         ReadError::Frame(error) => violation(&error.to_string()),
         ReadError::Decode(error) => violation(&error.to_string()),
+        slow @ ReadError::Slow => {
+            Ended::Refused(failure(FailureCode::DeadlineExceeded, slow.to_string()))
+        }
+        ReadError::Unaffordable(failure) => Ended::Refused(failure),
     }
 }
 
@@ -395,11 +414,4 @@ fn too_many_requests() -> Failure {
     );
     failure.hint = Some("wait for an answer before the next request".to_owned());
     failure
-}
-
-fn out_of_memory() -> Failure {
-    failure(
-        FailureCode::Overloaded,
-        "the requests under way take all the memory there is for them",
-    )
 }

@@ -15,12 +15,13 @@ use tessera_protocol::message::{
     UnknownTags,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc::Receiver},
+    sync::mpsc::Receiver,
     time::{Instant, sleep_until, timeout},
 };
 
 use super::{
     context::Context,
+    memory::Share,
     outgoing::{Gone, Outgoing},
     requests::Entry,
     sink::{FrameSink, Left, Part},
@@ -39,8 +40,6 @@ pub(super) struct Answer {
     pub(super) entry: Entry,
     /// When the request had arrived.
     pub(super) arrived: Instant,
-    /// Its share of the memory for requests.
-    pub(super) memory: OwnedSemaphorePermit,
 }
 
 /// Parts of the answer were not sent.
@@ -49,28 +48,28 @@ struct CutShort;
 
 impl Answer {
     /// Answers, and frees the request's id just before the client can know that it is free.
-    pub(super) async fn run(self, request: Request) {
+    ///
+    /// The request's share of the memory is free as soon as the engine is done with it, however
+    /// long the client takes to read.
+    pub(super) async fn run(self, request: Request, memory: Share) {
         let kind = kind(&request.body);
-        let outcome = self.within_deadline(request).await;
+        let outcome = self.within_deadline(request, memory).await;
         self.note(kind, &outcome);
         let id = self.entry.id;
         let frame = last_frame(id, outcome, self.arrived.elapsed(), &self.context);
         let Self {
-            outgoing,
-            entry,
-            memory,
-            ..
+            outgoing, entry, ..
         } = self;
         if let Ok(room) = outgoing.room(frame.len()).await {
-            drop((entry, memory));
+            drop(entry);
             outgoing.put(room, frame);
         }
     }
 
     /// Goes on until the work has ended, which a passed deadline asks it to do soon.
-    async fn within_deadline(&self, request: Request) -> Result<Summary, Failure> {
+    async fn within_deadline(&self, request: Request, memory: Share) -> Result<Summary, Failure> {
         let time = self.context.time_for(request.deadline_ms);
-        let mut work = pin!(self.work(request.body, time));
+        let mut work = pin!(self.work(request.body, memory, time));
         tokio::select! {
             biased;
             outcome = &mut work => return outcome,
@@ -80,18 +79,27 @@ impl Answer {
         work.await
     }
 
-    async fn work(&self, body: RequestBody, time: Duration) -> Result<Summary, Failure> {
+    async fn work(
+        &self,
+        body: RequestBody,
+        memory: Share,
+        time: Duration,
+    ) -> Result<Summary, Failure> {
         match body {
             RequestBody::Ping => Ok(Summary::default()),
             RequestBody::Execute {
                 statement,
                 parameters,
-            } => self.execute(statement, parameters, time).await,
+            } => self.execute(statement, parameters, memory, time).await,
             RequestBody::Write {
                 idempotency_key,
                 unknown_tags,
                 mutations,
-            } => self.write(idempotency_key, unknown_tags, mutations).await,
+            } => {
+                let outcome = self.write(idempotency_key, unknown_tags, mutations).await;
+                drop(memory);
+                outcome
+            }
         }
     }
 
@@ -114,6 +122,7 @@ impl Answer {
         &self,
         text: String,
         parameters: Vec<Parameter>,
+        memory: Share,
         time: Duration,
     ) -> Result<Summary, Failure> {
         self.context.check_statement(text.len())?;
@@ -131,7 +140,7 @@ impl Answer {
             budget: Budget::with_deadline(stop.flag(), clock, deadline),
         };
         let call = self.context.door.execute(statement, sink);
-        self.stream(call, parts).await
+        self.stream(call, parts, memory).await
     }
 
     /// Sends what a call answers while it runs. A failure does not wait for credit.
@@ -139,6 +148,7 @@ impl Answer {
         &self,
         call: Call<(Result<Summary, Error>, Left)>,
         parts: Receiver<Part>,
+        memory: Share,
     ) -> Result<Summary, Failure> {
         let mut credit_used = 0;
         let mut call = pin!(call.outcome());
@@ -147,10 +157,13 @@ impl Answer {
             tokio::select! {
                 biased;
                 forwarded = &mut forwarding => {
-                    let (summary, left) = self.succeeded(call.await)?;
+                    let outcome = call.await;
+                    drop(memory);
+                    let (summary, left) = self.succeeded(outcome)?;
                     (forwarded, summary, left)
                 }
                 outcome = &mut call => {
+                    drop(memory);
                     let (summary, left) = self.succeeded(outcome)?;
                     (forwarding.await, summary, left)
                 }

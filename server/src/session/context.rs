@@ -9,10 +9,9 @@ use tessera_protocol::{
     handshake::Offer,
     message::{Failure, FailureCode, RequestId, ServerMessage},
 };
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{outgoing::encode, sink::Cut};
+use super::{memory::Memory, outgoing::encode, sink::Cut};
 use crate::{config::Config, door::Door, map::failure};
 
 /// The server's name and version.
@@ -32,8 +31,8 @@ pub(crate) struct Context {
     pub(crate) aborting: CancellationToken,
     /// Every task of every session.
     pub(crate) tasks: TaskTracker,
-    /// Bytes of requests that may be under way.
-    pub(super) memory: Arc<Semaphore>,
+    /// For requests under way, and those that arrive.
+    pub(super) memory: Memory,
     pub(super) cut: Cut,
     pub(super) outgoing_bytes_max: u32,
     pub(super) handshake_timeout: Duration,
@@ -64,12 +63,7 @@ impl Context {
             closing: CancellationToken::new(),
             aborting: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            memory: Arc::new(Semaphore::new(
-                limits
-                    .request_bytes_in_flight_max
-                    .saturating_usize()
-                    .min(Semaphore::MAX_PERMITS),
-            )),
+            memory: Memory::new(limits.request_bytes_in_flight_max.saturating_usize()),
             cut: Cut {
                 message_rows_max: limits.message_rows_max as usize,
                 message_bytes_max: limits

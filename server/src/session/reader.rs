@@ -1,28 +1,39 @@
 //! What a client says: bytes of a socket → messages.
 //!
-//! Knows frames and their limit. Memory grows with the bytes that arrive, not with what they
-//! claim. Does not know which message is allowed when.
+//! Knows frames, their limit, the time one may take, and what a message takes in memory: that is
+//! taken from the budget before there is anything to keep. Does not know which message is allowed
+//! when.
 
 use std::{io, time::Duration};
 
+use bytes::{BufMut as _, BytesMut};
 use tessera_protocol::{
     codec::{DecodeError, decode_client},
     frame::{FrameDecoder, FrameError},
-    message::ClientMessage,
+    message::{ClientMessage, Failure, RequestId},
+    weight::weigh_client,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
+
+use super::memory::{Memory, Share};
 
 /// Bytes asked of the socket at a time.
 const READ_BYTES: usize = 16 * 1024;
 
-/// A message, and the length of its frame.
-#[derive(Debug, PartialEq)]
-pub(super) struct Received {
-    pub(super) message: ClientMessage,
-    pub(super) frame_bytes: usize,
+/// Bytes of an unfinished frame that each connection may keep for nothing: else nobody could even
+/// cancel while there is no memory left.
+const FREE_BYTES: usize = 64 * 1024;
+
+/// What came.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// A message, and what a request takes of the memory.
+    Message(ClientMessage, Share),
+    /// A request for which there is no memory. It is not kept.
+    Unaffordable(RequestId, Failure),
 }
 
 /// Why no message came.
@@ -37,20 +48,41 @@ pub(super) enum ReadError {
     /// A frame holds no message.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// A frame was begun and not finished in time.
+    #[error("a message was begun, but its end did not come in time")]
+    Slow,
+    /// There is no memory for what is not a request.
+    #[error("{}", .0.message)]
+    Unaffordable(Failure),
 }
 
 /// Reads messages from a socket.
 pub(super) struct MessageReader<R> {
     source: R,
     decoder: FrameDecoder,
+    memory: Memory,
+    /// What the unfinished frame takes of the memory.
+    share: Share,
+    frame_timeout: Duration,
+    /// Since when a frame is unfinished.
+    begun: Option<Instant>,
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
-    /// Takes frames up to this length.
-    pub(super) fn new(source: R, frame_bytes_max: u32) -> Self {
+    /// Takes frames up to this length, each within this time from its first byte.
+    pub(super) fn new(
+        source: R,
+        frame_bytes_max: u32,
+        frame_timeout: Duration,
+        memory: Memory,
+    ) -> Self {
         Self {
             source,
             decoder: FrameDecoder::new(frame_bytes_max),
+            memory,
+            share: Share::default(),
+            frame_timeout,
+            begun: None,
         }
     }
 
@@ -64,18 +96,70 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     pub(super) async fn next(&mut self) -> Result<Option<Received>, ReadError> {
         loop {
             if let Some(frame) = self.decoder.next_frame()? {
-                return Ok(Some(Received {
-                    message: decode_client(&frame)?,
-                    frame_bytes: frame.len(),
-                }));
+                self.begun = None;
+                return self.message(&frame).map(Some);
             }
-            let buffer = self.decoder.buffer_mut();
-            buffer.reserve(READ_BYTES);
-            if self.source.read_buf(buffer).await? == 0 {
+            if let Some(refused) = self.pay_for_unfinished()? {
+                return Ok(Some(refused));
+            }
+            if self.read().await? == 0 {
                 self.decoder.finish()?;
                 return Ok(None);
             }
         }
+    }
+
+    /// Reads some bytes; within a frame only as long as the frame has time.
+    async fn read(&mut self) -> Result<usize, ReadError> {
+        let inside = self.decoder.is_inside_frame();
+        let buffer = self.decoder.buffer_mut();
+        buffer.reserve(READ_BYTES);
+        let mut place = buffer.limit(READ_BYTES);
+        let read = self.source.read_buf(&mut place);
+        if !inside {
+            self.begun = None;
+            return Ok(read.await?);
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let read = timeout_at(begun + self.frame_timeout, read).await;
+        Ok(read.map_err(|_| ReadError::Slow)??)
+    }
+
+    /// Takes memory for an unfinished frame as its bytes come, since its length is only a claim:
+    /// up to twice what has come, as the buffer grows by doubling. A request for which there is
+    /// none is forgotten.
+    fn pay_for_unfinished(&mut self) -> Result<Option<Received>, ReadError> {
+        let Some(unfinished) = self.decoder.unfinished() else {
+            return Ok(None);
+        };
+        let received = unfinished.received;
+        if received.len() <= FREE_BYTES {
+            return Ok(None);
+        }
+        let bytes = unfinished.frame_bytes.min(2 * received.len());
+        let Err(failure) = self.memory.grow(&mut self.share, bytes) else {
+            return Ok(None);
+        };
+        let Some(id) = weigh_client(received).request else {
+            return Err(ReadError::Unaffordable(failure));
+        };
+        self.decoder.skip_unfinished();
+        self.share = Share::default();
+        Ok(Some(Received::Unaffordable(id, failure)))
+    }
+
+    /// Decodes a frame once its message is paid for. The frame's own bytes are not counted beside
+    /// those of its message: they go as soon as the message is there.
+    fn message(&mut self, frame: &BytesMut) -> Result<Received, ReadError> {
+        let mut share = std::mem::take(&mut self.share);
+        let weight = weigh_client(frame);
+        if let Some(id) = weight.request {
+            let bytes = weight.decoded_bytes.max(frame.len());
+            if let Err(failure) = self.memory.grow(&mut share, bytes) {
+                return Ok(Received::Unaffordable(id, failure));
+            }
+        }
+        Ok(Received::Message(decode_client(frame)?, share))
     }
 
     /// Reads and forgets until the client closes, for at most so long: closing a socket on

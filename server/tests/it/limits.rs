@@ -1,10 +1,19 @@
 //! Every limit of a session.
 
-use tessera_protocol::message::{ClientMessage, FailureCode, Mutation, RequestId, ServerMessage};
+use bytes::BytesMut;
+use tessera_protocol::{
+    codec::frame_client,
+    frame::FRAME_BYTES_LIMIT,
+    message::{
+        ClientMessage, Datum, FailureCode, Mutation, Parameter, Request, RequestBody, RequestId,
+        ServerMessage,
+    },
+};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     client::{Client, PLENTY, execute, write},
-    fake::start,
+    fake::{PATIENCE, start},
 };
 
 fn ensure(user: &str) -> Mutation {
@@ -48,6 +57,157 @@ async fn requests_take_no_more_memory_than_allowed() {
     fixture.engine.release("a");
     assert!(client.answer(1).await.is_ok());
     assert!(other.execute(1, &long).await.is_ok());
+}
+
+/// A statement of about so many bytes, as a whole frame.
+fn long_frame(statement_bytes: usize) -> BytesMut {
+    let request = ClientMessage::Request(Request {
+        id: RequestId(1),
+        deadline_ms: 0,
+        rows_messages_credit: PLENTY,
+        body: execute(&format!("number {}1", "0".repeat(statement_bytes))),
+    });
+    let mut bytes = BytesMut::new();
+    frame_client(&request, FRAME_BYTES_LIMIT, &mut bytes).unwrap();
+    bytes
+}
+
+/// Asks again until the answer is a refusal for want of memory, or is none.
+async fn ask_until(client: &mut Client, statement: &str, overloaded: bool) {
+    let patient = async {
+        loop {
+            let refused = match client.execute(1, statement).await {
+                Ok(_) => false,
+                Err(failure) => {
+                    assert_eq!(failure.code, FailureCode::Overloaded);
+                    true
+                }
+            };
+            if refused == overloaded {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, patient).await.unwrap();
+}
+
+#[tokio::test]
+async fn unfinished_frames_take_memory_too() {
+    let fixture = start(|config| {
+        config.limits.frame_bytes_max = "1MiB".parse().unwrap();
+        config.limits.request_bytes_in_flight_max = "1MiB".parse().unwrap();
+        config.limits.statement_bytes_max = "1MiB".parse().unwrap();
+    })
+    .await;
+    let mut slow = Client::connect(fixture.server.addr()).await;
+    let frame = long_frame(1_000_000);
+    slow.send_bytes(&frame[..900_000]).await;
+    let mut other = Client::connect(fixture.server.addr()).await;
+    let long = format!("number {}1", "0".repeat(200_000));
+    ask_until(&mut other, &long, true).await;
+    // Small requests are let through meanwhile.
+    assert!(other.execute(1, "number 1").await.is_ok());
+    slow.send_bytes(&frame[900_000..]).await;
+    assert!(slow.answer(1).await.is_ok());
+    ask_until(&mut other, &long, false).await;
+    slow.send_bytes(&frame[..900_000]).await;
+    ask_until(&mut other, &long, true).await;
+    drop(slow);
+    ask_until(&mut other, &long, false).await;
+}
+
+#[tokio::test]
+async fn a_frame_without_memory_is_refused_while_it_arrives_and_harms_no_other() {
+    let mut fixture = start(|config| {
+        config.limits.frame_bytes_max = "256KiB".parse().unwrap();
+        config.limits.request_bytes_in_flight_max = "256KiB".parse().unwrap();
+    })
+    .await;
+    let address = fixture.server.addr();
+    let mut holder = Client::connect(address).await;
+    let name = "a".repeat(150_000);
+    let hold = format!("hold {name}");
+    holder.request(1, PLENTY, execute(&hold)).await;
+    fixture.started(&hold).await;
+    let mut client = Client::connect(address).await;
+    let frame = long_frame(200_000);
+    // Refused before its end is there; what comes of it later is no message.
+    client.send_bytes(&frame[..199_000]).await;
+    assert_eq!(client.failure(1).await, FailureCode::Overloaded);
+    client.send_bytes(&frame[199_000..]).await;
+    assert!(client.execute(1, "number 1").await.is_ok());
+    fixture.engine.release(&name);
+    assert!(holder.answer(1).await.is_ok());
+    client.send_bytes(&frame).await;
+    assert!(client.answer(1).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_frame_that_was_begun_must_end_in_time() {
+    let fixture = start(|config| config.limits.stall_timeout_ms = 30).await;
+    for begun in [&b"\x09"[..], b"\x09\0\0\0", b"\x09\0\0\0\x01\x01"] {
+        let mut client = Client::connect(fixture.server.addr()).await;
+        assert!(client.execute(1, "number 1").await.is_ok());
+        client.send_bytes(begun).await;
+        assert_eq!(client.refused().await, FailureCode::DeadlineExceeded);
+    }
+    // Between frames there is no hurry.
+    let mut client = Client::connect(fixture.server.addr()).await;
+    let quiet = Instant::now() + std::time::Duration::from_millis(100);
+    let silence = tokio::time::timeout_at(quiet, client.receive()).await;
+    assert!(silence.is_err());
+    assert!(client.execute(1, "number 1").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_request_is_charged_for_what_it_takes_in_memory() {
+    let fixture = start(|config| {
+        config.limits.frame_bytes_max = "64KiB".parse().unwrap();
+        config.limits.request_bytes_in_flight_max = "64KiB".parse().unwrap();
+    })
+    .await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    let nothing = Parameter {
+        name: String::new(),
+        value: Datum::Null,
+    };
+    let with = |count: usize| RequestBody::Execute {
+        statement: "number 1".to_owned(),
+        parameters: vec![nothing.clone(); count],
+    };
+    client.request(1, PLENTY, with(500)).await;
+    assert!(client.answer(1).await.is_ok());
+    // 10,000 bytes on the wire.
+    client.request(1, PLENTY, with(5_000)).await;
+    assert_eq!(client.failure(1).await, FailureCode::LimitExceeded);
+    assert!(client.execute(1, "number 1").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_keeps_no_memory_of_requests_that_are_done() {
+    let mut fixture = start(|config| {
+        config.limits.frame_bytes_max = "8KiB".parse().unwrap();
+        config.limits.request_bytes_in_flight_max = "8KiB".parse().unwrap();
+        config.limits.outgoing_bytes_max = "4KiB".parse().unwrap();
+    })
+    .await;
+    let mut deaf = Client::connect(fixture.server.addr()).await;
+    let name = "a".repeat(6_000);
+    let hold = format!("hold {name}");
+    deaf.request(1, PLENTY, execute(&hold)).await;
+    fixture.started(&hold).await;
+    let flood = "texts 1000000 4000";
+    deaf.request(2, PLENTY, execute(flood)).await;
+    fixture.started(flood).await;
+    let mut other = Client::connect(fixture.server.addr()).await;
+    let long = format!("number {}1", "0".repeat(6_000));
+    // Time for the flood to fill what lies between the server and its client.
+    for _ in 0..200 {
+        assert!(other.execute(1, "number 1").await.is_ok());
+    }
+    assert!(other.execute(1, &long).await.is_err());
+    fixture.engine.release(&name);
+    ask_until(&mut other, &long, false).await;
 }
 
 #[tokio::test]

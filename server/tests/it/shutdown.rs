@@ -1,6 +1,6 @@
 //! Stopping in order.
 
-use tessera_protocol::message::{FailureCode, ServerMessage};
+use tessera_protocol::message::{ClientMessage, FailureCode, ServerMessage};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -36,6 +36,41 @@ async fn what_is_under_way_ends_and_nothing_new_begins() {
         Some(Event::Ended("hold a".to_owned(), Ok(())))
     );
     assert_eq!(events.recv().await, Some(Event::Closed));
+}
+
+#[tokio::test]
+async fn a_goodbye_after_the_closing_is_heard() {
+    let mut fixture = start(|_| {}).await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    for (id, name) in [(1, "hold a"), (2, "hold b")] {
+        client.request(id, PLENTY, execute(name)).await;
+        fixture.started(name).await;
+    }
+    let Fixture {
+        server,
+        engine,
+        mut events,
+    } = fixture;
+    let stopping = tokio::spawn(server.shutdown());
+    assert_eq!(client.receive().await, Some(ServerMessage::Closing));
+    client.cancel(2).await;
+    client.send(&ClientMessage::Goodbye).await;
+    client.half_close().await;
+    assert_eq!(client.failure(2).await, FailureCode::Cancelled);
+    let cancelled = Err("cancelled".to_owned());
+    assert_eq!(
+        events.recv().await,
+        Some(Event::Ended("hold b".to_owned(), cancelled))
+    );
+    engine.release("a");
+    assert!(client.answer(1).await.is_ok());
+    assert_eq!(client.receive().await, None);
+    drop(client);
+    stopping.await.unwrap().unwrap();
+    assert_eq!(
+        events.recv().await,
+        Some(Event::Ended("hold a".to_owned(), Ok(())))
+    );
 }
 
 #[tokio::test]
