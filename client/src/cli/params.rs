@@ -3,9 +3,10 @@
 //! Knows the forms of literals. Does not know the statement that the value is for.
 
 use jiff::civil::Date;
+use tessera_query_lang::timestamp::parse_timestamp;
 
 use super::error::CliError;
-use super::import::{AttributeKind, Reading, rfc3339};
+use super::import::{AttributeKind, Reading};
 use super::session::{Datum, Parameter};
 
 /// Reads all of them; a name may be there once.
@@ -69,7 +70,9 @@ fn guess(text: &str) -> Datum {
     let is_date = text.len() == 10 && text.parse::<Date>().is_ok();
     let guessed = match (is_date, text.contains('T')) {
         (true, _) => read(AttributeKind::Date),
-        (false, true) => rfc3339(text).map(|moment| Datum::Timestamp(moment.as_microsecond())),
+        (false, true) => parse_timestamp(text)
+            .ok()
+            .map(|moment| Datum::Timestamp(moment.as_microsecond())),
         (false, false) if fraction_digits(text) > 0 => read(AttributeKind::Decimal),
         (false, false) => None,
     };

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use self::mapping::{AttributeKind, is_delimiter};
 pub(crate) use self::records::FileFormat;
-pub(crate) use self::value::{Reading, rfc3339};
+pub(crate) use self::value::Reading;
 
 use self::infer::{SAMPLE_BYTES, Sample, propose};
 use self::mapping::Mapping;

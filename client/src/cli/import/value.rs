@@ -9,6 +9,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use tessera_query_lang::timestamp::{TimestampError, check_whole_micros, parse_timestamp};
 
 use super::mapping::AttributeKind;
 use crate::cli::session::Datum;
@@ -233,34 +234,55 @@ fn timestamp(text: &str, format: Option<&str>) -> Result<Datum, Reason> {
     let timestamp = match format {
         Some(format) => timestamp_by_format(trimmed, format)
             .ok_or_else(|| format!("{} is not a moment of the form {format}", shown(text)))?,
-        None => rfc3339(trimmed).ok_or_else(|| {
-            format!(
-                "{} is not a moment such as 2026-11-23T10:00:00Z",
-                shown(text)
-            )
-        })?,
+        None => parse_timestamp(trimmed),
     };
-    Ok(Datum::Timestamp(timestamp.as_microsecond()))
+    timestamp
+        .map(|timestamp| Datum::Timestamp(timestamp.as_microsecond()))
+        .map_err(|error| match error {
+            TimestampError::NotATimestamp => {
+                format!(
+                    "{} is not a moment such as 2026-11-23T10:00:00Z",
+                    shown(text)
+                )
+            }
+            TimestampError::NamedZone | TimestampError::TooFine | TimestampError::LeapSecond => {
+                format!("{}: {error}", shown(text))
+            }
+        })
 }
 
-/// RFC 3339; without an offset, UTC is meant; a date alone is its midnight.
-pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
-    if let Ok(timestamp) = text.parse() {
-        return Some(timestamp);
-    }
-    let civil: DateTime = text.parse().ok()?;
-    in_utc(civil)
+/// `None` when the text is not of the format.
+fn timestamp_by_format(text: &str, format: &str) -> Option<Result<Timestamp, TimestampError>> {
+    let timestamp = moment_by_format(text, format)?;
+    Some(if is_leap_second(text, format, timestamp) {
+        Err(TimestampError::LeapSecond)
+    } else {
+        check_whole_micros(timestamp)
+    })
 }
 
-fn timestamp_by_format(text: &str, format: &str) -> Option<Timestamp> {
+fn moment_by_format(text: &str, format: &str) -> Option<Timestamp> {
     let parsed = BrokenDownTime::parse(format, text).ok()?;
     if let Ok(timestamp) = parsed.to_timestamp() {
         return Some(timestamp);
+    }
+    // A zone that leads to no moment must not be taken for UTC.
+    if parsed.offset().is_some() || parsed.iana_time_zone().is_some() {
+        return None;
     }
     if let Ok(civil) = parsed.to_datetime() {
         return in_utc(civil);
     }
     in_utc(date_by_format(text, format)?.to_datetime(jiff::civil::Time::midnight()))
+}
+
+/// Whether a moment was read from a second 60, which the parser takes for 59: then it stays the
+/// same when 59 is written in its place.
+fn is_leap_second(text: &str, format: &str, moment: Timestamp) -> bool {
+    text.match_indices("60").any(|(at, _)| {
+        let earlier = format!("{}59{}", &text[..at], &text[at + 2..]);
+        moment_by_format(&earlier, format) == Some(moment)
+    })
 }
 
 fn in_utc(civil: DateTime) -> Option<Timestamp> {
@@ -377,6 +399,10 @@ mod tests {
         check(None, "1970-01-01T00:00:01", Some(1));
         check(None, "1970-01-01 00:00:01", Some(1));
         check(None, "1970-01-02", Some(86_400));
+        check(None, "1970-01-01T00:00:01.000000000Z", Some(1));
+        check(None, "1970-01-01T00:00:01.000000001Z", None);
+        check(None, "1970-01-01T00:00:60Z", None);
+        check(None, "1970-01-01T00:00:01[Europe/Paris]", None);
         check(None, "yesterday", None);
         check(Some("%d.%m.%Y %H:%M"), "01.01.1970 00:01", Some(60));
         check(
@@ -385,6 +411,14 @@ mod tests {
             Some(0),
         );
         check(Some("%d.%m.%Y"), "02.01.1970", Some(86_400));
+        check(Some("%s"), "60", Some(60));
+        let with_seconds = Some("%Y-%m-%d %H:%M:%S%.f");
+        check(with_seconds, "1960-01-01 00:00:59", Some(-315_619_141));
+        check(with_seconds, "1960-01-01 00:00:60", None);
+        check(with_seconds, "1970-01-01 00:00:01.000000000", Some(1));
+        check(with_seconds, "1970-01-01 00:00:01.000000001", None);
+        let with_zone = Some("%Y-%m-%d %H:%M:%S %Q");
+        check(with_zone, "1970-01-01 00:00:01 Nowhere/Town", None);
     }
 
     #[test]

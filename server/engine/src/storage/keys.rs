@@ -306,6 +306,13 @@ impl TextKey<'_> {
         encode_text(text, &mut out);
         out
     }
+
+    /// What [`Self::prefix`] has after the attribute's prefix.
+    pub(crate) fn text_bytes(text: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(text.len() + TEXT_END.len());
+        encode_text(text, &mut out);
+        out
+    }
 }
 
 fn encode_text(text: &str, out: &mut Vec<u8>) {

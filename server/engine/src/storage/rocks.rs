@@ -323,6 +323,44 @@ impl Snapshot {
             Ok(iterator.status()?)
         })
     }
+
+    /// Shows the places of those of `wanted` with which, after `prefix`, some key goes on.
+    /// `wanted` is sorted, and none is the beginning of another. Takes a step for each of
+    /// `wanted` or for each key, whichever are fewer.
+    pub(crate) fn find(
+        &self,
+        family: FamilyId,
+        prefix: &[u8],
+        wanted: &[Vec<u8>],
+        mut visit: impl FnMut(usize),
+    ) -> Result<(), StorageError> {
+        self.cell.with_dependent(|inner, snapshot| {
+            let mut options = ReadOptions::default();
+            if let Some(end) = end_of_prefix(prefix) {
+                options.set_iterate_upper_bound(end);
+            }
+            let mut iterator = snapshot.raw_iterator_cf_opt(inner.family(family)?, options);
+            let mut at = 0;
+            while let Some(next) = wanted.get(at) {
+                iterator.seek([prefix, next].concat());
+                let Some(rest) = iterator.key().and_then(|key| key.strip_prefix(prefix)) else {
+                    break;
+                };
+                let is_before = |wanted: &Vec<u8>| {
+                    wanted.as_slice() < rest && !rest.starts_with(wanted.as_slice())
+                };
+                at += wanted[at..].partition_point(is_before);
+                if wanted
+                    .get(at)
+                    .is_some_and(|wanted| rest.starts_with(wanted))
+                {
+                    visit(at);
+                    at += 1;
+                }
+            }
+            Ok(iterator.status()?)
+        })
+    }
 }
 
 /// The first key after all that begin with `prefix`; `None` when there is none.

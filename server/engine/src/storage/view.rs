@@ -12,10 +12,13 @@ use crate::{
         StorageError, UserRecord,
         cache::{CacheKey, Cached, Caches, LiveView},
         families::{
-            Columns, Fragments, PartitionState, Partitions, Records, Texts, UserIds, UserKeys,
-            read, read_many, scan,
+            Columns, Family, Fragments, PartitionState, Partitions, Records, Texts, UserIds,
+            UserKeys, read, read_many, scan,
         },
-        keys::{ColumnKey, FragmentKey, KeyFormat, TextKey, UserIdKey, UserKey, partition_of_key},
+        keys::{
+            ColumnKey, FragmentKey, KeyFormat, TextKey, UserIdKey, UserKey, attribute_prefix,
+            partition_of_key,
+        },
         rocks::Snapshot,
     },
 };
@@ -77,6 +80,19 @@ impl View {
         partition: PartitionId,
     ) -> Result<PartitionState, StorageError> {
         Ok(read::<Partitions>(&self.snapshot, &partition)?.unwrap_or_default())
+    }
+
+    /// Shows the places of those texts that some user in the partition has. The texts are given
+    /// as [`TextKey::text_bytes`], sorted, each once.
+    pub(crate) fn texts_held(
+        &self,
+        partition: PartitionId,
+        attribute: AttributeId,
+        texts: &[Vec<u8>],
+        visit: impl FnMut(usize),
+    ) -> Result<(), StorageError> {
+        let prefix = attribute_prefix(partition, attribute);
+        self.snapshot.find(Texts::ID, &prefix, texts, visit)
     }
 }
 

@@ -1,11 +1,10 @@
 //! Days since 1970-01-01, microseconds since its midnight in UTC, and calendar units.
 
-use jiff::{
-    Span, Timestamp, ToSpan,
-    civil::{Date, DateTime},
-    tz::TimeZone,
+use jiff::{Span, Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use tessera_query_lang::{
+    ast::{CalendarUnit, RelativeTime, TimeAnchor, TimeUnit},
+    timestamp::{self, TimestampError},
 };
-use tessera_query_lang::ast::{CalendarUnit, RelativeTime, TimeAnchor, TimeUnit};
 
 /// Microseconds of a day: UTC as the engine sees it has no leap seconds.
 pub const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -22,9 +21,9 @@ pub enum TimeError {
     /// Not a date.
     #[error("not a date; dates are written like 2026-11-23")]
     NotADate,
-    /// Not a timestamp.
-    #[error("not a timestamp; timestamps are written like 2026-11-23T10:00:00Z")]
-    NotATimestamp,
+    /// Not a timestamp that can be kept exactly.
+    #[error(transparent)]
+    Timestamp(#[from] TimestampError),
 }
 
 /// What a relative time stands for at a given moment.
@@ -91,19 +90,12 @@ pub fn parse_date(text: &str) -> Result<i32, TimeError> {
 }
 
 /// Reads an RFC 3339 timestamp into microseconds since 1970-01-01T00:00:00Z. Without a zone it
-/// is UTC; a bare date is its midnight.
+/// is UTC; a bare date is its midnight. What cannot be kept exactly is refused.
 ///
 /// # Errors
-/// [`TimeError::NotATimestamp`].
+/// [`TimeError::Timestamp`].
 pub fn parse_timestamp(text: &str) -> Result<i64, TimeError> {
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Ok(micros_of_timestamp(timestamp));
-    }
-    let local: DateTime = text.parse().map_err(|_| TimeError::NotATimestamp)?;
-    let zoned = local
-        .to_zoned(TimeZone::UTC)
-        .map_err(|_| TimeError::OutOfRange)?;
-    Ok(micros_of_timestamp(zoned.timestamp()))
+    Ok(micros_of_timestamp(timestamp::parse_timestamp(text)?))
 }
 
 /// A day as text, `2026-11-23`; the bare number when no calendar reaches it.
@@ -226,8 +218,15 @@ mod tests {
         check("1970-01-01T01:00:00+01:00", Ok(0));
         check("1970-01-01 00:00:01", Ok(1_000_000));
         check("1970-01-02", Ok(MICROS_PER_DAY));
-        check("1969-12-31T23:59:59.9999999Z", Ok(-1));
-        check("yesterday", Err(TimeError::NotATimestamp));
+        check("1969-12-31T23:59:59.999999Z", Ok(-1));
+        let refuse = |text: &str, error: TimestampError| check(text, Err(error.into()));
+        refuse("yesterday", TimestampError::NotATimestamp);
+        refuse("1969-12-31T23:59:59.9999999Z", TimestampError::TooFine);
+        refuse("2016-12-31T23:59:60Z", TimestampError::LeapSecond);
+        refuse(
+            "2026-11-23T10:00:00[Europe/Paris]",
+            TimestampError::NamedZone,
+        );
         assert_eq!(parse_date("1970-01-01T00:00:00"), Err(TimeError::NotADate));
         assert_eq!(parse_date("2026-02-30"), Err(TimeError::NotADate));
         assert_eq!(day_of_micros(-1), -1);

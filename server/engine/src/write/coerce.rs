@@ -46,15 +46,15 @@ pub(super) fn show(datum: &Datum) -> String {
         Datum::Text(text) => format!("{:?}", excerpt(text)),
         Datum::List(texts) => excerpt(&format!("({})", texts.join(", "))),
         Datum::Real(real) => real.to_string(),
-        Datum::Boolean(_)
-        | Datum::Integer(_)
-        | Datum::Decimal { .. }
-        | Datum::Date(_)
-        | Datum::Timestamp(_) => canonical_text(datum).unwrap_or_default(),
+        Datum::Timestamp(micros) => format_timestamp(*micros),
+        Datum::Boolean(_) | Datum::Integer(_) | Datum::Decimal { .. } | Datum::Date(_) => {
+            canonical_text(datum).unwrap_or_default()
+        }
     }
 }
 
-/// A single value as text: numbers in decimal, dates and timestamps in ISO 8601.
+/// A single value as text: numbers in decimal, dates in ISO 8601. Not a timestamp, which has
+/// many texts: conditions do not compare it with texts either.
 pub(super) fn canonical_text(datum: &Datum) -> Result<String, Misfit> {
     match datum {
         Datum::Text(text) => Ok(text.clone()),
@@ -62,7 +62,9 @@ pub(super) fn canonical_text(datum: &Datum) -> Result<String, Misfit> {
         Datum::Boolean(truth) => Ok(truth.to_string()),
         Datum::Decimal { units, scale } => Ok(decimal_text(*units, *scale)),
         Datum::Date(days) => Ok(format_date(*days)),
-        Datum::Timestamp(micros) => Ok(format_timestamp(*micros)),
+        Datum::Timestamp(_) => {
+            Err("a timestamp has no single text; give the text in quotes".to_owned())
+        }
         Datum::Real(_) => Err("a binary floating-point number has no exact text".to_owned()),
         Datum::Null => Err("a value is missing".to_owned()),
         Datum::List(_) => Err("one value is expected, not a list".to_owned()),
@@ -359,6 +361,14 @@ mod tests {
         assert_eq!(timestamp(&Datum::Date(1)), Ok(86_400_000_000));
         assert_eq!(timestamp(&t("1970-01-01T00:00:01+00:00")), Ok(1_000_000));
         assert_eq!(timestamp(&t("1970-01-01T00:00:01")), Ok(1_000_000));
+        for text in [
+            "2026-11-23T10:00:00[Europe/Paris]",
+            "2026-11-23T10:00:00.123456789Z",
+            "2026-11-23T10:00:60Z",
+        ] {
+            assert!(timestamp(&t(text)).is_err(), "{text}");
+        }
+        assert!(timestamp(&t("2026-11-23T10:00:00.123456000Z")).is_ok());
         assert!(timestamp(&Datum::Timestamp(i64::MAX)).is_err());
         assert!(timestamp(&Datum::Date(i32::MAX)).is_err());
     }
@@ -386,7 +396,16 @@ mod tests {
         check(t(""), None);
         check(t(&"x".repeat(257)), None);
         check(Datum::Real(1.5), None);
+        check(Datum::Timestamp(0), None);
         check(Datum::List(vec![]), None);
+    }
+
+    #[test]
+    fn timestamps_are_no_texts_as_in_conditions() {
+        assert!(text(&Datum::Timestamp(0)).is_err());
+        assert!(user_key(&Datum::Timestamp(0)).is_err());
+        assert_eq!(text(&Datum::Date(0)).as_deref(), Ok("1970-01-01"));
+        assert_eq!(show(&Datum::Timestamp(0)), "1970-01-01T00:00:00Z");
     }
 
     #[test]

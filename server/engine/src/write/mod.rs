@@ -12,6 +12,7 @@ mod apply;
 mod coerce;
 mod command;
 mod commit;
+mod deletions;
 mod derive;
 mod error;
 mod exclusive;

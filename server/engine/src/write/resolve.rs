@@ -18,6 +18,7 @@ use crate::{
     write::{
         LimitError, Mutation, UnknownTags, WriteError, coerce,
         command::{SchemaChange, UserCommand},
+        deletions::Deletions,
         staging::Staging,
     },
 };
@@ -39,8 +40,10 @@ pub(super) fn resolve(
     let by_partition = (0..partition_count)
         .map(|partition| (PartitionId(partition), Vec::new()))
         .collect();
+    let deletions = Deletions::find(staging, &mutations)?;
     let mut resolver = Resolver {
         staging,
+        deletions,
         limits,
         unknown_tags,
         partition_count,
@@ -56,6 +59,7 @@ pub(super) fn resolve(
 
 struct Resolver<'a> {
     staging: &'a mut Staging,
+    deletions: Deletions,
     limits: &'a Limits,
     unknown_tags: UnknownTags,
     partition_count: u16,
@@ -75,6 +79,7 @@ impl Resolver<'_> {
         match mutation {
             Mutation::Ensure { user } => {
                 let partition = self.partition(&user)?;
+                self.deletions.created(&user);
                 self.push(partition, UserCommand::Ensure { key: user });
             }
             Mutation::Tag { user, tags } => {
@@ -84,6 +89,7 @@ impl Resolver<'_> {
                 };
                 let tags = self.tags(&tags, on_unknown)?;
                 let partition = self.partition(&user)?;
+                self.deletions.created(&user);
                 self.push(partition, UserCommand::Tag { key: user, tags });
             }
             Mutation::Untag { user, tags } => {
@@ -104,6 +110,7 @@ impl Resolver<'_> {
                 let (attribute, codes) =
                     self.multi(&user, &attribute, &values, OnUnknown::Define)?;
                 let partition = self.partition(&user)?;
+                self.deletions.created(&user);
                 self.push(
                     partition,
                     UserCommand::Add {
@@ -159,17 +166,13 @@ impl Resolver<'_> {
                 key: key.to_owned(),
             },
         );
-        let has_references = self
-            .staging
-            .schema
-            .attributes_by_id()
-            .any(|attribute| attribute.kind == AttributeKind::User);
-        if has_references {
-            for (_, commands) in &mut self.by_partition {
-                commands.push(UserCommand::Forget {
+        for partition in self.deletions.deleted(key) {
+            self.push(
+                partition,
+                UserCommand::Forget {
                     key: key.to_owned(),
-                });
-            }
+                },
+            );
         }
         Ok(())
     }
@@ -179,9 +182,16 @@ impl Resolver<'_> {
         for (name, datum) in values {
             let definition = self.attribute(&name)?;
             let value = self.value(&user, &definition, &datum)?;
+            if let (AttributeKind::User, Some(StoredValue::Text(target))) =
+                (definition.kind, &value)
+            {
+                let partition = partition_of_key(&user, self.partition_count);
+                self.deletions.referred(target, partition);
+            }
             resolved.push((definition.id, value));
         }
         let partition = self.partition(&user)?;
+        self.deletions.created(&user);
         self.push(
             partition,
             UserCommand::Set {

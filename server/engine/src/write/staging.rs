@@ -3,7 +3,10 @@
 //! Several requests are staged one after the other and share the commit. Each sees what those
 //! before it staged; a refused one is rolled back and leaves nothing.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use foldhash::fast::RandomState;
 
@@ -50,6 +53,9 @@ pub(super) struct Saved {
     pub(super) after: Option<LiveUser>,
 }
 
+/// Who was made to refer to one key, by partition.
+type Holders = BTreeMap<PartitionId, Vec<(AttributeId, SlotId)>>;
+
 /// What there is to go back to.
 struct Start {
     schema: Arc<Schema>,
@@ -66,7 +72,7 @@ pub(super) struct Staging {
     slots: Vec<Slot>,
     by_key: HashMap<Arc<str>, SlotId, RandomState>,
     /// Who was made to refer to a key; whether they still do must be looked up.
-    references: HashMap<String, Vec<(AttributeId, SlotId)>, RandomState>,
+    references: HashMap<String, Holders, RandomState>,
     request: u64,
     journal: Vec<Saved>,
     start: Option<Start>,
@@ -294,13 +300,26 @@ impl Staging {
 
     /// Notes that a user was made to refer to a key.
     pub(super) fn note_reference(&mut self, target: &str, attribute: AttributeId, slot: SlotId) {
-        match self.references.get_mut(target) {
-            Some(holders) => holders.push((attribute, slot)),
-            None => {
-                self.references
-                    .insert(target.to_owned(), vec![(attribute, slot)]);
-            }
-        }
+        let partition = self.slots[slot.0].partition;
+        let holders = match self.references.get_mut(target) {
+            Some(holders) => holders,
+            None => self.references.entry(target.to_owned()).or_default(),
+        };
+        holders
+            .entry(partition)
+            .or_default()
+            .push((attribute, slot));
+    }
+
+    /// Where somebody was made to refer to a key.
+    pub(super) fn reference_partitions(
+        &self,
+        target: &str,
+    ) -> impl Iterator<Item = PartitionId> + '_ {
+        self.references
+            .get(target)
+            .into_iter()
+            .flat_map(|holders| holders.keys().copied())
     }
 
     /// Who in a partition may refer to a key.
@@ -316,14 +335,11 @@ impl Staging {
             let slots = self.find_stored(partition, &users)?;
             found.extend(slots.into_iter().map(|slot| (attribute, slot)));
         }
-        if let Some(noted) = self.references.get(target) {
-            found.extend(
-                noted
-                    .iter()
-                    .copied()
-                    .filter(|(_, slot)| self.slots[slot.0].partition == partition),
-            );
-        }
+        let noted = self
+            .references
+            .get(target)
+            .and_then(|holders| holders.get(&partition));
+        found.extend(noted.into_iter().flatten());
         found.sort_unstable();
         found.dedup();
         Ok(found)

@@ -77,8 +77,9 @@ fn apply(model: &mut Model, mutation: &Mutation) -> Result<(), ()> {
             }
         }
         Mutation::DeleteUser { user } => {
-            model.remove(user);
-            // References to whoever never was go as well.
+            if model.remove(user).is_none() {
+                return Ok(());
+            }
             for other in model.values_mut() {
                 if other.values.get("friend") == Some(&text(user)) {
                     other.values.remove("friend");

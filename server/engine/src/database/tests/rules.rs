@@ -130,6 +130,63 @@ fn a_deleted_user_is_gone_everywhere_and_comes_back_as_another() {
 }
 
 #[test]
+fn references_to_an_unknown_key_stay_when_it_is_deleted() {
+    let fixture = Fixture::defined(&["DEFINE ATTRIBUTE friend USER"]);
+    let refer = |user: &str| set(user, "friend", text("ghost"));
+    let friend = |user: &str| fixture.value(user, "friend");
+    for number in 0..10 {
+        fixture.changed(vec![refer(&format!("u{number}"))]);
+    }
+    assert_eq!(fixture.changed(vec![delete("ghost")]), (0, 0));
+    // Neither earlier references of the same request, nor when it is deleted again.
+    let mutations = vec![refer("v"), delete("ghost"), refer("w"), delete("ghost")];
+    assert_eq!(fixture.changed(mutations), (2, 2));
+    assert_eq!(friend("u1"), Some(text("ghost")));
+    assert_eq!(friend("v"), Some(text("ghost")));
+    // Living since earlier in the request, and gone after it: what is set later stays.
+    let mutations = vec![
+        ensure("ghost"),
+        refer("x"),
+        delete("ghost"),
+        refer("y"),
+        delete("ghost"),
+    ];
+    assert_eq!(fixture.changed(mutations).1, 12 + 1);
+    assert_eq!((friend("u1"), friend("v"), friend("x")), (None, None, None));
+    assert_eq!(friend("y"), Some(text("ghost")));
+    fixture.check_consistent();
+    // Of two users one of whom has the beginning of the other's key, and with all in the store.
+    fixture.changed(vec![
+        ensure("gh"),
+        ensure("ghost"),
+        set("u1", "friend", text("gh")),
+    ]);
+    assert_eq!(fixture.changed(vec![delete("gh")]), (2, 1));
+    assert_eq!(friend("y"), Some(text("ghost")));
+    assert_eq!(fixture.changed(vec![delete("ghost")]), (2, 1));
+    assert_eq!((friend("u1"), friend("y")), (None, None));
+    fixture.check_consistent();
+}
+
+#[test]
+fn a_timestamp_is_no_text() {
+    let fixture = Fixture::defined(&[
+        "DEFINE ATTRIBUTE email TEXT",
+        "DEFINE ATTRIBUTE city ENUM",
+        "DEFINE ATTRIBUTE friend USER",
+    ]);
+    for attribute in ["email", "city", "friend"] {
+        refused(
+            fixture.write(vec![set("u", attribute, Datum::Timestamp(0))]),
+            ErrorCode::TypeMismatch,
+            "a timestamp has no single text",
+        );
+    }
+    fixture.changed(vec![set("u", "email", Datum::Date(0))]);
+    assert_eq!(fixture.value("u", "email"), Some(text("1970-01-01")));
+}
+
+#[test]
 fn the_same_request_again_changes_nothing() {
     let mut fixture = Fixture::with(|options| {
         options.limits.idempotency_keys_max = 2;

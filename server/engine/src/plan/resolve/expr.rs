@@ -189,14 +189,13 @@ impl Resolver<'_> {
 
 /// An error in a chain of saved segments tells the first and the last, however many are between.
 fn without_middle(error: ResolveError) -> ResolveError {
-    match error {
-        ResolveError::InSegment { source, .. }
-            if matches!(*source, ResolveError::InSegment { .. }) =>
-        {
-            *source
+    if let ResolveError::InSegment { name, span, source } = error {
+        if matches!(*source, ResolveError::InSegment { .. }) {
+            return *source;
         }
-        other => other,
+        return ResolveError::InSegment { name, span, source };
     }
+    error
 }
 
 /// What the texts in a leaf count beside the leaf itself.

@@ -205,7 +205,7 @@ fn errors_say_what_and_where() {
         "gender:nobody",
         "there is no value of gender",
         "nobody",
-        None,
+        Some("SHOW VALUES OF gender lists them"),
     );
     check("tag:zz-*", "no tag matches zz-*", "zz-*", None);
     check("gender >= 3", "it can be compared by = and !=", "3", None);
@@ -457,7 +457,7 @@ fn the_depth_limit_fits_a_small_stack() {
         let deepest = resolve_in(&schema, "AT LEAST 1 OF (segment:e123, ALL)").expect("in limits");
         assert!(deepest.depth() > 100);
         let sizes = crate::plan::estimate::tests::ByTag;
-        drop(crate::plan::passes::simplify(deepest.clone(), &sizes));
+        drop(crate::plan::passes::simplify(deepest, &sizes));
         let error = resolve_in(&schema, "NOT segment:e124").expect_err("too deep");
         assert!(error.to_string().contains("250 levels"), "{error}");
         let long = chained("ALL", 20_000, |inner| format!("segment:e{inner}"));
