@@ -104,8 +104,19 @@ pub(crate) const STATUSES: &[(&[&str], i32, &[&str])] = &[
         &["localhost:1"],
     ),
     (
-        &["status", "--connect", "no such host", "--timeout", "2"],
+        &[
+            "status",
+            "--connect",
+            "nowhere.invalid:7700",
+            "--timeout",
+            "2",
+        ],
         3,
-        &[],
+        &["nowhere.invalid:7700"],
+    ),
+    (
+        &["status", "--connect", "no address"],
+        2,
+        &["expected HOST:PORT"],
     ),
 ];
