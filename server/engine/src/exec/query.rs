@@ -287,17 +287,71 @@ impl Query<'_> {
             ExplainMode::Plan => explain::Run::No,
             ExplainMode::Analyze => explain::Run::TimedBy(self.clock),
         };
-        let (filter, what) = match statement {
-            Statement::Count(expr) => (self.resolve(|resolver| resolver.expr(expr))?, "count"),
-            Statement::Segment(segment) => (
-                self.resolve(|resolver| resolver.segment(segment))?.filter,
-                "segment",
-            ),
-            Statement::Dimension(dimension) => (
+        let explained = Explained::of(statement)?;
+        let filter = match explained {
+            Explained::Count(expr) => self.resolve(|resolver| resolver.expr(expr))?,
+            Explained::Segment(segment) => {
+                self.resolve(|resolver| resolver.segment(segment))?.filter
+            }
+            Explained::Dimension(dimension) => {
                 self.resolve(|resolver| resolver.dimension(dimension))?
-                    .filter,
-                "dimension",
-            ),
+                    .filter
+            }
+        };
+        let planned = planner::plan_with_steps(&*self.dataset, filter)?;
+        let mut rows = explain::rows(self.context(), &planned, run)?;
+        if let explain::Run::TimedBy(clock) = run {
+            rows.push(self.whole(explained, run, clock)?);
+        }
+        give(sink, explain::header(run), rows)
+    }
+
+    /// The row about the whole statement, run with nobody to read it.
+    fn whole(
+        &self,
+        explained: Explained<'_>,
+        run: explain::Run<'_>,
+        clock: &dyn Clock,
+    ) -> Result<Row, Error> {
+        let start = clock.monotonic();
+        let (rows, cursor) = self.run_unread(explained)?;
+        let elapsed_us = clock.monotonic().saturating_sub(start).as_micros();
+        if let Some(cursor) = cursor {
+            self.cursors.close(self.rules(), &cursor);
+        }
+        let what = explained.name();
+        let mut row = explain::note("whole", format!("{what}, {rows} rows"), run);
+        if let Some(elapsed) = row.last_mut() {
+            *elapsed = number(u64::try_from(elapsed_us).unwrap_or(u64::MAX));
+        }
+        Ok(row)
+    }
+
+    fn run_unread(&self, explained: Explained<'_>) -> Result<(u64, Option<String>), Error> {
+        let mut nobody = Nobody;
+        let summary = match explained {
+            Explained::Count(expr) => self.count(expr, &mut nobody)?,
+            Explained::Segment(segment) => self.segment(segment, &mut nobody)?,
+            Explained::Dimension(dimension) => self.dimension(dimension, &mut nobody)?,
+        };
+        Ok((summary.rows, summary.cursor))
+    }
+}
+
+/// A statement that can be explained, because a plan stands behind it.
+#[derive(Debug, Clone, Copy)]
+enum Explained<'a> {
+    Count(&'a ast::Expr),
+    Segment(&'a ast::Segment),
+    Dimension(&'a ast::Dimension),
+}
+
+impl<'a> Explained<'a> {
+    fn of(statement: &'a Statement) -> Result<Self, ResolveError> {
+        match statement {
+            Statement::Count(expr) => Ok(Self::Count(expr)),
+            Statement::Segment(segment) => Ok(Self::Segment(segment)),
+            Statement::Dimension(dimension) => Ok(Self::Dimension(dimension)),
             Statement::Fetch { .. }
             | Statement::Close(_)
             | Statement::Portrait(_)
@@ -312,63 +366,20 @@ impl Query<'_> {
             | Statement::Set { .. }
             | Statement::DeleteUser(_) => {
                 let message = "only COUNT, SEGMENT and DIMENSION can be explained".to_owned();
-                return Err(ResolveError::TypeMismatch {
+                Err(ResolveError::TypeMismatch {
                     message,
                     span: Span::default(),
-                }
-                .into());
+                })
             }
-        };
-        let planned = planner::plan_with_steps(&*self.dataset, filter)?;
-        let mut rows = explain::rows(self.context(), &planned, run)?;
-        if let explain::Run::TimedBy(clock) = run {
-            rows.push(self.whole(statement, what, run, clock)?);
         }
-        give(sink, explain::header(run), rows)
     }
 
-    /// The row about the whole statement, run with nobody to read it.
-    fn whole(
-        &self,
-        statement: &Statement,
-        what: &str,
-        run: explain::Run<'_>,
-        clock: &dyn Clock,
-    ) -> Result<Row, Error> {
-        let start = clock.monotonic();
-        let (rows, cursor) = self.run_unread(statement)?;
-        let elapsed_us = clock.monotonic().saturating_sub(start).as_micros();
-        if let Some(cursor) = cursor {
-            self.cursors.close(self.rules(), &cursor);
+    fn name(self) -> &'static str {
+        match self {
+            Self::Count(_) => "count",
+            Self::Segment(_) => "segment",
+            Self::Dimension(_) => "dimension",
         }
-        let mut row = explain::note("whole", format!("{what}, {rows} rows"), run);
-        if let Some(elapsed) = row.last_mut() {
-            *elapsed = number(u64::try_from(elapsed_us).unwrap_or(u64::MAX));
-        }
-        Ok(row)
-    }
-
-    fn run_unread(&self, statement: &Statement) -> Result<(u64, Option<String>), Error> {
-        let mut nobody = Nobody;
-        let summary = match statement {
-            Statement::Count(expr) => self.count(expr, &mut nobody)?,
-            Statement::Segment(segment) => self.segment(segment, &mut nobody)?,
-            Statement::Dimension(dimension) => self.dimension(dimension, &mut nobody)?,
-            Statement::Fetch { .. }
-            | Statement::Close(_)
-            | Statement::Portrait(_)
-            | Statement::Explain(..)
-            | Statement::Show(_)
-            | Statement::Define(..)
-            | Statement::Alter(_)
-            | Statement::Drop(..)
-            | Statement::SaveSegment(_)
-            | Statement::Tag { .. }
-            | Statement::Untag { .. }
-            | Statement::Set { .. }
-            | Statement::DeleteUser(_) => Summary::default(),
-        };
-        Ok((summary.rows, summary.cursor))
     }
 }
 
