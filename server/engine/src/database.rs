@@ -17,7 +17,7 @@ pub use crate::{
 use crate::{
     datum::{Datum, ResultSink, Summary},
     error::Error,
-    exec::statement::Statements,
+    exec::{scheduler::Scheduler, statement::Statements},
     storage::{Store, StoreOptions, View},
     time::{Clock, micros_of_timestamp},
     write::{Job, Writer, WriterHandle},
@@ -65,7 +65,7 @@ pub struct Database {
     current: Arc<ArcSwap<View>>,
     store: Arc<Store>,
     statements: Statements,
-    pool: rayon::ThreadPool,
+    scheduler: Scheduler,
     clock: Arc<dyn Clock>,
     limits: Limits,
     opened_at: Duration,
@@ -77,16 +77,6 @@ impl Database {
     /// # Errors
     /// [`OpenError`]: it is in use, of a newer format, damaged, or the directory cannot be used.
     pub fn open(dir: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.max(1))
-            .thread_name(|index| format!("query-{index}"))
-            .build()
-            .map_err(|error| {
-                OpenError::InvalidOption(format!(
-                    "cannot start {} threads: {error}",
-                    options.threads
-                ))
-            })?;
         let block_cache_bytes = options.cache_bytes / BLOCK_CACHE_SHARE;
         let store_options = StoreOptions {
             partition_count: options.partition_count,
@@ -112,7 +102,7 @@ impl Database {
             current,
             store,
             statements: Statements::new(),
-            pool,
+            scheduler: Scheduler::new(options.threads, clock.clone()),
             clock,
             limits: options.limits,
             opened_at,
@@ -220,7 +210,7 @@ impl Database {
             ("attributes", count(u64::from(schema.attribute_count()))),
             ("segments", count(u64::from(schema.segment_count()))),
             ("commits", count(view.version())),
-            ("threads", count(self.pool.current_num_threads() as u64)),
+            ("threads", count(self.scheduler.threads() as u64)),
             ("cache_bytes", count(cache.bytes)),
             ("cache_bytes_max", count(cache.bytes_max)),
             ("cache_hits", count(cache.hits)),
@@ -234,8 +224,8 @@ impl Database {
     }
 
     /// The threads that answer queries.
-    pub fn pool(&self) -> &rayon::ThreadPool {
-        &self.pool
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
     }
 
     /// The clock it was opened with.

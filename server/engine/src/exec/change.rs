@@ -127,7 +127,8 @@ impl Change {
         // The writer waits meanwhile, on whose thread this runs: the query threads stay free.
         let context = Context {
             dataset,
-            pool: None,
+            scheduler: None,
+            turn: None,
             budget: &given.budget,
             limits: &given.limits,
         };

@@ -19,6 +19,7 @@ mod portrait;
 mod query;
 mod rows;
 mod scan;
+pub mod scheduler;
 mod segment;
 mod show;
 mod sizes;

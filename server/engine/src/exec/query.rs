@@ -16,6 +16,7 @@ use super::{
     naive, planner, portrait,
     rows::RowWriter,
     scan::Context,
+    scheduler::Scheduler,
     segment::{Page, Place, PreparedSegment},
     show::Show,
 };
@@ -33,7 +34,7 @@ pub(crate) struct Query<'a> {
     /// The state.
     pub(crate) dataset: Arc<dyn Dataset>,
     /// The threads.
-    pub(crate) pool: Option<&'a rayon::ThreadPool>,
+    pub(crate) scheduler: Option<&'a Scheduler>,
     /// When to stop.
     pub(crate) budget: &'a Budget,
     /// How much it may take.
@@ -52,7 +53,8 @@ impl Query<'_> {
     pub(crate) fn context(&self) -> Context<'_> {
         Context {
             dataset: &*self.dataset,
-            pool: self.pool,
+            scheduler: self.scheduler,
+            turn: None,
             budget: self.budget,
             limits: self.limits,
         }

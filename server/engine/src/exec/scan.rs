@@ -3,9 +3,12 @@
 //! Knows partitions, shards and threads; the order of results never depends on threads. Does
 //! not know what is done with the users.
 
-use rayon::prelude::*;
-
-use super::{block_pool::BlockPool, bound::Bound, dataset::Dataset};
+use super::{
+    block_pool::BlockPool,
+    bound::Bound,
+    dataset::Dataset,
+    scheduler::{Scheduler, Turn},
+};
 use crate::{
     bitmap::Block,
     budget::Budget,
@@ -42,7 +45,9 @@ pub(crate) struct Context<'a> {
     /// The state that is queried.
     pub(crate) dataset: &'a dyn Dataset,
     /// The threads; without any, everything is done by the caller's.
-    pub(crate) pool: Option<&'a rayon::ThreadPool>,
+    pub(crate) scheduler: Option<&'a Scheduler>,
+    /// The turn in which this is done, where there is one.
+    pub(crate) turn: Option<&'a Turn<'a>>,
     /// When to stop.
     pub(crate) budget: &'a Budget,
     /// How much it may take.
@@ -50,18 +55,30 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// To be called between blocks: ends what should end, and lets others have their turn.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] or [`Error::DeadlineExceeded`].
+    pub(crate) fn checkpoint(&self) -> Result<(), Error> {
+        if let Some(turn) = self.turn {
+            turn.pass_if_due();
+        }
+        self.budget.check()
+    }
+
     /// Works on all shards in parallel; the results are in the shards' order.
     pub(crate) fn map_shards<T: Send>(
         &self,
         plan: &Plan,
         work: impl Fn(ShardScan<'_>) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error> {
-        let units = units(self.dataset)?;
-        let one = |unit: &Unit| work(ShardScan::open(*self, plan, *unit)?);
-        match self.pool {
-            Some(pool) => pool.install(|| units.par_iter().map(one).collect()),
-            None => units.iter().map(one).collect(),
-        }
+        let done = self.fold_units(plan, Vec::new, |mut done, number, shard| {
+            done.push((number, work(shard)?));
+            Ok(done)
+        })?;
+        let mut results: Vec<(usize, T)> = done.into_iter().flatten().collect();
+        results.sort_unstable_by_key(|(number, _)| *number);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
     }
 
     /// Works on all shards in parallel and merges what comes out. `merge` must not depend on
@@ -69,20 +86,46 @@ impl Context<'_> {
     pub(crate) fn fold_shards<T: Send>(
         &self,
         plan: &Plan,
-        start: impl Fn() -> T + Sync + Send,
-        work: impl Fn(T, ShardScan<'_>) -> Result<T, Error> + Sync + Send,
-        merge: impl Fn(T, T) -> Result<T, Error> + Sync + Send,
+        start: impl Fn() -> T + Sync,
+        work: impl Fn(T, ShardScan<'_>) -> Result<T, Error> + Sync,
+        merge: impl Fn(T, T) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let states = self.fold_units(plan, &start, |state, _, shard| work(state, shard))?;
+        match states
+            .into_iter()
+            .map(Ok)
+            .reduce(|left, right| merge(left?, right?))
+        {
+            Some(merged) => merged,
+            None => Ok(start()),
+        }
+    }
+
+    /// Folds the shards into as many states as threads took part.
+    fn fold_units<S: Send>(
+        &self,
+        plan: &Plan,
+        start: impl Fn() -> S + Sync,
+        work: impl Fn(S, usize, ShardScan<'_>) -> Result<S, Error> + Sync,
+    ) -> Result<Vec<S>, Error> {
         let units = units(self.dataset)?;
-        let one = |state: T, unit: &Unit| work(state, ShardScan::open(*self, plan, *unit)?);
-        match self.pool {
-            Some(pool) => pool.install(|| {
-                units
-                    .par_iter()
-                    .try_fold(&start, &one)
-                    .try_reduce(&start, &merge)
+        let one = |state: S, turn: Option<&Turn<'_>>, number: usize| {
+            let context = Context { turn, ..*self };
+            work(
+                state,
+                number,
+                ShardScan::open(context, plan, units[number])?,
+            )
+        };
+        match self.scheduler {
+            Some(scheduler) => scheduler.fold(units.len(), start, |state, turn, number| {
+                one(state, Some(turn), number)
             }),
-            None => units.iter().try_fold(start(), one),
+            None => {
+                let all =
+                    (0..units.len()).try_fold(start(), |state, number| one(state, None, number));
+                Ok(vec![all?])
+            }
         }
     }
 }
@@ -121,7 +164,7 @@ impl<'a> ShardScan<'a> {
         }
         let mut count = 0;
         for block in 0..SHARD_BLOCKS {
-            self.context.budget.check()?;
+            self.context.checkpoint()?;
             count += u64::from(self.bound.count(block, &mut self.pool));
         }
         Ok(count)
@@ -135,7 +178,7 @@ impl<'a> ShardScan<'a> {
     ) -> Result<(), E> {
         let mut users = self.pool.take();
         for index in first..SHARD_BLOCKS {
-            self.context.budget.check()?;
+            self.context.checkpoint()?;
             if self.bound.at_most(index) == 0 {
                 continue;
             }

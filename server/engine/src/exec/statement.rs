@@ -71,7 +71,7 @@ pub fn execute(
     let statement = parse_statement(text, &database.limits().text)?;
     let query = Query {
         dataset: database.view(),
-        pool: Some(database.pool()),
+        scheduler: Some(database.scheduler()),
         budget,
         limits: &database.limits().queries,
         parameters: parameters.as_slice(),

@@ -7,24 +7,21 @@ use std::sync::{Arc, LazyLock};
 
 use memory::MemoryDataset;
 
-use super::{limits::QueryLimits, scan::Context};
+use super::{limits::QueryLimits, scan::Context, scheduler::Scheduler};
 use crate::{
     budget::Budget,
     datum::{Header, ResultSink, Row, Stopped},
+    time::SystemClock,
 };
 
 /// The threads of all tests.
-static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(2)
-        .build()
-        .expect("threads can be started")
-});
+static SCHEDULER: LazyLock<Scheduler> =
+    LazyLock::new(|| Scheduler::new(2, Arc::new(SystemClock::new())));
 
 /// Everything a query works with, over a data set in memory.
 pub(crate) struct Bench {
     pub(crate) dataset: Arc<MemoryDataset>,
-    pub(crate) pool: &'static rayon::ThreadPool,
+    pub(crate) scheduler: &'static Scheduler,
     pub(crate) budget: Budget,
     pub(crate) limits: QueryLimits,
 }
@@ -33,7 +30,7 @@ impl Bench {
     pub(crate) fn new(dataset: MemoryDataset) -> Self {
         Self {
             dataset: Arc::new(dataset),
-            pool: &POOL,
+            scheduler: &SCHEDULER,
             budget: Budget::unlimited(),
             limits: QueryLimits::default(),
         }
@@ -42,7 +39,8 @@ impl Bench {
     pub(crate) fn context(&self) -> Context<'_> {
         Context {
             dataset: &*self.dataset,
-            pool: Some(self.pool),
+            scheduler: Some(self.scheduler),
+            turn: None,
             budget: &self.budget,
             limits: &self.limits,
         }

@@ -52,7 +52,7 @@ impl Session {
     fn run(&self, text: &str) -> Result<(Summary, Collected), Error> {
         let query = Query {
             dataset: Arc::clone(&self.bench.dataset) as Arc<dyn crate::exec::dataset::Dataset>,
-            pool: Some(self.bench.pool),
+            scheduler: Some(self.bench.scheduler),
             budget: &self.bench.budget,
             limits: &self.bench.limits,
             parameters: &self.parameters,
