@@ -65,7 +65,7 @@ pub struct Database {
     current: Arc<ArcSwap<View>>,
     store: Arc<Store>,
     statements: Statements,
-    scheduler: Scheduler,
+    scheduler: Arc<Scheduler>,
     clock: Arc<dyn Clock>,
     limits: Limits,
     opened_at: Duration,
@@ -89,11 +89,13 @@ impl Database {
         let opened = Store::open(dir, &store_options)?;
         let store = opened.store.clone();
         let current = Arc::new(ArcSwap::new(opened.view.clone()));
+        let scheduler = Arc::new(Scheduler::new(options.threads, clock.clone()));
         let (writer, handle) = Writer::start(
             opened,
             options.limits.clone(),
             clock.clone(),
             current.clone(),
+            scheduler.clone(),
         )?;
         let opened_at = clock.monotonic();
         Ok(Self {
@@ -102,7 +104,7 @@ impl Database {
             current,
             store,
             statements: Statements::new(),
-            scheduler: Scheduler::new(options.threads, clock.clone()),
+            scheduler,
             clock,
             limits: options.limits,
             opened_at,
@@ -224,7 +226,7 @@ impl Database {
     }
 
     /// The threads that answer queries.
-    pub fn scheduler(&self) -> &Scheduler {
+    pub fn scheduler(&self) -> &Arc<Scheduler> {
         &self.scheduler
     }
 

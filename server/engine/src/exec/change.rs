@@ -9,7 +9,7 @@ use tessera_query_lang::name::Name;
 
 use super::{
     count::count, dataset::Dataset, limits::QueryLimits, planner, query::resolver, rows::KeySink,
-    scan::Context, segment::PreparedSegment,
+    scan::Context, scheduler::Scheduler, segment::PreparedSegment,
 };
 use crate::{
     budget::Budget,
@@ -55,6 +55,8 @@ pub(crate) struct Given {
     pub(crate) budget: Budget,
     /// How much it may write.
     pub(crate) writes: WriteLimits,
+    /// The threads that find the users of an expression.
+    pub(crate) scheduler: Arc<Scheduler>,
 }
 
 /// How much one statement may write.
@@ -124,10 +126,9 @@ impl Change {
         let filter = resolver.expr(filter)?;
         let change = self.resolve(&mut resolver)?;
         resolver.finish()?;
-        // The writer waits meanwhile, on whose thread this runs: the query threads stay free.
         let context = Context {
             dataset,
-            scheduler: None,
+            scheduler: Some(&given.scheduler),
             turn: None,
             budget: &given.budget,
             limits: &given.limits,

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use tessera_query_lang::{
     ast::{Show, Statement, Target},
     parse_statement,
@@ -71,7 +73,7 @@ pub fn execute(
     let statement = parse_statement(text, &database.limits().text)?;
     let query = Query {
         dataset: database.view(),
-        scheduler: Some(database.scheduler()),
+        scheduler: Some(&**database.scheduler()),
         budget,
         limits: &database.limits().queries,
         parameters: parameters.as_slice(),
@@ -144,6 +146,7 @@ fn write(
         limits: *query.limits,
         budget: query.budget.clone(),
         writes: database.limits().into(),
+        scheduler: Arc::clone(database.scheduler()),
     };
     match target {
         Target::Keys(keys) => {

@@ -1,4 +1,6 @@
 //! Changes of the store, typed, that are written together.
+//!
+//! Changes are gathered as bytes, apart from the store: several threads may each gather a part.
 
 use crate::{
     bitmap::FragmentDelta,
@@ -7,38 +9,86 @@ use crate::{
     storage::{
         StorageError,
         cache::CacheKey,
-        families::{Columns, Definitions, Family, Fragments, Texts, damaged_at},
+        families::{Columns, Definitions, Family, FamilyId, Fragments, Texts, damaged_at},
         formats::ValueFormat,
         keys::{ColumnKey, FragmentKey, KeyFormat, SchemaKey, attribute_prefix},
         rocks::{Batch, Rocks},
     },
 };
 
-/// A batch in the making.
+/// A part of a batch in the making.
+#[derive(Default)]
 pub(crate) struct Changes {
-    batch: Batch,
+    edits: Vec<Edit>,
+    /// The keys and values of all edits, one after the other.
+    bytes: Vec<u8>,
     touched: Vec<CacheKey>,
-    key: Vec<u8>,
-    value: Vec<u8>,
+}
+
+/// One change of one key, or of all keys with a prefix.
+#[derive(Debug, Clone, Copy)]
+struct Edit {
+    kind: EditKind,
+    family: FamilyId,
+    key_bytes: usize,
+    value_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum EditKind {
+    Put,
+    Merge,
+    Delete,
+    DeletePrefix,
 }
 
 impl Changes {
-    pub(crate) fn new(rocks: &Rocks) -> Self {
-        Self {
-            batch: rocks.batch(),
-            touched: Vec::new(),
-            key: Vec::new(),
-            value: Vec::new(),
-        }
-    }
-
     /// The fragments and columns that change.
     pub(crate) fn take_touched(&mut self) -> Vec<CacheKey> {
         std::mem::take(&mut self.touched)
     }
 
-    pub(crate) fn into_batch(self) -> Batch {
-        self.batch
+    /// A batch of these changes only.
+    pub(crate) fn into_batch(self, rocks: &Rocks) -> Result<Batch, StorageError> {
+        let mut batch = rocks.batch();
+        self.write_to(&mut batch)?;
+        Ok(batch)
+    }
+
+    /// Puts all changes into a batch, in their order.
+    pub(crate) fn write_to(&self, batch: &mut Batch) -> Result<(), StorageError> {
+        let mut rest = self.bytes.as_slice();
+        for edit in &self.edits {
+            let (key, after_key) = rest.split_at(edit.key_bytes);
+            let (value, after_value) = after_key.split_at(edit.value_bytes);
+            rest = after_value;
+            match edit.kind {
+                EditKind::Put => batch.put(edit.family, key, value)?,
+                EditKind::Merge => batch.merge(edit.family, key, value)?,
+                EditKind::Delete => batch.delete(edit.family, key)?,
+                EditKind::DeletePrefix => batch.delete_prefix(edit.family, key)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an edit. What `write` appends is first the key, then the value; it gives the length
+    /// of the key.
+    fn edit(
+        &mut self,
+        kind: EditKind,
+        family: FamilyId,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<usize, StorageError>,
+    ) -> Result<(), StorageError> {
+        let start = self.bytes.len();
+        let key_bytes = write(&mut self.bytes).inspect_err(|_| self.bytes.truncate(start))?;
+        self.edits.push(Edit {
+            kind,
+            family,
+            key_bytes,
+            value_bytes: self.bytes.len() - start - key_bytes,
+        });
+        Ok(())
     }
 
     pub(crate) fn put<F: Family>(
@@ -46,19 +96,35 @@ impl Changes {
         key: &F::Key<'_>,
         value: &F::Value,
     ) -> Result<(), StorageError> {
-        self.key.clear();
-        key.write_to(&mut self.key);
-        self.value.clear();
-        value
-            .write_to(&mut self.value)
-            .map_err(|error| damaged_at(F::ID, &self.key, error))?;
-        self.batch.put(F::ID, &self.key, &self.value)
+        self.edit(EditKind::Put, F::ID, |bytes| {
+            let start = bytes.len();
+            key.write_to(bytes);
+            let key_bytes = bytes.len() - start;
+            value
+                .write_to(bytes)
+                .map_err(|error| damaged_at(F::ID, &key.to_bytes(), error))?;
+            Ok(key_bytes)
+        })
     }
 
     pub(crate) fn delete<F: Family>(&mut self, key: &F::Key<'_>) -> Result<(), StorageError> {
-        self.key.clear();
-        key.write_to(&mut self.key);
-        self.batch.delete(F::ID, &self.key)
+        self.edit(EditKind::Delete, F::ID, |bytes| {
+            Ok(append(bytes, &key.to_bytes()))
+        })
+    }
+
+    fn merge<F: Family>(&mut self, key: &F::Key<'_>, operand: &[u8]) -> Result<(), StorageError> {
+        self.edit(EditKind::Merge, F::ID, |bytes| {
+            let key_bytes = append(bytes, &key.to_bytes());
+            append(bytes, operand);
+            Ok(key_bytes)
+        })
+    }
+
+    fn delete_prefix<F: Family>(&mut self, prefix: &[u8]) -> Result<(), StorageError> {
+        self.edit(EditKind::DeletePrefix, F::ID, |bytes| {
+            Ok(append(bytes, prefix))
+        })
     }
 
     pub(crate) fn merge_fragment(
@@ -67,9 +133,7 @@ impl Changes {
         delta: &FragmentDelta,
     ) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Fragment(key));
-        self.key.clear();
-        key.write_to(&mut self.key);
-        self.batch.merge(Fragments::ID, &self.key, &delta.encode())
+        self.merge::<Fragments>(&key, &delta.encode())
     }
 
     pub(crate) fn merge_column(
@@ -78,9 +142,7 @@ impl Changes {
         delta: &ColumnDelta,
     ) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Column(key));
-        self.key.clear();
-        key.write_to(&mut self.key);
-        self.batch.merge(Columns::ID, &self.key, &delta.encode())
+        self.merge::<Columns>(&key, &delta.encode())
     }
 
     /// Deletes a tag's rows. Nobody asks for them once its definition is gone, so what is
@@ -90,8 +152,7 @@ impl Changes {
         partition: PartitionId,
         tag: TagId,
     ) -> Result<(), StorageError> {
-        self.batch
-            .delete_prefix(Fragments::ID, &FragmentKey::tag_prefix(partition, tag))
+        self.delete_prefix::<Fragments>(&FragmentKey::tag_prefix(partition, tag))
     }
 
     /// Deletes an attribute's rows, columns and texts, as for a tag.
@@ -101,16 +162,21 @@ impl Changes {
         attribute: AttributeId,
     ) -> Result<(), StorageError> {
         for prefix in FragmentKey::attribute_prefixes(partition, attribute) {
-            self.batch.delete_prefix(Fragments::ID, &prefix)?;
+            self.delete_prefix::<Fragments>(&prefix)?;
         }
         let prefix = attribute_prefix(partition, attribute);
-        self.batch.delete_prefix(Columns::ID, &prefix)?;
-        self.batch.delete_prefix(Texts::ID, &prefix)
+        self.delete_prefix::<Columns>(&prefix)?;
+        self.delete_prefix::<Texts>(&prefix)
     }
 
     /// Deletes an attribute's dictionary.
     pub(crate) fn delete_values(&mut self, attribute: AttributeId) -> Result<(), StorageError> {
-        self.batch
-            .delete_prefix(Definitions::ID, &SchemaKey::values_prefix(attribute))
+        self.delete_prefix::<Definitions>(&SchemaKey::values_prefix(attribute))
     }
+}
+
+/// Appends, and tells how many bytes.
+fn append(bytes: &mut Vec<u8>, more: &[u8]) -> usize {
+    bytes.extend_from_slice(more);
+    more.len()
 }

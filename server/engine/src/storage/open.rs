@@ -168,15 +168,10 @@ impl Store {
         ))
     }
 
-    /// An empty batch.
-    pub(crate) fn changes(&self) -> Changes {
-        Changes::new(&self.rocks)
-    }
-
-    /// Writes a batch, and gives the state after it as the view with this version.
+    /// Writes changes in one batch, part by part, and gives the state after it as the view with this version.
     pub(crate) fn commit(
         &self,
-        mut changes: Changes,
+        mut changes: Vec<Changes>,
         schema: Arc<Schema>,
         version: u64,
     ) -> Result<Arc<View>, StorageError> {
@@ -184,9 +179,14 @@ impl Store {
         if self.is_failing.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(StorageError::Store("no space left".to_owned()));
         }
-        let touched = changes.take_touched();
-        self.rocks.commit(changes.into_batch(), self.sync)?;
-        self.caches.invalidate(&touched, version);
+        let mut batch = self.rocks.batch();
+        for part in &changes {
+            part.write_to(&mut batch)?;
+        }
+        self.rocks.commit(batch, self.sync)?;
+        for part in &mut changes {
+            self.caches.invalidate(&part.take_touched(), version);
+        }
         Ok(self.view(schema, version))
     }
 
@@ -321,9 +321,9 @@ fn prepare(rocks: &Rocks, options: &StoreOptions) -> Result<DatabaseFacts, OpenE
         created_at_us: options.created_at_us,
         partition_count: options.partition_count,
     };
-    let mut changes = Changes::new(rocks);
+    let mut changes = Changes::default();
     changes.put::<FormatVersions>(&FormatVersionKey, &FORMAT_VERSION)?;
     changes.put::<Facts>(&DatabaseFactsKey, &facts)?;
-    rocks.commit(changes.into_batch(), Sync::Disk)?;
+    rocks.commit(changes.into_batch(rocks)?, Sync::Disk)?;
     Ok(facts)
 }

@@ -39,11 +39,11 @@ pub(crate) fn check_readable(found: u32) -> Result<(), OpenError> {
 pub(crate) fn upgrade(rocks: &Rocks, found: u32) -> Result<(), OpenError> {
     let mut version = found;
     for upgrade in UPGRADES.iter().filter(|upgrade| upgrade.from >= found) {
-        let mut changes = Changes::new(rocks);
+        let mut changes = Changes::default();
         (upgrade.run)(rocks, &mut changes)?;
         version = upgrade.from + 1;
         changes.put::<FormatVersions>(&FormatVersionKey, &version)?;
-        rocks.commit(changes.into_batch(), Sync::Disk)?;
+        rocks.commit(changes.into_batch(rocks)?, Sync::Disk)?;
     }
     if version == FORMAT_VERSION {
         return Ok(());

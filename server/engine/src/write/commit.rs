@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     error::Error,
+    exec::scheduler::Scheduler,
     ids::PartitionId,
     schema::Schema,
     storage::{
@@ -18,6 +19,9 @@ use crate::{
         staging::{LiveUser, Slot, Staging},
     },
 };
+
+/// With fewer users it is quicker not to wake other threads.
+const PARALLEL_USERS_MIN: usize = 512;
 
 /// Remembered answers that come and go with a commit.
 #[derive(Debug, Default)]
@@ -34,6 +38,7 @@ pub(super) fn commit(
     partitions_before: &[PartitionState],
     outcomes: &OutcomeChanges,
     version: u64,
+    scheduler: &Scheduler,
 ) -> Result<Option<Arc<View>>, Error> {
     let mut changed: Vec<&Slot> = staging
         .slots()
@@ -44,7 +49,7 @@ pub(super) fn commit(
     if changed.is_empty() && staging.schema_changes.is_empty() && !has_outcomes {
         return Ok(None);
     }
-    let mut changes = store.changes();
+    let mut changes = Changes::default();
     put_schema(
         &mut changes,
         &staging.schema,
@@ -61,7 +66,6 @@ pub(super) fn commit(
         )
     };
     changed.sort_unstable_by_key(place);
-    put_users(&mut changes, &staging.schema, &changed)?;
     for (partition, (state, before)) in staging.partitions.iter().zip(partitions_before).enumerate()
     {
         if state != before {
@@ -75,8 +79,10 @@ pub(super) fn commit(
     for (key, outcome) in &outcomes.added {
         changes.put::<Requests>(&RequestKey(*key), outcome)?;
     }
+    let mut parts = vec![changes];
+    parts.extend(user_changes(scheduler, &staging.schema, &changed)?);
     Ok(Some(store.commit(
-        changes,
+        parts,
         staging.schema.clone(),
         version,
     )?))
@@ -91,6 +97,32 @@ fn is_changed(slot: &Slot) -> bool {
         }
         (Some(_), None) | (None, Some(_)) => true,
     }
+}
+
+/// What follows from the changes of users, partition by partition. Nothing about one user
+/// concerns two partitions, so that many are worked off on all threads.
+fn user_changes(
+    scheduler: &Scheduler,
+    schema: &Schema,
+    changed: &[&Slot],
+) -> Result<Vec<Changes>, Error> {
+    if changed.len() < PARALLEL_USERS_MIN {
+        return Ok(vec![changes_of(schema, changed)?]);
+    }
+    let partitions: Vec<&[&Slot]> = changed
+        .chunk_by(|left, right| left.partition == right.partition)
+        .collect();
+    let parts = scheduler.fold(partitions.len(), Vec::new, |mut done, _, number| {
+        done.push(changes_of(schema, partitions[number])?);
+        Ok(done)
+    })?;
+    Ok(parts.into_iter().flatten().collect())
+}
+
+fn changes_of(schema: &Schema, changed: &[&Slot]) -> Result<Changes, Error> {
+    let mut changes = Changes::default();
+    put_users(&mut changes, schema, changed)?;
+    Ok(changes)
 }
 
 fn put_users(changes: &mut Changes, schema: &Schema, changed: &[&Slot]) -> Result<(), Error> {

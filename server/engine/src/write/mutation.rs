@@ -64,6 +64,21 @@ pub enum Mutation {
     },
 }
 
+impl Mutation {
+    /// Whom it is about.
+    pub(crate) fn user(&self) -> &str {
+        match self {
+            Self::Ensure { user }
+            | Self::Tag { user, .. }
+            | Self::Untag { user, .. }
+            | Self::Set { user, .. }
+            | Self::Add { user, .. }
+            | Self::Remove { user, .. }
+            | Self::DeleteUser { user } => user,
+        }
+    }
+}
+
 /// What a write does about tags that are not defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownTags {

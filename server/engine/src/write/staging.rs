@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use crate::{
     error::Error,
-    exec::dataset::Dataset,
+    exec::{dataset::Dataset, scheduler::Scheduler},
     ids::{AttributeId, Location, PartitionId, UserId},
     schema::Schema,
     storage::{
@@ -21,6 +21,9 @@ use crate::{
     },
     write::{LimitError, command::SchemaChange},
 };
+
+/// Keys of one partition that are read at once.
+const PREFETCH_KEYS: usize = 256;
 
 /// A living user.
 #[derive(Debug, Clone)]
@@ -184,6 +187,62 @@ impl Staging {
             saved_in: 0,
         });
         slot
+    }
+
+    /// Reads the users of many keys at once and on all threads, so that finding their slots
+    /// later asks the store nothing.
+    pub(super) fn prefetch<'k>(
+        &mut self,
+        scheduler: &Scheduler,
+        keys: impl Iterator<Item = &'k str>,
+    ) -> Result<(), Error> {
+        let mut wanted: Vec<(PartitionId, &str)> = keys
+            .filter(|key| !self.by_key.contains_key(*key))
+            .map(|key| (partition_of_key(key, self.base.partition_count()), key))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let parts: Vec<&[(PartitionId, &str)]> = wanted
+            .chunk_by(|(left, _), (right, _)| left == right)
+            .flat_map(|partition| partition.chunks(PREFETCH_KEYS))
+            .collect();
+        let read = scheduler.fold(parts.len(), Vec::new, |mut done, _, part| {
+            done.push((part, self.read_part(parts[part])?));
+            Ok(done)
+        })?;
+        for (part, users) in read.into_iter().flatten() {
+            for (&(partition, key), user) in parts[part].iter().zip(users) {
+                self.add_slot(key.into(), partition, user);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the users of some keys of one partition.
+    fn read_part(
+        &self,
+        part: &[(PartitionId, &str)],
+    ) -> Result<Vec<Option<LiveUser>>, StorageError> {
+        let Some(&(partition, _)) = part.first() else {
+            return Ok(Vec::new());
+        };
+        let keys: Vec<&str> = part.iter().map(|(_, key)| *key).collect();
+        let found = self.base.locate_many(partition, &keys)?;
+        let living: Vec<UserId> = found.iter().flatten().copied().collect();
+        let mut records = self.base.records(partition, &living)?.into_iter();
+        let mut with_record = |id: UserId| {
+            records.next().map(|mut record| {
+                self.strip(&mut record);
+                LiveUser {
+                    id,
+                    record: Arc::new(record),
+                }
+            })
+        };
+        Ok(found
+            .into_iter()
+            .map(|user| user.and_then(&mut with_record))
+            .collect())
     }
 
     /// Finds the slots of living users by id. Ids of the store only, not of staged users.

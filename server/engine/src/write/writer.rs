@@ -18,6 +18,7 @@ use arc_swap::ArcSwap;
 use crate::{
     datum::Summary,
     error::Error,
+    exec::scheduler::Scheduler,
     ids::PartitionId,
     limits::Limits,
     storage::{
@@ -39,7 +40,9 @@ use crate::{
 };
 
 /// Bytes of made mutations that are staged at once.
-const PIECE_BYTES: u64 = 1 << 20;
+const PIECE_BYTES: u64 = 8 << 20;
+/// With fewer mutations it is quicker to read users one by one.
+const PREFETCH_MUTATIONS_MIN: usize = 8;
 
 /// Mutations made one by one: all at once, those of many users would take too much memory.
 pub(crate) type Mutations = Box<dyn Iterator<Item = Mutation>>;
@@ -104,6 +107,7 @@ impl Writer {
         limits: Limits,
         clock: Arc<dyn Clock>,
         current: Arc<ArcSwap<View>>,
+        scheduler: Arc<Scheduler>,
     ) -> Result<(Self, WriterHandle), OpenError> {
         let queue = Arc::new(Queue::new(limits.queue_requests_max as usize));
         let handle = WriterHandle {
@@ -113,6 +117,7 @@ impl Writer {
         let mut state = State {
             store: opened.store,
             current,
+            scheduler,
             partitions: opened.partitions,
             outcomes: Outcomes::new(opened.outcomes),
             limits,
@@ -170,6 +175,7 @@ impl Drop for CloseOnExit<'_> {
 struct State {
     store: Arc<Store>,
     current: Arc<ArcSwap<View>>,
+    scheduler: Arc<Scheduler>,
     partitions: Vec<PartitionState>,
     outcomes: Outcomes,
     limits: Limits,
@@ -298,6 +304,9 @@ impl State {
         mutations: Vec<Mutation>,
     ) -> Result<(), Error> {
         let staging = &mut group.staging;
+        if mutations.len() >= PREFETCH_MUTATIONS_MIN {
+            staging.prefetch(&self.scheduler, mutations.iter().map(Mutation::user))?;
+        }
         let commands = resolve(staging, &self.limits, unknown_tags, mutations)?;
         for (partition, commands) in commands {
             apply(
@@ -359,7 +368,15 @@ impl State {
                 .expired(&self.limits, now_us, outcomes.added.len());
         }
         let version = self.version + 1;
-        match commit(&self.store, &staging, &self.partitions, &outcomes, version) {
+        let committed = commit(
+            &self.store,
+            &staging,
+            &self.partitions,
+            &outcomes,
+            version,
+            &self.scheduler,
+        );
+        match committed {
             Ok(Some(view)) => {
                 self.version = version;
                 self.partitions = staging.partitions;

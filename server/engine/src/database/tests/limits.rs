@@ -164,7 +164,7 @@ fn names_values_and_keys_are_limited() {
 #[test]
 fn user_ids_run_out_without_harm() {
     let fixture = Fixture::with(|options| options.partition_count = 1);
-    let mut changes = fixture.db().store.changes();
+    let mut changes = crate::storage::Changes::default();
     let state = crate::storage::PartitionState {
         applied_offset: 1,
         users_next: u32::MAX - 1,
@@ -176,7 +176,7 @@ fn user_ids_run_out_without_harm() {
     fixture
         .db()
         .store
-        .commit(changes, fixture.db().view().schema().clone(), 1)
+        .commit(vec![changes], fixture.db().view().schema().clone(), 1)
         .unwrap();
     let mut fixture = fixture;
     fixture.restart();

@@ -295,12 +295,12 @@ fn damaged_counts_of_a_partition_refuse_writes() {
         users_live: 1,
     };
     let mut check = |state: crate::storage::PartitionState, mutation: Mutation, message: &str| {
-        let mut changes = fixture.db().store.changes();
+        let mut changes = crate::storage::Changes::default();
         changes
             .put::<crate::storage::Partitions>(&PartitionId(0), &state)
             .unwrap();
         let schema = fixture.db().view().schema().clone();
-        fixture.db().store.commit(changes, schema, 1).unwrap();
+        fixture.db().store.commit(vec![changes], schema, 1).unwrap();
         fixture.restart();
         refused(fixture.write(vec![mutation]), ErrorCode::Storage, message);
     };

@@ -1,5 +1,7 @@
 //! Writing statements become mutations.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tessera_query_lang::ast::{Statement, Target};
 
@@ -9,9 +11,11 @@ use crate::{
     error::{Error, ErrorCode},
     exec::{
         change::{Change, Given, WriteLimits},
+        scheduler::Scheduler,
         testing::Bench,
     },
     limits::Limits,
+    time::SystemClock,
     write::Mutation,
 };
 
@@ -49,6 +53,7 @@ fn mutations_within(
         limits: bench.limits,
         budget: bench.budget.clone(),
         writes,
+        scheduler: Arc::new(Scheduler::new(2, Arc::new(SystemClock::new()))),
     };
     match target {
         Target::Keys(keys) => change.of_keys(&*bench.dataset, &keys, &given),
