@@ -12,7 +12,10 @@ pub use crate::{
     limits::Limits,
     parameters::Parameters,
     storage::{DatabaseId, Durability, OpenError},
-    write::{Mutation, SchemaStatement, UnknownTags, WriteRequest},
+    write::{
+        LoadColumn, LoadRequest, Mutation, NumberForm, PackedTexts, SchemaStatement, ShapeError,
+        UnknownTags, WriteRequest,
+    },
 };
 use crate::{
     datum::{Datum, ResultSink, Summary},
@@ -123,6 +126,15 @@ impl Database {
     /// not have been done.
     pub fn write(&self, request: WriteRequest) -> Result<Summary, Error> {
         self.submit(Job::Write(request))
+    }
+
+    /// Applies the rows of a load, all or none, and waits until they are durable. Does what the
+    /// same rows would do as mutations, many times faster where the users are new.
+    ///
+    /// # Errors
+    /// As for [`Self::write`]. A load has at most as many rows as a request has mutations.
+    pub fn load(&self, request: LoadRequest) -> Result<Summary, Error> {
+        self.submit(Job::Load(request))
     }
 
     /// Changes the definitions and waits until that is durable.

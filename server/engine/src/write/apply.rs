@@ -30,6 +30,12 @@ pub(super) fn apply(
                 .into_iter()
                 .try_for_each(|command| apply_to_user(staging, limits, partition, command))
         }
+        Command::Load { at_us: _, rows } => {
+            staging.advance(partition)?;
+            (0..rows.keys.len())
+                .flat_map(|row| rows.commands(row))
+                .try_for_each(|command| apply_to_user(staging, limits, partition, command))
+        }
         Command::Schema { at_us: _, changes } => changes
             .into_iter()
             .try_for_each(|change| staging.change_definition(change)),

@@ -9,6 +9,7 @@ use bincode::{Decode, Encode};
 use crate::{
     ids::{AttributeId, TagId, ValueCode},
     storage::{SchemaKey, StoredDefinition, StoredValue},
+    write::load::LoadRows,
 };
 
 /// One step of one partition, or of the definitions. Takes one place in the partition's order.
@@ -27,6 +28,13 @@ pub(crate) enum Command {
         at_us: i64,
         /// What to do.
         changes: Vec<SchemaChange>,
+    },
+    /// Rows of users of one partition, in this order.
+    Load {
+        /// The time of the request, in microseconds since 1970-01-01T00:00:00Z.
+        at_us: i64,
+        /// What the users get.
+        rows: LoadRows,
     },
 }
 
@@ -110,10 +118,10 @@ pub(crate) enum SchemaChange {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
-    use std::fmt::Write;
+    use std::{fmt::Write, sync::Arc};
 
     use super::*;
-    use crate::storage::StoredNotes;
+    use crate::{storage::StoredNotes, write::load::RowColumn};
 
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/commands.txt");
 
@@ -149,6 +157,33 @@ mod tests {
         ]
     }
 
+    fn load() -> Command {
+        let values = vec![Some(StoredValue::Code(ValueCode(1))), None];
+        let columns = vec![
+            RowColumn::Values {
+                attribute: AttributeId(3),
+                values: Arc::new(values),
+                codes: vec![1, 2],
+            },
+            RowColumn::Numbers {
+                attribute: AttributeId(4),
+                rows: vec![1],
+                numbers: vec![-7],
+            },
+            RowColumn::Tags {
+                ends: vec![0, 2],
+                tags: vec![TagId(1), TagId(70_000)],
+            },
+        ];
+        Command::Load {
+            at_us: 1_700_000_000_000_000,
+            rows: LoadRows {
+                keys: ["u1", "u2"].into_iter().collect(),
+                columns,
+            },
+        }
+    }
+
     fn examples() -> Vec<Command> {
         let at_us = 1_700_000_000_000_000;
         let notes = StoredNotes {
@@ -176,6 +211,7 @@ mod tests {
                 at_us,
                 changes: vec![put, drop],
             }])
+            .chain([load()])
             .collect()
     }
 

@@ -2,7 +2,7 @@
 
 use tessera_query_lang::{ParseError, ast::Span, name::NameError, suggest::did_you_mean};
 
-use crate::{error::ErrorCode, plan::ResolveError};
+use crate::{error::ErrorCode, plan::ResolveError, write::ShapeError};
 
 /// Why a write is refused. Nothing of its request was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +87,9 @@ pub enum WriteError {
         /// The value it would get.
         offered: String,
     },
+    /// The parts of a load do not fit together.
+    #[error("the load is malformed: {0}")]
+    Shape(ShapeError),
 }
 
 impl WriteError {
@@ -99,7 +102,8 @@ impl WriteError {
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
             | Self::WrongType { .. }
-            | Self::NotMulti { .. } => ErrorCode::TypeMismatch,
+            | Self::NotMulti { .. }
+            | Self::Shape(_) => ErrorCode::TypeMismatch,
             Self::WriteOnce { .. } => ErrorCode::Conflict,
         }
     }
@@ -114,7 +118,8 @@ impl WriteError {
             | Self::InvalidName { .. }
             | Self::WrongType { .. }
             | Self::NotMulti { .. }
-            | Self::WriteOnce { .. } => None,
+            | Self::WriteOnce { .. }
+            | Self::Shape(_) => None,
         }
     }
 }
@@ -125,6 +130,14 @@ pub enum LimitError {
     /// Too many mutations.
     #[error("a request has at most {max} mutations, this one has {found}")]
     Mutations {
+        /// How many there are.
+        found: usize,
+        /// The limit.
+        max: u32,
+    },
+    /// Too many rows.
+    #[error("a load has at most {max} rows, this one has {found}")]
+    Rows {
         /// How many there are.
         found: usize,
         /// The limit.

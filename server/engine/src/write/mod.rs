@@ -17,6 +17,7 @@ mod derive;
 mod error;
 mod exclusive;
 mod idempotency;
+mod load;
 mod mutation;
 mod queue;
 mod resolve;
@@ -30,6 +31,7 @@ mod usage;
 mod writer;
 
 pub use error::{LimitError, SchemaError, SchemaErrorKind, WriteError};
+pub use load::{LoadColumn, LoadRequest, NumberForm, PackedTexts, ShapeError};
 pub use mutation::{Mutation, SchemaStatement, UnknownTags, WriteRequest};
 pub(crate) use size::{bytes_applied, bytes_copied};
 pub(crate) use writer::{Job, Writer, WriterHandle};

@@ -36,19 +36,9 @@ pub(super) fn resolve(
     unknown_tags: UnknownTags,
     mutations: Vec<Mutation>,
 ) -> Result<Commands, Error> {
-    let partition_count = staging.base.partition_count();
-    let by_partition = (0..partition_count)
-        .map(|partition| (PartitionId(partition), Vec::new()))
-        .collect();
     let deletions = Deletions::find(staging, &mutations)?;
-    let mut resolver = Resolver {
-        staging,
-        deletions,
-        limits,
-        unknown_tags,
-        partition_count,
-        by_partition,
-    };
+    let mut resolver = Resolver::new(staging, limits, unknown_tags);
+    resolver.deletions = deletions;
     mutations
         .into_iter()
         .try_for_each(|mutation| resolver.mutation(mutation))?;
@@ -57,7 +47,8 @@ pub(super) fn resolve(
     Ok(commands)
 }
 
-struct Resolver<'a> {
+/// Finds ids for names, on top of what is staged.
+pub(super) struct Resolver<'a> {
     staging: &'a mut Staging,
     deletions: Deletions,
     limits: &'a Limits,
@@ -68,13 +59,36 @@ struct Resolver<'a> {
 
 /// Whether a name that is not there may come to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OnUnknown {
+pub(super) enum OnUnknown {
     Refuse,
     Define,
     Ignore,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    /// Nothing resolved yet.
+    pub(super) fn new(
+        staging: &'a mut Staging,
+        limits: &'a Limits,
+        unknown_tags: UnknownTags,
+    ) -> Self {
+        let partition_count = staging.base.partition_count();
+        let none = |partition| (PartitionId(partition), Vec::new());
+        Self {
+            staging,
+            deletions: Deletions::default(),
+            limits,
+            unknown_tags,
+            partition_count,
+            by_partition: (0..partition_count).map(none).collect(),
+        }
+    }
+
+    /// How many partitions there are.
+    pub(super) fn partition_count(&self) -> u16 {
+        self.partition_count
+    }
+
     fn mutation(&mut self, mutation: Mutation) -> Result<(), Error> {
         match mutation {
             Mutation::Ensure { user } => {
@@ -143,7 +157,7 @@ impl Resolver<'_> {
     }
 
     /// Where a user is or will be.
-    fn partition(&self, key: &str) -> Result<PartitionId, WriteError> {
+    pub(super) fn partition(&self, key: &str) -> Result<PartitionId, WriteError> {
         let invalid = |reason| WriteError::InvalidKey {
             key: coerce::excerpt(key),
             reason,
@@ -210,7 +224,11 @@ impl Resolver<'_> {
         Ok(tags)
     }
 
-    fn tag(&mut self, name: &str, on_unknown: OnUnknown) -> Result<Option<TagId>, Error> {
+    pub(super) fn tag(
+        &mut self,
+        name: &str,
+        on_unknown: OnUnknown,
+    ) -> Result<Option<TagId>, Error> {
         // A name that is found as it stands needs no normalising.
         if let Some(tag) = self.staging.schema.tag(name) {
             return Ok(Some(tag.id));
@@ -264,7 +282,7 @@ impl Resolver<'_> {
         Ok(id)
     }
 
-    fn attribute(&self, name: &str) -> Result<Arc<AttributeDefinition>, Error> {
+    pub(super) fn attribute(&self, name: &str) -> Result<Arc<AttributeDefinition>, Error> {
         let schema = &self.staging.schema;
         if let Some(definition) = schema.shared_attribute(name) {
             return Ok(definition);
@@ -284,7 +302,7 @@ impl Resolver<'_> {
         .into())
     }
 
-    fn value(
+    pub(super) fn value(
         &mut self,
         user: &str,
         definition: &AttributeDefinition,

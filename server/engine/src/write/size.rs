@@ -112,7 +112,7 @@ fn bytes_of(mutation: &Mutation) -> u64 {
     bytes as u64
 }
 
-fn bytes_of_datum(datum: &Datum) -> usize {
+pub(super) fn bytes_of_datum(datum: &Datum) -> usize {
     match datum {
         Datum::Text(text) => text.len(),
         Datum::List(texts) => texts.iter().map(String::len).sum(),

@@ -26,13 +26,14 @@ use crate::{
     },
     time::{Clock, micros_of_timestamp},
     write::{
-        Mutation, SchemaStatement, UnknownTags, WriteRequest,
+        LoadRequest, Mutation, SchemaStatement, UnknownTags, WriteRequest,
         apply::{apply, facts_between},
         command::Command,
         commit::{OutcomeChanges, commit},
-        idempotency::Outcomes,
+        idempotency::{IdempotencyKey, Outcomes},
+        load::{check_load, resolve_load},
         queue::Queue,
-        resolve::resolve,
+        resolve::{Resolver, resolve},
         schema_change,
         size::{bytes_copied, check_size},
         staging::{LiveUser, Saved, Staging},
@@ -53,6 +54,7 @@ pub(crate) type Select = Box<dyn FnOnce(&Arc<View>) -> Result<Mutations, Error> 
 /// What the writer can be asked to do.
 pub(crate) enum Job {
     Write(WriteRequest),
+    Load(LoadRequest),
     Schema(Box<SchemaStatement>),
     Where(Select),
 }
@@ -75,12 +77,19 @@ pub(crate) struct WriterHandle {
 impl WriterHandle {
     /// Submits a job and waits until what it did is durable.
     pub(crate) fn submit(&self, job: Job) -> Result<Summary, Error> {
-        if let Job::Write(request) = &job {
-            check_size(
-                &request.mutations,
-                self.limits.mutations_max,
-                self.limits.request_bytes_max,
-            )?;
+        let Limits {
+            mutations_max,
+            request_bytes_max,
+            ..
+        } = self.limits;
+        match &job {
+            Job::Write(request) => {
+                check_size(&request.mutations, mutations_max, request_bytes_max)?;
+            }
+            Job::Load(request) => {
+                check_load(request, mutations_max, request_bytes_max)?;
+            }
+            Job::Schema(_) | Job::Where(_) => {}
         }
         let (reply, answer): (_, Receiver<_>) = sync_channel(1);
         self.queue
@@ -229,6 +238,7 @@ impl State {
         group.staging.begin();
         let result = match job {
             Job::Write(request) => self.stage_request(group, request),
+            Job::Load(request) => self.stage_load(group, request),
             Job::Where(select) => self.stage_where(group, select),
             Job::Schema(statement) => self.stage_schema(group, &statement),
         };
@@ -239,18 +249,8 @@ impl State {
     }
 
     fn stage_request(&self, group: &mut Group, request: WriteRequest) -> Result<Summary, Error> {
-        if let Some(key) = &request.idempotency_key {
-            let staged = group
-                .outcomes
-                .added
-                .iter()
-                .find(|(staged, _)| staged == key)
-                .map(|(_, outcome)| outcome);
-            if let Some(outcome) = staged.or_else(|| self.outcomes.find(key)) {
-                let summary = summary_of(outcome);
-                group.staging.keep();
-                return Ok(summary);
-            }
+        if let Some(summary) = self.answered(group, request.idempotency_key) {
+            return Ok(summary);
         }
         group.bytes += check_size(
             &request.mutations,
@@ -258,17 +258,46 @@ impl State {
             self.limits.request_bytes_max,
         )?;
         let at_us = micros_of_timestamp(self.clock.now());
-        let summary =
-            self.stage_mutations(group, at_us, request.unknown_tags, request.mutations)?;
-        if let Some(key) = request.idempotency_key {
-            let outcome = IdempotentOutcome {
-                at_us,
-                users_changed: summary.users_changed,
-                facts_changed: summary.facts_changed,
-            };
-            group.outcomes.added.push((key, outcome));
-        }
+        self.stage_piece(group, at_us, request.unknown_tags, request.mutations)?;
+        let summary = keep(group);
+        remember(group, request.idempotency_key, at_us, &summary);
         Ok(summary)
+    }
+
+    fn stage_load(&self, group: &mut Group, request: LoadRequest) -> Result<Summary, Error> {
+        let idempotency_key = request.idempotency_key;
+        if let Some(summary) = self.answered(group, idempotency_key) {
+            return Ok(summary);
+        }
+        group.bytes += check_load(
+            &request,
+            self.limits.mutations_max,
+            self.limits.request_bytes_max,
+        )?;
+        let at_us = micros_of_timestamp(self.clock.now());
+        let staging = &mut group.staging;
+        let resolver = Resolver::new(staging, &self.limits, request.unknown_tags);
+        for (partition, rows) in resolve_load(resolver, request)? {
+            let command = Command::Load { at_us, rows };
+            apply(staging, &self.limits, partition, command)?;
+        }
+        let summary = keep(group);
+        remember(group, idempotency_key, at_us, &summary);
+        Ok(summary)
+    }
+
+    /// The answer to an earlier request with the same key.
+    fn answered(&self, group: &mut Group, key: Option<IdempotencyKey>) -> Option<Summary> {
+        let key = key?;
+        let staged = group
+            .outcomes
+            .added
+            .iter()
+            .find(|(staged, _)| *staged == key)
+            .map(|(_, outcome)| outcome);
+        let summary = summary_of(staged.or_else(|| self.outcomes.find(&key))?);
+        group.staging.keep();
+        Some(summary)
     }
 
     fn stage_where(&self, group: &mut Group, select: Select) -> Result<Summary, Error> {
@@ -282,17 +311,6 @@ impl State {
             let piece = next_piece(&mut mutations);
             self.stage_piece(group, at_us, UnknownTags::Refuse, piece)?;
         }
-        Ok(keep(group))
-    }
-
-    fn stage_mutations(
-        &self,
-        group: &mut Group,
-        at_us: i64,
-        unknown_tags: UnknownTags,
-        mutations: Vec<Mutation>,
-    ) -> Result<Summary, Error> {
-        self.stage_piece(group, at_us, unknown_tags, mutations)?;
         Ok(keep(group))
     }
 
@@ -421,6 +439,18 @@ fn keep(group: &mut Group) -> Summary {
     let staging = &mut group.staging;
     let saved = staging.keep();
     summarise(staging, &saved)
+}
+
+/// Remembers the answer to a request with a key.
+fn remember(group: &mut Group, key: Option<IdempotencyKey>, at_us: i64, summary: &Summary) {
+    if let Some(key) = key {
+        let outcome = IdempotentOutcome {
+            at_us,
+            users_changed: summary.users_changed,
+            facts_changed: summary.facts_changed,
+        };
+        group.outcomes.added.push((key, outcome));
+    }
 }
 
 fn summary_of(outcome: &IdempotentOutcome) -> Summary {

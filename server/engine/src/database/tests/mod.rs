@@ -7,6 +7,7 @@
 mod definitions;
 mod limits;
 mod load;
+mod loading;
 mod model;
 mod opening;
 mod rules;

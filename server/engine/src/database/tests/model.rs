@@ -7,12 +7,30 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Debug, Clone, Default, PartialEq)]
-struct User {
+pub(super) struct User {
     tags: BTreeSet<String>,
     values: BTreeMap<String, Datum>,
 }
 
-type Model = BTreeMap<String, User>;
+pub(super) type Model = BTreeMap<String, User>;
+
+/// An attribute of every kind that differs, and tags of which some exclude each other.
+pub(super) const DEFINITIONS: [&str; 14] = [
+    "DEFINE GROUP x EXCLUSIVE",
+    "DEFINE TAG a",
+    "DEFINE TAG b",
+    "DEFINE TAG c",
+    "DEFINE TAG x1 IN GROUP x",
+    "DEFINE TAG x2 IN GROUP x",
+    "DEFINE TAG x3 IN GROUP x",
+    "DEFINE ATTRIBUTE color ENUM",
+    "DEFINE ATTRIBUTE likes MULTI",
+    "DEFINE ATTRIBUTE score INTEGER",
+    "DEFINE ATTRIBUTE once INTEGER WRITE ONCE",
+    "DEFINE ATTRIBUTE active BOOLEAN",
+    "DEFINE ATTRIBUTE note TEXT",
+    "DEFINE ATTRIBUTE friend USER",
+];
 
 /// Says whether the request is refused.
 fn apply_all(model: &mut Model, mutations: &[Mutation]) -> Result<(), ()> {
@@ -141,11 +159,11 @@ fn set_one(user: &mut User, attribute: &str, value: &Datum) -> Result<(), ()> {
     Ok(())
 }
 
-fn user() -> impl Strategy<Value = String> {
+pub(super) fn user() -> impl Strategy<Value = String> {
     (0..12u8).prop_map(|n| format!("u{n}"))
 }
 
-fn some_tags() -> impl Strategy<Value = Vec<String>> {
+pub(super) fn some_tags() -> impl Strategy<Value = Vec<String>> {
     let tags = prop::sample::select(vec!["a", "b", "c", "x1", "x2", "x3"]);
     prop::collection::vec(tags.prop_map(str::to_owned), 0..4)
 }
@@ -154,7 +172,7 @@ fn word() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["red", "green", "blue", "grey"]).prop_map(str::to_owned)
 }
 
-fn value() -> impl Strategy<Value = (String, Datum)> {
+pub(super) fn value() -> impl Strategy<Value = (String, Datum)> {
     let number = prop_oneof![any::<i64>(), -3i64..3];
     prop_oneof![
         (
@@ -192,7 +210,7 @@ fn words() -> impl Strategy<Value = Vec<Datum>> {
     prop::collection::vec(word().prop_map(Datum::Text), 1..3)
 }
 
-fn mutation() -> impl Strategy<Value = Mutation> {
+pub(super) fn mutation() -> impl Strategy<Value = Mutation> {
     let likes = || Just("likes".to_owned());
     prop_oneof![
         1 => user().prop_map(|user| Mutation::Ensure { user }),
@@ -206,7 +224,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-fn stored(fixture: &Fixture) -> Model {
+pub(super) fn stored(fixture: &Fixture) -> Model {
     let view = fixture.db().view();
     let mut model = Model::new();
     for partition in (0..view.partition_count()).map(PartitionId) {
@@ -243,14 +261,7 @@ proptest! {
     fn the_store_does_what_the_model_does(
         requests in prop::collection::vec((prop::collection::vec(mutation(), 1..8), 0..6u8), 1..25)
     ) {
-        let mut fixture = Fixture::defined(&[
-            "DEFINE GROUP x EXCLUSIVE",
-            "DEFINE TAG a", "DEFINE TAG b", "DEFINE TAG c",
-            "DEFINE TAG x1 IN GROUP x", "DEFINE TAG x2 IN GROUP x", "DEFINE TAG x3 IN GROUP x",
-            "DEFINE ATTRIBUTE color ENUM", "DEFINE ATTRIBUTE likes MULTI", "DEFINE ATTRIBUTE score INTEGER",
-            "DEFINE ATTRIBUTE once INTEGER WRITE ONCE", "DEFINE ATTRIBUTE active BOOLEAN",
-            "DEFINE ATTRIBUTE note TEXT", "DEFINE ATTRIBUTE friend USER",
-        ]);
+        let mut fixture = Fixture::defined(&DEFINITIONS);
         let mut model = Model::new();
         for (mutations, after) in requests {
             let before = model.clone();

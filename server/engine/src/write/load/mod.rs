@@ -1,0 +1,15 @@
+//! Loading: many rows of users at once, column by column.
+//!
+//! Knows the shape of a load and how it becomes commands. A load does exactly what the same rows
+//! would do as mutations one by one; only the way is shorter.
+
+mod request;
+mod resolve;
+mod rows;
+
+pub use request::{LoadColumn, LoadRequest, NumberForm, PackedTexts, ShapeError};
+pub(super) use request::{check_load, row_bits};
+pub(super) use resolve::resolve_load;
+pub(super) use rows::LoadRows;
+#[cfg(test)]
+pub(super) use rows::RowColumn;

@@ -1,0 +1,324 @@
+//! From a load by name to the rows of every partition, by id.
+//!
+//! Every name and every value of a dictionary is looked up once, if any row has it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::fast::RandomState;
+
+use crate::{
+    datum::Datum,
+    error::Error,
+    ids::{AttributeId, PartitionId, TagId},
+    schema::{AttributeClass, AttributeDefinition, AttributeKind},
+    storage::StoredValue,
+    write::{
+        UnknownTags, WriteError,
+        load::{
+            LoadColumn, LoadRequest, LoadRows, NumberForm, PackedTexts, row_bits, rows::RowColumn,
+        },
+        resolve::{OnUnknown, Resolver},
+    },
+};
+
+/// Resolves a load whose shape was checked. Partitions without rows are left out.
+pub(in crate::write) fn resolve_load(
+    mut resolver: Resolver<'_>,
+    request: LoadRequest,
+) -> Result<Vec<(PartitionId, LoadRows)>, Error> {
+    let places = Places::of(&request.keys, &resolver)?;
+    let mut parts: Vec<LoadRows> = places.keys(&request.keys);
+    let on_unknown = match request.unknown_tags {
+        UnknownTags::Refuse => OnUnknown::Refuse,
+        UnknownTags::Define => OnUnknown::Define,
+    };
+    for column in request.columns {
+        let column = match column {
+            LoadColumn::Coded {
+                attribute,
+                dictionary,
+                codes,
+            } => {
+                let definition = resolver.attribute(&attribute)?;
+                values(
+                    &mut resolver,
+                    &request.keys,
+                    &definition,
+                    &dictionary,
+                    codes,
+                )?
+            }
+            LoadColumn::Numbers {
+                attribute,
+                form,
+                present,
+                numbers: found,
+            } => {
+                let definition = resolver.attribute(&attribute)?;
+                let bits = row_bits(&present, request.keys.len());
+                let rows = (0..).zip(bits).filter_map(|(row, bit)| bit.then_some(row));
+                let rows = rows.collect();
+                numbers(&mut resolver, &request.keys, &definition, form, rows, found)?
+            }
+            LoadColumn::Tags { names, ends, codes } => {
+                tags(&mut resolver, on_unknown, &names, ends, &codes)?
+            }
+        };
+        places.split(column, &mut parts);
+    }
+    let parts = (0..).map(PartitionId).zip(parts);
+    Ok(parts.filter(|(_, rows)| !rows.keys.is_empty()).collect())
+}
+
+/// The values of a column, of which those are resolved that a row has.
+fn values(
+    resolver: &mut Resolver<'_>,
+    keys: &PackedTexts,
+    definition: &AttributeDefinition,
+    dictionary: &[Datum],
+    codes: Vec<u32>,
+) -> Result<RowColumn, Error> {
+    let mut values: Vec<Option<StoredValue>> = vec![None; dictionary.len()];
+    let mut is_resolved = vec![false; dictionary.len()];
+    for (row, code) in codes.iter().enumerate() {
+        let Some(code) = (*code as usize).checked_sub(1) else {
+            continue;
+        };
+        let (Some(datum), Some(false)) = (dictionary.get(code), is_resolved.get(code)) else {
+            continue;
+        };
+        values[code] = resolver.value(keys.at(row).unwrap_or(""), definition, datum)?;
+        is_resolved[code] = true;
+    }
+    Ok(RowColumn::Values {
+        attribute: definition.id,
+        values: Arc::new(values),
+        codes,
+    })
+}
+
+/// The numbers of a column, or what an attribute of another type makes of them.
+fn numbers(
+    resolver: &mut Resolver<'_>,
+    keys: &PackedTexts,
+    definition: &AttributeDefinition,
+    form: NumberForm,
+    rows: Vec<u32>,
+    mut numbers: Vec<i64>,
+) -> Result<RowColumn, Error> {
+    if definition.kind.class() != AttributeClass::Numeric {
+        let (dictionary, codes) = as_dictionary(form, keys.len(), &rows, &numbers);
+        return values(resolver, keys, definition, &dictionary, codes);
+    }
+    if !is_stored_as_sent(definition.kind, form) {
+        for (row, number) in rows.iter().zip(&mut numbers) {
+            let user = keys.at(*row as usize).unwrap_or("");
+            let datum = form.datum(*number);
+            if let Some(StoredValue::Number(stored)) = resolver.value(user, definition, &datum)? {
+                *number = stored;
+            }
+        }
+    }
+    Ok(RowColumn::Numbers {
+        attribute: definition.id,
+        rows,
+        numbers,
+    })
+}
+
+/// Whether every number of a form is stored as it is.
+fn is_stored_as_sent(kind: AttributeKind, form: NumberForm) -> bool {
+    match (kind, form) {
+        (AttributeKind::Integer, NumberForm::Integer) => true,
+        (AttributeKind::Decimal { scale }, NumberForm::Decimal { scale: sent }) => scale == sent,
+        // Not all numbers are dates and timestamps.
+        (
+            AttributeKind::Integer
+            | AttributeKind::Decimal { .. }
+            | AttributeKind::Date
+            | AttributeKind::Timestamp
+            | AttributeKind::Boolean
+            | AttributeKind::Text
+            | AttributeKind::User
+            | AttributeKind::Enum(_)
+            | AttributeKind::Multi(_),
+            NumberForm::Integer
+            | NumberForm::Decimal { .. }
+            | NumberForm::Date
+            | NumberForm::Timestamp,
+        ) => false,
+    }
+}
+
+/// Numbers as a dictionary and one code a row.
+fn as_dictionary(
+    form: NumberForm,
+    row_count: usize,
+    rows: &[u32],
+    numbers: &[i64],
+) -> (Vec<Datum>, Vec<u32>) {
+    let mut known: HashMap<i64, u32, RandomState> = HashMap::default();
+    let mut dictionary = Vec::new();
+    let mut codes = vec![0; row_count];
+    for (row, number) in rows.iter().zip(numbers) {
+        let code = known.entry(*number).or_insert_with(|| {
+            dictionary.push(form.datum(*number));
+            // At most one a row, whose numbers are `u32`s.
+            dictionary.len() as u32
+        });
+        if let Some(place) = codes.get_mut(*row as usize) {
+            *place = *code;
+        }
+    }
+    (dictionary, codes)
+}
+
+impl NumberForm {
+    fn datum(self, number: i64) -> Datum {
+        match self {
+            Self::Integer => Datum::Integer(number),
+            Self::Decimal { scale } => Datum::Decimal {
+                units: i128::from(number),
+                scale,
+            },
+            // Beyond 32 bits is beyond the years that there are, like the greatest.
+            Self::Date => Datum::Date(i32::try_from(number).unwrap_or(i32::MAX)),
+            Self::Timestamp => Datum::Timestamp(number),
+        }
+    }
+}
+
+/// The tags of a column, of whose names those are resolved that a row has.
+fn tags(
+    resolver: &mut Resolver<'_>,
+    on_unknown: OnUnknown,
+    names: &[String],
+    ends: Vec<u32>,
+    codes: &[u32],
+) -> Result<RowColumn, Error> {
+    let mut resolved: Vec<Option<TagId>> = vec![None; names.len()];
+    let mut tags = Vec::with_capacity(codes.len());
+    for code in codes {
+        let Some(place) = resolved.get_mut(*code as usize) else {
+            continue;
+        };
+        if place.is_none() {
+            *place = resolver.tag(&names[*code as usize], on_unknown)?;
+        }
+        tags.extend(*place);
+    }
+    Ok(RowColumn::Tags { ends, tags })
+}
+
+/// Which partition every row lies in.
+struct Places {
+    of_row: Vec<PartitionId>,
+    partition_count: u16,
+}
+
+impl Places {
+    fn of(keys: &PackedTexts, resolver: &Resolver<'_>) -> Result<Self, WriteError> {
+        Ok(Self {
+            of_row: keys
+                .iter()
+                .map(|key| resolver.partition(key))
+                .collect::<Result<_, _>>()?,
+            partition_count: resolver.partition_count(),
+        })
+    }
+
+    /// One for each partition.
+    fn each<T>(&self, make: impl Fn() -> T) -> Vec<T> {
+        (0..self.partition_count).map(|_| make()).collect()
+    }
+
+    fn keys(&self, keys: &PackedTexts) -> Vec<LoadRows> {
+        let mut parts = self.each(PackedTexts::default);
+        for (key, partition) in keys.iter().zip(&self.of_row) {
+            parts[usize::from(partition.0)].push(key);
+        }
+        let rows = |keys| LoadRows {
+            keys,
+            columns: Vec::new(),
+        };
+        parts.into_iter().map(rows).collect()
+    }
+
+    /// Deals a column's entries out to the partitions.
+    fn split(&self, column: RowColumn, parts: &mut [LoadRows]) {
+        let columns = match column {
+            RowColumn::Values {
+                attribute,
+                values,
+                codes,
+            } => self.split_values(attribute, &values, &codes),
+            RowColumn::Numbers {
+                attribute,
+                rows,
+                numbers,
+            } => self.split_numbers(attribute, &rows, &numbers),
+            RowColumn::Tags { ends, tags } => self.split_tags(&ends, &tags),
+        };
+        for (part, column) in parts.iter_mut().zip(columns) {
+            part.columns.push(column);
+        }
+    }
+
+    fn split_values(
+        &self,
+        attribute: AttributeId,
+        values: &Arc<Vec<Option<StoredValue>>>,
+        codes: &[u32],
+    ) -> Vec<RowColumn> {
+        let mut parts: Vec<Vec<u32>> = self.each(Vec::new);
+        for (code, partition) in codes.iter().zip(&self.of_row) {
+            parts[usize::from(partition.0)].push(*code);
+        }
+        let column = |codes| RowColumn::Values {
+            attribute,
+            values: values.clone(),
+            codes,
+        };
+        parts.into_iter().map(column).collect()
+    }
+
+    fn split_numbers(
+        &self,
+        attribute: AttributeId,
+        rows: &[u32],
+        numbers: &[i64],
+    ) -> Vec<RowColumn> {
+        let mut parts: Vec<(Vec<u32>, Vec<i64>)> = self.each(Default::default);
+        let mut seen: Vec<u32> = self.each(|| 0);
+        let mut entries = rows.iter().zip(numbers).peekable();
+        for (row, partition) in (0..).zip(&self.of_row) {
+            let partition = usize::from(partition.0);
+            if let Some((_, number)) = entries.next_if(|(with, _)| **with == row) {
+                parts[partition].0.push(seen[partition]);
+                parts[partition].1.push(*number);
+            }
+            seen[partition] += 1;
+        }
+        let column = |(rows, numbers)| RowColumn::Numbers {
+            attribute,
+            rows,
+            numbers,
+        };
+        parts.into_iter().map(column).collect()
+    }
+
+    fn split_tags(&self, ends: &[u32], tags: &[TagId]) -> Vec<RowColumn> {
+        let mut parts: Vec<(Vec<u32>, Vec<TagId>)> = self.each(Default::default);
+        let mut start = 0;
+        for (end, partition) in ends.iter().zip(&self.of_row) {
+            let (part_ends, part_tags) = &mut parts[usize::from(partition.0)];
+            let end = *end as usize;
+            part_tags.extend_from_slice(tags.get(start..end).unwrap_or(&[]));
+            // No more than all the tags, whose ends are `u32`s.
+            part_ends.push(part_tags.len() as u32);
+            start = end;
+        }
+        let column = |(ends, tags)| RowColumn::Tags { ends, tags };
+        parts.into_iter().map(column).collect()
+    }
+}

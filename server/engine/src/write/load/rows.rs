@@ -1,0 +1,165 @@
+//! The rows of a load that lie in one partition, by id.
+
+use std::sync::Arc;
+
+use bincode::{Decode, Encode};
+
+use crate::{
+    ids::{AttributeId, TagId},
+    storage::StoredValue,
+    write::{command::UserCommand, load::PackedTexts},
+};
+
+/// Rows in their order, without names.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct LoadRows {
+    /// The user's key of every row.
+    pub(in crate::write) keys: PackedTexts,
+    /// What the rows have.
+    pub(in crate::write) columns: Vec<RowColumn>,
+}
+
+/// What every row has of one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum RowColumn {
+    /// Values of one attribute.
+    Values {
+        /// Which.
+        attribute: AttributeId,
+        /// The values that occur, and `None` where a value is cleared.
+        values: Arc<Vec<Option<StoredValue>>>,
+        /// One a row: 0 for nothing, `k` for `values[k - 1]`.
+        codes: Vec<u32>,
+    },
+    /// Numbers of one attribute.
+    Numbers {
+        /// Which.
+        attribute: AttributeId,
+        /// The rows that have a number, rising.
+        rows: Vec<u32>,
+        /// Their numbers.
+        numbers: Vec<i64>,
+    },
+    /// Tags that are given.
+    Tags {
+        /// Where the tags of every row end, from where those of the row before end.
+        ends: Vec<u32>,
+        /// Which.
+        tags: Vec<TagId>,
+    },
+}
+
+impl LoadRows {
+    /// What one row does, if there is such a row.
+    pub(in crate::write) fn commands(&self, row: usize) -> Vec<UserCommand> {
+        let Some(key) = self.keys.at(row) else {
+            return Vec::new();
+        };
+        let (mut values, mut tags) = (Vec::new(), Vec::new());
+        for column in &self.columns {
+            values.extend(column.value(row));
+            tags.extend_from_slice(column.tags(row));
+        }
+        let mut commands = Vec::with_capacity(2);
+        let key = || key.to_owned();
+        if values.is_empty() && tags.is_empty() {
+            commands.push(UserCommand::Ensure { key: key() });
+        }
+        if !values.is_empty() {
+            commands.push(UserCommand::Set { key: key(), values });
+        }
+        if !tags.is_empty() {
+            commands.push(UserCommand::Tag { key: key(), tags });
+        }
+        commands
+    }
+}
+
+impl RowColumn {
+    /// The value that a row sets or clears.
+    fn value(&self, row: usize) -> Option<(AttributeId, Option<StoredValue>)> {
+        match self {
+            Self::Values {
+                attribute,
+                values,
+                codes,
+            } => {
+                let code = (*codes.get(row)? as usize).checked_sub(1)?;
+                Some((*attribute, values.get(code)?.clone()))
+            }
+            Self::Numbers {
+                attribute,
+                rows,
+                numbers,
+            } => {
+                let place = rows.binary_search(&u32::try_from(row).ok()?).ok()?;
+                let number = *numbers.get(place)?;
+                Some((*attribute, Some(StoredValue::Number(number))))
+            }
+            Self::Tags { .. } => None,
+        }
+    }
+
+    /// The tags that a row gives.
+    pub(in crate::write) fn tags(&self, row: usize) -> &[TagId] {
+        match self {
+            Self::Tags { ends, tags } => {
+                let end_of = |row: usize| ends.get(row).map_or(0, |end| *end as usize);
+                let start = row.checked_sub(1).map_or(0, end_of);
+                tags.get(start..end_of(row)).unwrap_or(&[])
+            }
+            Self::Values { .. } | Self::Numbers { .. } => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ValueCode;
+
+    #[test]
+    fn a_row_sets_its_values_and_gives_its_tags_or_makes_its_user() {
+        let key = |key: &str| key.to_owned();
+        let code = |code| Some(StoredValue::Code(ValueCode(code)));
+        let rows = LoadRows {
+            keys: ["a", "b", "c"].into_iter().collect(),
+            columns: vec![
+                RowColumn::Values {
+                    attribute: AttributeId(1),
+                    values: Arc::new(vec![code(7), None]),
+                    codes: vec![1, 2, 0],
+                },
+                RowColumn::Numbers {
+                    attribute: AttributeId(2),
+                    rows: vec![1],
+                    numbers: vec![-5],
+                },
+                RowColumn::Tags {
+                    ends: vec![0, 2, 2],
+                    tags: vec![TagId(4), TagId(3)],
+                },
+            ],
+        };
+        let set = |user, values| UserCommand::Set {
+            key: key(user),
+            values,
+        };
+        assert_eq!(
+            rows.commands(0),
+            [set("a", vec![(AttributeId(1), code(7))])]
+        );
+        let values = vec![
+            (AttributeId(1), None),
+            (AttributeId(2), Some(StoredValue::Number(-5))),
+        ];
+        let tags = vec![TagId(4), TagId(3)];
+        let tag = UserCommand::Tag {
+            key: key("b"),
+            tags,
+        };
+        assert_eq!(rows.commands(1), [set("b", values), tag]);
+        assert_eq!(rows.commands(2), [UserCommand::Ensure { key: key("c") }]);
+        assert_eq!(rows.commands(3), []);
+    }
+}
