@@ -32,6 +32,48 @@ pub(super) const HEADER_BYTES: usize = 22;
 pub struct ColumnBlock {
     bytes: Box<[u8]>,
     header: Header,
+    /// The greatest code of a value; 0 where there is none.
+    code_max: u64,
+}
+
+/// The codes of a block as they are stored, little-endian, in the order of places. Places
+/// beyond the last are missing.
+#[derive(Debug, Clone, Copy)]
+pub enum Codes<'a> {
+    /// So many places that all have the code 0.
+    Zero(u32),
+    /// One byte each.
+    One(&'a [[u8; 1]]),
+    /// Two bytes each.
+    Two(&'a [[u8; 2]]),
+    /// Four bytes each.
+    Four(&'a [[u8; 4]]),
+    /// Eight bytes each.
+    Eight(&'a [[u8; 8]]),
+}
+
+/// How codes stand for values: base + code, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// The value of code 0.
+    pub base: i64,
+    /// The code that stands for "missing".
+    pub missing: u64,
+    /// No value has a greater code.
+    pub code_max: u64,
+}
+
+impl Frame {
+    /// What a code of the block stands for.
+    pub fn value(self, code: u64) -> Option<i64> {
+        // No sum passes the greatest number: all codes were checked.
+        (code != self.missing).then_some(self.base.wrapping_add_unsigned(code))
+    }
+
+    /// A number that no value passes.
+    pub fn value_max(self) -> i64 {
+        self.base.saturating_add_unsigned(self.code_max)
+    }
 }
 
 /// What stands before the codes.
@@ -183,6 +225,7 @@ impl ColumnBlock {
         Self {
             bytes: bytes.into_boxed_slice(),
             header: Header::EMPTY,
+            code_max: 0,
         }
     }
 
@@ -191,10 +234,11 @@ impl ColumnBlock {
     /// # Errors
     /// When the bytes are not the whole, valid form of a block.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ColumnError> {
-        let header = checked(&bytes)?;
+        let (header, code_max) = measured(&bytes)?;
         Ok(Self {
             bytes: bytes.into_boxed_slice(),
             header,
+            code_max,
         })
     }
 
@@ -202,9 +246,11 @@ impl ColumnBlock {
     /// the last one wins.
     pub fn from_entries(entries: impl IntoIterator<Item = (u16, i64)>) -> Self {
         let (header, bytes) = super::build::from_entries(entries);
+        let code_max = greatest_code(&header, &bytes[HEADER_BYTES..]);
         Self {
             bytes: bytes.into_boxed_slice(),
             header,
+            code_max,
         }
     }
 
@@ -226,6 +272,26 @@ impl ColumnBlock {
             Width::Two => self.header.decode(self.codes::<2>(), place),
             Width::Four => self.header.decode(self.codes::<4>(), place),
             Width::Eight => self.header.decode(self.codes::<8>(), place),
+        }
+    }
+
+    /// The codes as they are stored.
+    pub fn stored(&self) -> Codes<'_> {
+        match self.header.width {
+            Width::Zero => Codes::Zero(self.header.count),
+            Width::One => Codes::One(self.codes()),
+            Width::Two => Codes::Two(self.codes()),
+            Width::Four => Codes::Four(self.codes()),
+            Width::Eight => Codes::Eight(self.codes()),
+        }
+    }
+
+    /// What the codes stand for.
+    pub fn frame(&self) -> Frame {
+        Frame {
+            base: self.header.base,
+            missing: self.header.missing,
+            code_max: self.code_max,
         }
     }
 
@@ -257,16 +323,15 @@ impl ColumnBlock {
 
 /// Checks a whole block.
 pub(super) fn checked(bytes: &[u8]) -> Result<Header, ColumnError> {
+    measured(bytes).map(|(header, _)| header)
+}
+
+/// Checks a whole block; gives the greatest code as well.
+fn measured(bytes: &[u8]) -> Result<(Header, u64), ColumnError> {
     let (header, codes) = Header::read(bytes)?;
-    let code = match header.width {
-        Width::Zero => 0,
-        Width::One => greatest_code::<1>(codes, header.missing),
-        Width::Two => greatest_code::<2>(codes, header.missing),
-        Width::Four => greatest_code::<4>(codes, header.missing),
-        Width::Eight => greatest_code::<8>(codes, header.missing),
-    };
+    let code = greatest_code(&header, codes);
     match header.base.checked_add_unsigned(code) {
-        Some(_) => Ok(header),
+        Some(_) => Ok((header, code)),
         None => Err(ColumnError::Overflow {
             base: header.base,
             code,
@@ -275,7 +340,17 @@ pub(super) fn checked(bytes: &[u8]) -> Result<Header, ColumnError> {
 }
 
 /// The greatest code of a value. "Missing" counts as 0, which never overflows.
-fn greatest_code<const WIDTH: usize>(codes: &[u8], missing: u64) -> u64 {
+fn greatest_code(header: &Header, codes: &[u8]) -> u64 {
+    match header.width {
+        Width::Zero => 0,
+        Width::One => greatest_stored::<1>(codes, header.missing),
+        Width::Two => greatest_stored::<2>(codes, header.missing),
+        Width::Four => greatest_stored::<4>(codes, header.missing),
+        Width::Eight => greatest_stored::<8>(codes, header.missing),
+    }
+}
+
+fn greatest_stored<const WIDTH: usize>(codes: &[u8], missing: u64) -> u64 {
     let codes: &[[u8; WIDTH]] = codes.as_chunks().0;
     let known = codes.iter().map(|code| widen(*code));
     known
@@ -284,7 +359,7 @@ fn greatest_code<const WIDTH: usize>(codes: &[u8], missing: u64) -> u64 {
 }
 
 /// A little-endian code of up to 8 bytes.
-pub(super) fn widen<const WIDTH: usize>(code: [u8; WIDTH]) -> u64 {
+pub fn widen<const WIDTH: usize>(code: [u8; WIDTH]) -> u64 {
     let mut wide = [0; 8];
     wide[..WIDTH].copy_from_slice(&code);
     u64::from_le_bytes(wide)

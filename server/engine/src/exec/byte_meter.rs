@@ -5,6 +5,16 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Bytes on the heap of a standard hash table with room for so many entries: a power of two of
+/// buckets, an eighth of them always free, and a byte of control for each.
+pub(crate) fn hash_bytes<Entry>(capacity: usize) -> usize {
+    match capacity {
+        0 => 0,
+        1..8 => 8 * (size_of::<Entry>() + 1) + 16,
+        _ => (capacity.saturating_mul(8) / 7).next_power_of_two() * (size_of::<Entry>() + 1) + 16,
+    }
+}
+
 /// The bytes held by one query.
 #[derive(Debug)]
 pub(crate) struct ByteMeter {
@@ -37,7 +47,12 @@ pub(crate) struct ByteShare<'a> {
     bytes: usize,
 }
 
-impl ByteShare<'_> {
+impl<'a> ByteShare<'a> {
+    /// Another share of the same limit, empty at first.
+    pub(crate) fn sibling(&self) -> ByteShare<'a> {
+        self.meter.share()
+    }
+
     /// Says how many bytes the holder has now.
     pub(crate) fn set(&mut self, bytes: usize) {
         // Only sums are read: no other memory depends on the order.
@@ -61,6 +76,11 @@ impl ByteShare<'_> {
     /// Whether all holders together have more than they may.
     pub(crate) fn is_exceeded(&self) -> bool {
         self.meter.held.load(Ordering::Relaxed) > self.meter.max
+    }
+
+    /// Whether all holders together would have more than they may if this one had so many more.
+    pub(crate) fn would_exceed(&self, more: usize) -> bool {
+        self.meter.held.load(Ordering::Relaxed).saturating_add(more) > self.meter.max
     }
 
     /// The limit of all holders together.

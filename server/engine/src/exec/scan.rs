@@ -152,11 +152,6 @@ impl<'a> ShardScan<'a> {
         })
     }
 
-    /// The surroundings.
-    pub(crate) fn context(&self) -> Context<'a> {
-        self.context
-    }
-
     /// How many users there are.
     pub(crate) fn count(&mut self) -> Result<u64, Error> {
         if let Some(count) = self.bound.cardinality() {

@@ -39,6 +39,9 @@ impl Quantity {
 
 /// Compares whole parts, then the reciprocals of the rests, as Euclid's algorithm goes.
 fn compare((a, b): (i128, i128), (c, d): (i128, i128)) -> Ordering {
+    if b == d {
+        return a.cmp(&c);
+    }
     let by_whole = a.div_euclid(b).cmp(&c.div_euclid(d));
     let (left_rest, right_rest) = (a.rem_euclid(b), c.rem_euclid(d));
     match (by_whole, left_rest, right_rest) {

@@ -2,9 +2,11 @@
 
 use tessera_query_lang::ast::Comparison;
 
-use super::{statistics::Statistics, table::GroupKey};
+use super::{split::Component, statistics::Totals, table::Table};
 use crate::{
     datum::Datum,
+    error::Error,
+    exec::limits::QueryLimitError,
     plan::{
         quantity::Quantity,
         query::{Having, MeasureKind, NumberUnit, Statistic},
@@ -12,37 +14,92 @@ use crate::{
 };
 
 /// All groups with users.
-pub(super) struct Groups {
-    pub(super) groups: Vec<Group>,
+pub(super) struct Groups<'t> {
+    table: Table<'t>,
+    /// The slots with users.
+    slots: Vec<u32>,
+    /// For each measured attribute the wanted percentiles, and what they are in each group.
+    percentiles: Vec<(Vec<u8>, Vec<Option<i64>>)>,
+}
+
+/// One group, by its place among all of them.
+pub(super) type GroupIndex = u32;
+
+impl<'t> Groups<'t> {
+    /// The groups of a table.
+    ///
+    /// # Errors
+    /// When there are too many of them.
+    pub(super) fn new(
+        mut table: Table<'t>,
+        groups_max: usize,
+        percentiles: Vec<Vec<u8>>,
+    ) -> Result<Self, Error> {
+        table.finish()?;
+        let with_users = (0..table.slots()).filter(|slot| table.count(*slot) > 0);
+        // Slots are below 2^32, see `Table::slot`.
+        let slots: Vec<u32> = with_users.map(|slot| slot as u32).collect();
+        if slots.len() > groups_max {
+            return Err(QueryLimitError::Groups { max: groups_max }.into());
+        }
+        let percentiles = percentiles
+            .into_iter()
+            .enumerate()
+            .map(|(measured, percents)| {
+                let found = percentiles_of(&table, &slots, measured, &percents);
+                (percents, found)
+            })
+            .collect();
+        Ok(Self {
+            table,
+            slots,
+            percentiles,
+        })
+    }
+
+    /// Every group, in no useful order.
+    pub(super) fn indices(&self) -> Vec<GroupIndex> {
+        (0..).take(self.slots.len()).collect()
+    }
+
+    /// A group's component in a dim.
+    pub(super) fn component(&self, group: GroupIndex, dim: usize) -> Component {
+        let index = self.table.key(self.slot(group)).index(dim);
+        self.table.axes.get(dim)?.component(index)
+    }
+
     /// The users of the segment, each once.
-    pub(super) users: u64,
-}
+    fn users(&self) -> u64 {
+        self.table.users()
+    }
 
-/// The users of one combination.
-pub(super) struct Group {
-    pub(super) key: GroupKey,
-    pub(super) count: u64,
-    pub(super) statistics: Vec<Statistics>,
-}
+    fn slot(&self, group: GroupIndex) -> usize {
+        self.slots.get(group as usize).copied().unwrap_or_default() as usize
+    }
 
-impl Group {
+    fn count(&self, group: GroupIndex) -> u64 {
+        self.table.count(self.slot(group))
+    }
+
     /// A measure as an exact quantity; `None` where no number is there to measure.
-    pub(super) fn quantity(&self, measure: MeasureKind, users: u64) -> Option<Quantity> {
+    pub(super) fn quantity(&self, group: GroupIndex, measure: MeasureKind) -> Option<Quantity> {
         match measure {
-            MeasureKind::Count => Some(Quantity::whole(self.count)),
-            MeasureKind::Share => Quantity::quotient(self.count.into(), users.into()),
+            MeasureKind::Count => Some(Quantity::whole(self.count(group))),
+            MeasureKind::Share => Quantity::quotient(self.count(group).into(), self.users().into()),
             MeasureKind::Of(statistic, index, unit) => {
                 let scale = match unit {
                     NumberUnit::Decimal(scale) => scale,
                     NumberUnit::Integer | NumberUnit::Date | NumberUnit::Timestamp => 0,
                 };
-                let statistics = self.measured(index)?;
+                let totals = self.measured(group, index)?;
                 let (units, divisor) = match statistic {
-                    Statistic::Sum => (statistics.sum, 1),
-                    Statistic::Average => (statistics.sum, i128::from(statistics.count)),
-                    Statistic::Min => (statistics.min.into(), 1),
-                    Statistic::Max => (statistics.max.into(), 1),
-                    Statistic::Percentile(percent) => (statistics.percentile(percent)?.into(), 1),
+                    Statistic::Sum => (totals.sum, 1),
+                    Statistic::Average => (totals.sum, i128::from(totals.count)),
+                    Statistic::Min => (totals.min.into(), 1),
+                    Statistic::Max => (totals.max.into(), 1),
+                    Statistic::Percentile(percent) => {
+                        (self.percentile(group, index, percent)?.into(), 1)
+                    }
                 };
                 Quantity::quotient(
                     units,
@@ -53,46 +110,53 @@ impl Group {
     }
 
     /// A measure as it is returned.
-    pub(super) fn datum(&self, measure: MeasureKind, users: u64) -> Datum {
+    pub(super) fn datum(&self, group: GroupIndex, measure: MeasureKind) -> Datum {
         let quantity = || {
-            self.quantity(measure, users)
+            self.quantity(group, measure)
                 .map_or(Datum::Null, |quantity| Datum::Real(quantity.to_f64()))
         };
         match measure {
-            MeasureKind::Count => Datum::Integer(i64::try_from(self.count).unwrap_or(i64::MAX)),
+            MeasureKind::Count => {
+                Datum::Integer(i64::try_from(self.count(group)).unwrap_or(i64::MAX))
+            }
             MeasureKind::Share => quantity(),
             MeasureKind::Of(statistic, index, unit) => {
-                let Some(statistics) = self.measured(index) else {
+                let Some(totals) = self.measured(group, index) else {
                     return Datum::Null;
                 };
                 match statistic {
-                    Statistic::Sum => sum_datum(statistics.sum, unit),
+                    Statistic::Sum => sum_datum(totals.sum, unit),
                     Statistic::Average => quantity(),
-                    Statistic::Min => number_datum(statistics.min, unit),
-                    Statistic::Max => number_datum(statistics.max, unit),
-                    Statistic::Percentile(percent) => statistics
-                        .percentile(percent)
+                    Statistic::Min => number_datum(totals.min, unit),
+                    Statistic::Max => number_datum(totals.max, unit),
+                    Statistic::Percentile(percent) => self
+                        .percentile(group, index, percent)
                         .map_or(Datum::Null, |number| number_datum(number, unit)),
                 }
             }
         }
     }
 
-    /// The statistics of an attribute of which the group has numbers.
-    fn measured(&self, index: usize) -> Option<&Statistics> {
-        self.statistics
-            .get(index)
-            .filter(|statistics| statistics.count > 0)
+    /// The totals of an attribute of which the group has numbers.
+    fn measured(&self, group: GroupIndex, index: usize) -> Option<Totals> {
+        let totals = self.table.numbers().get(index)?.totals(self.slot(group));
+        (totals.count > 0).then_some(totals)
+    }
+
+    fn percentile(&self, group: GroupIndex, index: usize, percent: u8) -> Option<i64> {
+        let (percents, found) = self.percentiles.get(index)?;
+        let place = percents.iter().position(|known| *known == percent)?;
+        *found.get(group as usize * percents.len() + place)?
     }
 
     /// Whether a condition holds. A missing measure compares as false.
-    pub(super) fn satisfies(&self, having: &Having, users: u64) -> bool {
+    pub(super) fn satisfies(&self, group: GroupIndex, having: &Having) -> bool {
         match having {
-            Having::Not(inner) => !self.satisfies(inner, users),
-            Having::And(of) => of.iter().all(|having| self.satisfies(having, users)),
-            Having::Or(of) => of.iter().any(|having| self.satisfies(having, users)),
+            Having::Not(inner) => !self.satisfies(group, inner),
+            Having::And(of) => of.iter().all(|having| self.satisfies(group, having)),
+            Having::Or(of) => of.iter().any(|having| self.satisfies(group, having)),
             Having::Compare(measure, comparison, first, last) => {
-                let Some(quantity) = self.quantity(*measure, users) else {
+                let Some(quantity) = self.quantity(group, *measure) else {
                     return false;
                 };
                 match comparison {
@@ -106,6 +170,27 @@ impl Group {
             }
         }
     }
+}
+
+/// The percentiles of each slot, one slot after the other.
+fn percentiles_of(
+    table: &Table<'_>,
+    slots: &[u32],
+    measured: usize,
+    percents: &[u8],
+) -> Vec<Option<i64>> {
+    let Some(numbers) = table
+        .numbers()
+        .get(measured)
+        .filter(|_| !percents.is_empty())
+    else {
+        return Vec::new();
+    };
+    let of_slot = |slot: &u32| match numbers.distribution(*slot as usize) {
+        Some(distribution) => distribution.percentiles(percents),
+        None => vec![None; percents.len()],
+    };
+    slots.iter().flat_map(of_slot).collect()
 }
 
 fn sum_datum(sum: i128, unit: NumberUnit) -> Datum {

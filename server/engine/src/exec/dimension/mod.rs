@@ -1,20 +1,31 @@
 //! `DIMENSION`: a row per combination that occurs, with exact measures.
 //!
-//! One type a phase: [`split::BoundDim`] says how a dim splits users, [`table::Table`] gathers
-//! groups shard by shard and is merged, [`groups::Groups`] are what came out, and `output`
-//! filters, orders and prints them. Sums are exact; nothing depends on the order of shards.
+//! One type a phase: [`split::BoundDim`] says how a dim splits users, a [`walk::Walk`] goes
+//! through shards and gathers groups in its [`table::Table`], tables are merged,
+//! [`groups::Groups`] are what came out, and `output` filters, orders and prints them. Sums are
+//! exact; nothing depends on the order of shards.
 //!
-//! Dims of one value a user walk the set bits of a block over columns; dims of several (tags,
-//! groups, multi attributes) intersect the block with each candidate's row, and a user with
-//! several counts in each. Users with none are in the group of the missing value.
+//! Dims of one value a user walk the set bits of a block over columns, a piece of some thousand
+//! users at a time: their places as a list, for each dim their indices, from these their slots,
+//! and for each slot its counters. Dims of several values (tags, groups, multi attributes)
+//! intersect the block with each candidate's row, and a user with several counts in each. Users
+//! with none are in the group of the missing value.
 
+mod axis;
 mod calendar;
 mod groups;
+mod layout;
+mod numbers;
 mod output;
+mod places;
+mod reader;
 mod split;
 mod statistics;
 mod table;
 mod walk;
+mod wanted;
+
+use std::sync::{Mutex, PoisonError};
 
 use super::{byte_meter::ByteMeter, scan::Context};
 use crate::{
@@ -22,9 +33,11 @@ use crate::{
     error::Error,
     plan::{physical::Plan, query::DimensionQuery},
 };
+use groups::Groups;
 use split::BoundDim;
 use table::Table;
 use walk::Walk;
+use wanted::{WantedNumbers, wanted_numbers, wanted_percentiles};
 
 /// Runs a dimension; gives the number of rows.
 ///
@@ -37,20 +50,53 @@ pub(crate) fn run(
     sink: &mut dyn ResultSink,
 ) -> Result<u64, Error> {
     let schema = context.dataset.schema();
-    let dims: Vec<BoundDim> = query
-        .dims
-        .iter()
-        .map(|dim| BoundDim::new(schema, &dim.kind))
-        .collect();
+    let split = Split {
+        dims: query
+            .dims
+            .iter()
+            .map(|dim| BoundDim::new(schema, &dim.kind))
+            .collect(),
+        wanted: wanted_numbers(query),
+    };
     let meter = ByteMeter::new(context.limits.group_bytes_max);
-    let table = context.fold_shards(
-        plan,
-        || Table::new(&dims, &query.measured, context.limits, &meter),
-        |table, shard| {
-            Walk::new(&dims, &query.measured, table, shard.context(), shard.unit)?.run(shard)
-        },
-        |left, right| left.merge(right),
-    )?;
-    let groups = table.finish(&dims)?;
-    output::write(schema, query, groups, sink)
+    let table = gather(context, plan, &split, &meter)?;
+    let groups = Groups::new(table, context.limits.groups_max, wanted_percentiles(query))?;
+    output::write(schema, query, &groups, sink)
+}
+
+/// How users are split, and what is gathered of them.
+struct Split {
+    dims: Vec<BoundDim>,
+    wanted: Vec<WantedNumbers>,
+}
+
+/// Goes through all shards.
+fn gather<'t>(
+    context: Context<'_>,
+    plan: &Plan,
+    split: &Split,
+    meter: &'t ByteMeter,
+) -> Result<Table<'t>, Error> {
+    // There are as many walks as threads, however many shards there are.
+    let idle: Mutex<Vec<Walk<'_, 't>>> = Mutex::default();
+    context.map_shards(plan, |shard| {
+        let known = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut walk = known.unwrap_or_else(|| Walk::new(split, context, meter));
+        walk.shard(shard)?;
+        idle.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(walk);
+        Ok(())
+    })?;
+    let walks = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
+    walks
+        .into_iter()
+        .map(Walk::into_table)
+        .try_fold(None, |merged: Option<Table<'t>>, table| match merged {
+            Some(merged) => merged.merge(table).map(Some),
+            None => Ok(Some(table)),
+        })
+        .map(|merged| {
+            merged.unwrap_or_else(|| Table::new(&split.dims, &split.wanted, context.limits, meter))
+        })
 }

@@ -9,17 +9,14 @@ use tessera_query_lang::ast::Direction;
 
 use super::{
     calendar,
-    groups::{Group, Groups, number_datum},
+    groups::{GroupIndex, Groups, number_datum},
 };
 use crate::{
     datum::{Column, ColumnRole, Datum, Header, ResultKind, ResultSink, Row},
     error::Error,
     exec::rows::BATCH_ROWS,
     ids::{AttributeId, ValueCode},
-    plan::{
-        quantity::Quantity,
-        query::{DimKind, DimensionQuery, GroupOrder, MeasureKind},
-    },
+    plan::query::{DimKind, DimensionQuery, GroupOrder, MeasureKind},
     schema::Schema,
 };
 
@@ -27,40 +24,104 @@ use crate::{
 pub(super) fn write(
     schema: &Schema,
     query: &DimensionQuery,
-    groups: Groups,
+    groups: &Groups<'_>,
     sink: &mut dyn ResultSink,
 ) -> Result<u64, Error> {
     sink.header(header(query)).map_err(|_| Error::Stopped)?;
-    let users = groups.users;
-    let names: Vec<Names> = query
-        .dims
-        .iter()
-        .map(|dim| Names::new(schema, &dim.kind))
-        .collect();
-    let mut ranked: Vec<Ranked> = groups
-        .groups
-        .into_iter()
-        .filter(|group| {
-            query
-                .having
-                .as_ref()
-                .is_none_or(|having| group.satisfies(having, users))
-        })
-        .map(|group| Ranked::new(group, query, &names, users))
-        .collect();
-    ranked.sort_unstable_by(|left, right| left.compare(right, query));
-    let top = query
-        .top
-        .map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX));
-    ranked.truncate(top);
-    for batch in ranked.chunks(BATCH_ROWS) {
-        let rows = batch
+    let output = Output {
+        names: query
+            .dims
             .iter()
-            .map(|ranked| row(&ranked.group, query, &names, users))
-            .collect();
+            .map(|dim| Names::new(schema, &dim.kind))
+            .collect(),
+        query,
+        groups,
+    };
+    let chosen = output.chosen();
+    for batch in chosen.chunks(BATCH_ROWS) {
+        let rows = batch.iter().map(|group| output.row(*group)).collect();
         sink.rows(rows).map_err(|_| Error::Stopped)?;
     }
-    Ok(ranked.len() as u64)
+    Ok(chosen.len() as u64)
+}
+
+/// What rows are made of.
+struct Output<'a, 't> {
+    query: &'a DimensionQuery,
+    groups: &'a Groups<'t>,
+    names: Vec<Names>,
+}
+
+impl Output<'_, '_> {
+    /// The groups that are returned, in their order.
+    fn chosen(&self) -> Vec<GroupIndex> {
+        let mut chosen = self.groups.indices();
+        if let Some(having) = &self.query.having {
+            chosen.retain(|group| self.groups.satisfies(*group, having));
+        }
+        let top = self.query.top.unwrap_or(u64::MAX);
+        let top = usize::try_from(top).unwrap_or(usize::MAX);
+        let compare = |left: &GroupIndex, right: &GroupIndex| self.compare(*left, *right);
+        if top < chosen.len() {
+            // Only the first ones are put in order.
+            chosen.select_nth_unstable_by(top, compare);
+            chosen.truncate(top);
+        }
+        chosen.sort_unstable_by(compare);
+        chosen
+    }
+
+    fn compare(&self, left: GroupIndex, right: GroupIndex) -> Ordering {
+        let by_order = self
+            .query
+            .order
+            .iter()
+            .map(|(order, direction)| match order {
+                GroupOrder::Dim(dim) => self.compare_dim(left, right, *dim, *direction),
+                GroupOrder::Measure(measure) => {
+                    let quantity = |group| self.groups.quantity(group, *measure);
+                    missing_last(&quantity(left), &quantity(right), *direction)
+                }
+            });
+        let by_dims = (0..self.query.dims.len())
+            .map(|dim| self.compare_dim(left, right, dim, Direction::Ascending));
+        // The first that differs decides; the others are not computed.
+        by_order
+            .chain(by_dims)
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or(Ordering::Equal)
+    }
+
+    fn compare_dim(
+        &self,
+        left: GroupIndex,
+        right: GroupIndex,
+        dim: usize,
+        direction: Direction,
+    ) -> Ordering {
+        let rank = |group| {
+            let component = self.groups.component(group, dim)?;
+            let names = self.names.get(dim);
+            Some(names.map_or(component, |names| names.rank(component)))
+        };
+        missing_last(&rank(left), &rank(right), direction)
+    }
+
+    fn row(&self, group: GroupIndex) -> Row {
+        let dims = self.query.dims.iter().zip(&self.names).enumerate();
+        let dims = dims.map(
+            |(index, (dim, names))| match self.groups.component(group, index) {
+                Some(component) => names.datum(component, &dim.kind),
+                None => Datum::Null,
+            },
+        );
+        let measures = self
+            .query
+            .measures
+            .iter()
+            .map(|measure| self.groups.datum(group, measure.kind));
+        dims.chain(measures).collect()
+    }
 }
 
 fn header(query: &DimensionQuery) -> Header {
@@ -82,19 +143,6 @@ fn header(query: &DimensionQuery) -> Header {
         kind: ResultKind::Dimension,
         columns: dims.chain(measures).collect(),
     }
-}
-
-fn row(group: &Group, query: &DimensionQuery, names: &[Names], users: u64) -> Row {
-    let dims = query.dims.iter().zip(names).enumerate();
-    let dims = dims.map(|(index, (dim, names))| match group.key.component(index) {
-        Some(component) => names.datum(component, &dim.kind),
-        None => Datum::Null,
-    });
-    let measures = query
-        .measures
-        .iter()
-        .map(|measure| group.datum(measure.kind, users));
-    dims.chain(measures).collect()
 }
 
 /// The names of a dim's components, where they have any, and their places in the order of names.
@@ -164,63 +212,6 @@ fn value_names(schema: &Schema, attribute: AttributeId) -> Vec<String> {
             .to_owned()
     };
     (0..schema.value_count(attribute)).map(name).collect()
-}
-
-/// A group with what it is ordered by.
-struct Ranked {
-    group: Group,
-    /// Places in the dims' own orders.
-    dims: Vec<Option<i64>>,
-    /// The measures of the order, `None` for dims in between.
-    measures: Vec<Option<Quantity>>,
-}
-
-impl Ranked {
-    fn new(group: Group, query: &DimensionQuery, names: &[Names], users: u64) -> Self {
-        let dims = names.iter().enumerate();
-        let dims = dims.map(|(index, names)| {
-            group
-                .key
-                .component(index)
-                .map(|component| names.rank(component))
-        });
-        let dims = dims.collect();
-        let measure = |order: &GroupOrder| match order {
-            GroupOrder::Measure(measure) => group.quantity(*measure, users),
-            GroupOrder::Dim(_) => None,
-        };
-        let measures = query
-            .order
-            .iter()
-            .map(|(order, _)| measure(order))
-            .collect();
-        Self {
-            group,
-            dims,
-            measures,
-        }
-    }
-
-    fn compare(&self, other: &Self, query: &DimensionQuery) -> Ordering {
-        let by_order =
-            query
-                .order
-                .iter()
-                .enumerate()
-                .map(|(index, (order, direction))| match order {
-                    GroupOrder::Dim(dim) => {
-                        missing_last(&self.dims[*dim], &other.dims[*dim], *direction)
-                    }
-                    GroupOrder::Measure(_) => {
-                        missing_last(&self.measures[index], &other.measures[index], *direction)
-                    }
-                });
-        let by_dims = self.dims.iter().zip(&other.dims);
-        let by_dims = by_dims.map(|(left, right)| missing_last(left, right, Direction::Ascending));
-        by_order
-            .fold(Ordering::Equal, Ordering::then)
-            .then_with(|| by_dims.fold(Ordering::Equal, Ordering::then))
-    }
 }
 
 fn missing_last<T: Ord>(left: &Option<T>, right: &Option<T>, direction: Direction) -> Ordering {

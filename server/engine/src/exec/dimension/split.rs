@@ -65,12 +65,14 @@ impl BoundDim {
 
     /// How many components there can be besides the missing one, where that is known: they are
     /// 0 to one less.
-    pub(super) fn component_count(&self) -> Option<u64> {
+    pub(super) fn component_count(&self) -> Option<u32> {
+        // Bounds, tags and values are limited far below 2^32.
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         match self {
-            Self::Column(_, ColumnSplit::Codes(count)) => Some(u64::from(*count)),
-            Self::Column(_, ColumnSplit::Bands(bounds)) => Some(bounds.len() as u64 + 1),
+            Self::Column(_, ColumnSplit::Codes(codes)) => Some(*codes),
+            Self::Column(_, ColumnSplit::Bands(bounds)) => Some(count(bounds.len() + 1)),
             Self::Column(_, ColumnSplit::Calendar(..) | ColumnSplit::Exact) => None,
-            Self::Rows(rows) => Some(rows.len() as u64),
+            Self::Rows(rows) => Some(count(rows.len())),
         }
     }
 }

@@ -1,148 +1,94 @@
-//! The groups of some shards: a vector over all combinations where these are few, else a hash
+//! The groups of some shards: vectors over all combinations where these are few, else a hash
 //! table. Memory and number of groups are limited.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use super::{
-    groups::{Group, Groups},
-    split::{BoundDim, Component},
-    statistics::Statistics,
+    axis::{Axis, MISSING},
+    layout::{GroupKey, Layout},
+    numbers::Numbers,
+    split::BoundDim,
+    wanted::WantedNumbers,
 };
 use crate::{
+    column::ColumnBlock,
     error::Error,
     exec::{
         byte_meter::{ByteMeter, ByteShare},
         limits::{QueryLimitError, QueryLimits},
     },
-    plan::query::{DIMS_MAX, Measured},
 };
 
-/// Combinations up to which every one of them gets a place.
-const DENSE_SLOTS_MAX: u64 = 1 << 16;
-/// Statistics up to which every combination gets its own.
-const DENSE_STATISTICS_MAX: u64 = 1 << 17;
-
-/// A group's components, by dim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct GroupKey {
-    numbers: [i64; DIMS_MAX],
-    missing: u8,
-}
-
-impl GroupKey {
-    /// Missing in every dim.
-    pub(super) const MISSING: Self = Self {
-        numbers: [0; DIMS_MAX],
-        missing: u8::MAX,
-    };
-
-    /// The same, with another component in one dim.
-    pub(super) fn with(mut self, dim: usize, component: Component) -> Self {
-        if let Some(number) = self.numbers.get_mut(dim) {
-            *number = component.unwrap_or(0);
-            let bit = 1_u8 << dim;
-            self.missing = if component.is_some() {
-                self.missing & !bit
-            } else {
-                self.missing | bit
-            };
-        }
-        self
-    }
-
-    /// The component in a dim.
-    pub(super) fn component(&self, dim: usize) -> Component {
-        let is_missing = self.missing >> dim & 1 == 1;
-        self.numbers.get(dim).copied().filter(|_| !is_missing)
-    }
-}
+/// Slots up to which counters have several lanes.
+const LANED_SLOTS_MAX: usize = 256;
+/// Counters of one slot: users of the same group one after the other do not wait for each other.
+pub(super) const LANES: usize = 4;
 
 /// The groups found so far.
 pub(super) struct Table<'a> {
+    pub(super) axes: Vec<Axis>,
     layout: Layout,
+    slots: usize,
+    lanes: usize,
+    /// As many a slot as there are lanes.
     counts: Vec<u64>,
-    /// As many a slot as there are measured attributes.
-    statistics: Vec<Statistics>,
-    measured: Vec<Measured>,
+    numbers: Vec<Numbers>,
     /// Users, each once.
     users: u64,
-    /// What it takes, and what of that the query's other tables know of.
-    bytes: usize,
     share: ByteShare<'a>,
     groups_max: usize,
-}
-
-/// Which slot a group has.
-pub(super) enum Layout {
-    /// Every combination has one; the slot is the sum of components times strides.
-    Dense(Vec<Stride>),
-    /// In the order of first sight.
-    Sparse {
-        slots: HashMap<GroupKey, u32, RandomState>,
-        keys: Vec<GroupKey>,
-    },
-}
-
-/// One dim's part in a dense slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stride {
-    /// The distance between two components.
-    stride: u32,
-    /// The component that stands for "missing".
-    missing: u32,
-}
-
-impl Stride {
-    /// What a component adds to a slot.
-    pub(super) fn offset(self, component: Component) -> u32 {
-        // Components of dense dims are below `missing`.
-        component.map_or(self.missing, |number| number as u32) * self.stride
-    }
-
-    fn component(self, slot: u32) -> Component {
-        let component = slot / self.stride % (self.missing + 1);
-        (component != self.missing).then_some(i64::from(component))
-    }
 }
 
 impl<'a> Table<'a> {
     /// No groups.
     pub(super) fn new(
         dims: &[BoundDim],
-        measured: &[Measured],
+        wanted: &[WantedNumbers],
         limits: &QueryLimits,
         meter: &'a ByteMeter,
     ) -> Self {
-        let measured = measured.to_vec();
-        let (layout, slots) = match dense_layout(dims, measured.len()) {
-            Some((strides, slots)) => (Layout::Dense(strides), slots),
-            None => (
-                Layout::Sparse {
-                    slots: HashMap::default(),
-                    keys: Vec::new(),
-                },
-                0,
-            ),
-        };
         let mut table = Self {
-            layout,
+            axes: dims.iter().map(Axis::new).collect(),
+            layout: Layout::sparse(),
+            slots: 0,
+            lanes: 1,
             counts: Vec::new(),
-            statistics: Vec::new(),
-            measured,
+            numbers: wanted.iter().map(|wanted| Numbers::new(*wanted)).collect(),
             users: 0,
-            bytes: 0,
             share: meter.share(),
             groups_max: limits.groups_max,
         };
-        (0..slots).for_each(|_| table.push_slot());
-        table.share.set(table.bytes);
+        let sizes = table.axes.iter().map(Axis::expected).collect();
+        if let Some((layout, slots)) = table.dense(sizes) {
+            table.layout = layout;
+            table.resize(slots);
+        }
+        table.share.set(table.heap_bytes());
         table
     }
 
-    pub(super) fn layout(&self) -> &Layout {
-        &self.layout
+    /// The dense layout with so many places a dim, and its slots, where they fit.
+    fn dense(&self, sizes: Vec<u32>) -> Option<(Layout, usize)> {
+        let (layout, slots) = Layout::dense(sizes)?;
+        let lanes = if slots <= LANED_SLOTS_MAX { LANES } else { 1 };
+        let bytes = slots * self.slot_bytes(lanes);
+        (bytes <= self.share.bytes_max() / 8).then_some((layout, slots))
+    }
+
+    fn slot_bytes(&self, lanes: usize) -> usize {
+        let numbers = self.numbers.iter().map(|numbers| numbers.slot_bytes(lanes));
+        lanes * size_of::<u64>() + numbers.sum::<usize>()
+    }
+
+    fn resize(&mut self, slots: usize) {
+        self.slots = slots;
+        self.lanes = if slots <= LANED_SLOTS_MAX && self.layout.is_dense() {
+            LANES
+        } else {
+            1
+        };
+        self.counts = vec![0; slots * self.lanes];
+        for numbers in &mut self.numbers {
+            numbers.resize(slots, self.lanes);
+        }
     }
 
     /// Counts users of the segment, each once.
@@ -150,186 +96,278 @@ impl<'a> Table<'a> {
         self.users += u64::from(count);
     }
 
-    /// Counts users of a slot.
-    pub(super) fn add_count(&mut self, slot: u32, count: u64) {
-        self.counts[slot as usize] += count;
+    /// How many users the segment has.
+    pub(super) fn users(&self) -> u64 {
+        self.users
     }
 
-    /// Takes a number of a measured attribute in a slot.
-    pub(super) fn add_number(&mut self, slot: u32, measured: usize, number: i64) {
-        let place = slot as usize * self.measured.len() + measured;
-        self.bytes += self.statistics[place].add(number);
+    /// How many slots there are.
+    pub(super) fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Users of a slot.
+    pub(super) fn count(&self, slot: usize) -> u64 {
+        let lanes = self.counts.get(slot * self.lanes..(slot + 1) * self.lanes);
+        lanes.unwrap_or_default().iter().sum()
+    }
+
+    /// What was gathered of the measured attributes.
+    pub(super) fn numbers(&self) -> &[Numbers] {
+        &self.numbers
+    }
+
+    /// The indices of a slot.
+    pub(super) fn key(&self, slot: usize) -> GroupKey {
+        self.layout.key(slot)
+    }
+
+    /// Counts users of a group.
+    pub(super) fn add_count(&mut self, key: &GroupKey, count: u64) -> Result<(), Error> {
+        let slot = self.slot(key)?;
+        if let Some(held) = self.counts.get_mut(slot as usize * self.lanes) {
+            *held += count;
+        }
+        Ok(())
+    }
+
+    /// Counts a user in every slot of a list.
+    pub(super) fn add_each(&mut self, slots: &[u32]) {
+        if self.lanes != LANES {
+            for slot in slots {
+                let held = &mut self.counts[*slot as usize];
+                *held = held.wrapping_add(1);
+            }
+            return;
+        }
+        let (quads, rest) = slots.as_chunks::<LANES>();
+        for quad in quads {
+            for (lane, slot) in quad.iter().enumerate() {
+                // Counts of users never come near 2^64.
+                let held = &mut self.counts[*slot as usize * LANES + lane];
+                *held = held.wrapping_add(1);
+            }
+        }
+        for slot in rest {
+            self.counts[*slot as usize * LANES] += 1;
+        }
+    }
+
+    /// Takes the numbers of users, whose slots are in the same order as their places.
+    pub(super) fn add_numbers(
+        &mut self,
+        measured: usize,
+        column: &ColumnBlock,
+        places: &[u16],
+        slots: &[u32],
+    ) {
+        if let Some(numbers) = self.numbers.get_mut(measured) {
+            numbers.add(column, places, slots);
+        }
+    }
+
+    /// The slots of users with the same indices but in some dims: `columns` has those.
+    pub(super) fn slots_of(
+        &mut self,
+        key: &GroupKey,
+        columns: &[(usize, Vec<u32>)],
+        users: usize,
+        slots: &mut Vec<u32>,
+    ) -> Result<(), Error> {
+        self.check_axes()?;
+        let sizes: Vec<u32> = self.axes.iter().map(Axis::len).collect();
+        if !self.layout.has_room(&sizes) {
+            self.relay()?;
+        }
+        slots.clear();
+        if let Some(strides) = self.layout.strides() {
+            slots.resize(users, key.offset(strides));
+            for (dim, indices) in columns {
+                let stride = strides.get(*dim).copied().unwrap_or_default();
+                // Slots of a dense layout are far below 2^32.
+                for (slot, index) in slots.iter_mut().zip(indices) {
+                    *slot = slot.wrapping_add(index.wrapping_mul(stride));
+                }
+            }
+            return Ok(());
+        }
+        let mut key = *key;
+        for user in 0..users {
+            for (dim, indices) in columns {
+                key.set(*dim, indices.get(user).copied().unwrap_or(MISSING));
+            }
+            slots.push(self.slot(&key)?);
+        }
+        Ok(())
     }
 
     /// The slot of a group; a new one when it is new.
-    pub(super) fn slot(&mut self, key: GroupKey) -> Result<u32, Error> {
-        let next = self.counts.len();
-        match &mut self.layout {
-            Layout::Dense(strides) => {
-                let offsets = strides
-                    .iter()
-                    .enumerate()
-                    .map(|(dim, stride)| stride.offset(key.component(dim)));
-                Ok(offsets.sum())
-            }
-            Layout::Sparse { slots, keys } => {
-                if let Some(slot) = slots.get(&key) {
-                    return Ok(*slot);
-                }
-                if next >= self.groups_max {
-                    return Err(QueryLimitError::Groups {
-                        max: self.groups_max,
-                    }
-                    .into());
-                }
-                // At most `groups_max`, which is checked to fit when a slot is given.
-                let slot =
-                    u32::try_from(next).map_err(|_| QueryLimitError::Groups { max: next })?;
-                slots.insert(key, slot);
-                keys.push(key);
-                self.push_slot();
-                self.check_bytes()?;
-                Ok(slot)
-            }
+    pub(super) fn slot(&mut self, key: &GroupKey) -> Result<u32, Error> {
+        match self.layout.slot(key) {
+            Some(slot) => Ok(slot),
+            None => self.new_slot(key),
         }
     }
 
-    fn push_slot(&mut self) {
+    fn new_slot(&mut self, key: &GroupKey) -> Result<u32, Error> {
+        let max = self.groups_max;
+        if self.slots >= max {
+            return Err(QueryLimitError::Groups { max }.into());
+        }
+        if self.layout.is_full() || self.counts.len() == self.counts.capacity() {
+            self.claim_twice()?;
+        }
+        // At most `groups_max`, which is checked to fit when a slot is given.
+        let slot = u32::try_from(self.slots).map_err(|_| QueryLimitError::Groups { max })?;
+        self.layout.push(key, slot);
+        self.slots += 1;
         self.counts.push(0);
-        self.statistics.extend(
-            self.measured
-                .iter()
-                .map(|measured| Statistics::new(measured.detail)),
-        );
-        let key_bytes = size_of::<(GroupKey, u32)>() + size_of::<GroupKey>();
-        self.bytes += key_bytes + size_of::<u64>() + self.measured.len() * size_of::<Statistics>();
+        self.numbers.iter_mut().for_each(Numbers::push_slot);
+        Ok(slot)
     }
 
-    /// Refuses to grow beyond the limit of all tables together; asked after every block.
-    pub(super) fn check_bytes(&mut self) -> Result<(), Error> {
-        // Dense tables take all they ever will when they begin.
-        if self.bytes != self.share.bytes() {
-            self.share.set(self.bytes);
+    /// Makes sure that everything may grow to twice its size, the old staying until it is moved.
+    fn claim_twice(&mut self) -> Result<(), Error> {
+        let bytes = self.heap_bytes();
+        self.share.set(bytes);
+        let growing = self.layout.heap_bytes() + self.slots * self.slot_bytes(1);
+        if self.share.would_exceed(2 * growing) {
+            return Err(self.too_many_bytes());
         }
-        if self.share.is_exceeded() {
-            let max = self.share.bytes_max();
-            Err(QueryLimitError::GroupBytes { max }.into())
-        } else {
-            Ok(())
+        Ok(())
+    }
+
+    /// Makes room for indices that came since: vectors where they still fit.
+    fn relay(&mut self) -> Result<(), Error> {
+        let sizes: Vec<u32> = self.axes.iter().map(Axis::expected).collect();
+        let (layout, slots) = match self.dense(sizes) {
+            Some(dense) => dense,
+            None => (Layout::sparse(), 0),
+        };
+        let mut grown = Self {
+            axes: std::mem::take(&mut self.axes),
+            layout,
+            slots: 0,
+            lanes: 1,
+            counts: Vec::new(),
+            numbers: self.numbers.iter().map(Numbers::emptied).collect(),
+            users: self.users,
+            share: self.share.sibling(),
+            groups_max: self.groups_max,
+        };
+        grown.resize(slots);
+        grown.check_bytes()?;
+        grown.take_slots(self, |_, index| index)?;
+        *self = grown;
+        self.check_bytes()
+    }
+
+    /// Takes the slots of another table, whose indices are translated by dim.
+    fn take_slots(
+        &mut self,
+        other: &mut Self,
+        translate: impl Fn(usize, u32) -> u32,
+    ) -> Result<(), Error> {
+        for numbers in &mut other.numbers {
+            numbers.settle();
         }
+        for from in 0..other.slots {
+            let count = other.count(from);
+            if count == 0 {
+                continue;
+            }
+            let key = other.layout.key(from).map(&translate);
+            self.add_count(&key, count)?;
+            let slot = self.slot(&key)?;
+            for (ours, theirs) in self.numbers.iter_mut().zip(&mut other.numbers) {
+                ours.take_slot(slot as usize, theirs, from);
+            }
+        }
+        Ok(())
     }
 
     /// Takes the groups of other shards.
-    pub(super) fn merge(mut self, other: Self) -> Result<Self, Error> {
+    pub(super) fn merge(mut self, mut other: Self) -> Result<Self, Error> {
         if self.users < other.users {
             // The greater one stays, so that less is moved.
             return other.merge(self);
         }
         self.users += other.users;
-        // What moves over is counted here from now on.
-        drop(other.share);
-        let measured = self.measured.len();
-        let mut statistics = other.statistics.into_iter();
-        for (slot, count) in other.counts.into_iter().enumerate() {
-            let target = match &other.layout {
-                Layout::Dense(_) => slot as u32,
-                Layout::Sparse { keys, .. } => self.slot(keys[slot])?,
-            };
-            self.counts[target as usize] += count;
-            for (index, theirs) in statistics.by_ref().take(measured).enumerate() {
-                self.bytes += self.statistics[target as usize * measured + index].merge(theirs);
-            }
+        let translations: Vec<Vec<u32>> = self
+            .axes
+            .iter_mut()
+            .zip(&other.axes)
+            .map(|(ours, theirs)| match theirs {
+                Axis::Fixed(_) => Vec::new(),
+                Axis::Interned { components, .. } => std::iter::once(MISSING)
+                    .chain(
+                        components
+                            .iter()
+                            .map(|component| ours.index(Some(*component))),
+                    )
+                    .collect(),
+            })
+            .collect();
+        self.check_axes()?;
+        let sizes: Vec<u32> = self.axes.iter().map(Axis::len).collect();
+        if !self.layout.has_room(&sizes) {
+            self.relay()?;
         }
+        self.take_slots(&mut other, |dim, index| {
+            let translated = translations
+                .get(dim)
+                .and_then(|known| known.get(index as usize));
+            translated.copied().unwrap_or(index)
+        })?;
+        // What moved over is counted here from now on.
+        drop(other);
         self.check_bytes()?;
         Ok(self)
     }
 
-    /// The groups with users.
-    pub(super) fn finish(self, dims: &[BoundDim]) -> Result<Groups, Error> {
-        let measured = self.measured.len();
-        let mut statistics = self.statistics.into_iter();
-        let mut groups = Vec::new();
-        for (slot, count) in self.counts.into_iter().enumerate() {
-            let statistics: Vec<Statistics> = statistics.by_ref().take(measured).collect();
-            if count == 0 {
-                continue;
-            }
-            let key = match &self.layout {
-                Layout::Sparse { keys, .. } => keys[slot],
-                Layout::Dense(strides) => strides
-                    .iter()
-                    .take(dims.len())
-                    .enumerate()
-                    .fold(GroupKey::MISSING, |key, (dim, stride)| {
-                        key.with(dim, stride.component(slot as u32))
-                    }),
-            };
-            groups.push(Group {
-                key,
-                count,
-                statistics,
-            });
-        }
+    /// Sums what is still in lanes; the table takes nothing more.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        self.numbers.iter_mut().for_each(Numbers::settle);
+        self.check_bytes()
+    }
+
+    /// Every component that was found is in a group.
+    fn check_axes(&self) -> Result<(), Error> {
         let max = self.groups_max;
-        if groups.len() > max {
-            return Err(QueryLimitError::Groups { max }.into());
+        let interned = self
+            .axes
+            .iter()
+            .filter(|axis| matches!(axis, Axis::Interned { .. }));
+        for axis in interned {
+            if axis.len() as usize - 1 > max {
+                return Err(QueryLimitError::Groups { max }.into());
+            }
         }
-        Ok(Groups {
-            groups,
-            users: self.users,
-        })
+        Ok(())
     }
-}
 
-/// Strides and slots, where all combinations are known and few.
-fn dense_layout(dims: &[BoundDim], measured: usize) -> Option<(Vec<Stride>, u64)> {
-    let mut slots = 1_u64;
-    let mut strides = Vec::with_capacity(dims.len());
-    for dim in dims {
-        let components = dim.component_count()?;
-        if components >= DENSE_SLOTS_MAX || slots > DENSE_SLOTS_MAX {
-            return None;
+    /// Refuses to grow beyond the limit of all tables together; asked after every piece.
+    pub(super) fn check_bytes(&mut self) -> Result<(), Error> {
+        let bytes = self.heap_bytes();
+        // Others see a change only when there is one.
+        if bytes != self.share.bytes() {
+            self.share.set(bytes);
         }
-        strides.push(Stride {
-            stride: slots as u32,
-            missing: components as u32,
-        });
-        slots *= components + 1;
+        if self.share.is_exceeded() {
+            Err(self.too_many_bytes())
+        } else {
+            Ok(())
+        }
     }
-    let statistics = slots * measured as u64;
-    (slots <= DENSE_SLOTS_MAX && statistics <= DENSE_STATISTICS_MAX).then_some((strides, slots))
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{error::ErrorCode, ids::AttributeId, plan::query::Detail};
+    fn too_many_bytes(&self) -> Error {
+        let max = self.share.bytes_max();
+        QueryLimitError::GroupBytes { max }.into()
+    }
 
-    #[test]
-    fn tables_of_one_query_share_its_bytes() {
-        let limits = QueryLimits::default();
-        let measured = [Measured {
-            attribute: AttributeId(0),
-            detail: Detail::Distribution,
-        }];
-        let meter = ByteMeter::new(4_000);
-        let fill = |numbers: i64| {
-            let mut table = Table::new(&[], &measured, &limits, &meter);
-            let added = table.slot(GroupKey::MISSING).map(|slot| {
-                (0..numbers).for_each(|number| table.add_number(slot, 0, number));
-            });
-            added.and_then(|()| table.check_bytes()).map(|()| table)
-        };
-        // Each fits alone, both together do not.
-        let first = fill(100);
-        assert!(first.is_ok());
-        let second = fill(100).map(|_| ()).map_err(|error| error.code());
-        assert_eq!(second, Err(ErrorCode::LimitExceeded));
-        // What was dropped is given back.
-        drop(first);
-        assert!(fill(100).is_ok());
-        // The same numbers take their place once in the merged table.
-        let both = fill(40).and_then(|left| left.merge(fill(40)?));
-        assert!(both.and_then(|both| Ok((both, fill(60)?))).is_ok());
+    fn heap_bytes(&self) -> usize {
+        let axes = self.axes.iter().map(Axis::heap_bytes).sum::<usize>();
+        let numbers = self.numbers.iter().map(Numbers::heap_bytes).sum::<usize>();
+        axes + numbers + self.layout.heap_bytes() + self.counts.capacity() * size_of::<u64>()
     }
 }

@@ -1,41 +1,69 @@
-//! Going through the users of a shard and putting them into groups.
+//! Going through the users of shards and putting them into groups.
 
 use std::sync::Arc;
 
 use super::{
-    split::{BoundDim, ColumnSplit, Component},
-    table::{GroupKey, Layout, Stride, Table},
+    Split,
+    axis::MISSING,
+    layout::GroupKey,
+    places::Places,
+    reader::Reader,
+    split::{BoundDim, ColumnSplit},
+    table::Table,
 };
 use crate::{
-    bitmap::{Block, Fragment},
+    bitmap::{BLOCK_WORDS, Block, Fragment},
     column::ColumnBlock,
     error::Error,
-    exec::scan::{Context, FoundBlock, ShardScan, Unit},
-    ids::AttributeId,
-    plan::query::Measured,
+    exec::{
+        byte_meter::ByteMeter,
+        scan::{Context, FoundBlock, ShardScan, Unit},
+    },
+    ids::{AttributeId, RowId, ValueCode},
 };
 
-/// Puts the users of one shard into groups.
+/// Values of a dim up to which intersecting their rows is considered.
+const ROW_VALUES_MAX: u32 = 64;
+/// What things cost, in about the time a user takes on a column: a container of 1024 words, and
+/// so many values of a short one.
+const BITMAP_COST: u32 = 200;
+const VALUES_A_USER: u32 = 4;
+/// Values in a container that has no words.
+const ARRAY_VALUES_MAX: u32 = 4096;
+
+/// Puts the users of shards into groups.
 pub(super) struct Walk<'a, 't> {
-    table: Table<'t>,
+    split: &'a Split,
     context: Context<'a>,
-    unit: Unit,
-    /// Dims whose users may have several components: the dim and the candidates' rows.
-    sets: Vec<SetDim>,
+    table: Table<'t>,
     /// Dims with one component a user.
-    columns: Vec<(usize, AttributeId, &'a ColumnSplit)>,
-    measured: &'a [Measured],
+    columns: Vec<ColumnDim<'a>>,
     room: Room,
 }
 
-/// A dim and the rows of its candidates in one shard.
+/// A dim with one component a user.
+struct ColumnDim<'a> {
+    dim: usize,
+    attribute: AttributeId,
+    reader: Reader<'a>,
+}
+
+/// A dim whose users may have several components: the dim, and the candidates' rows in a shard.
 type SetDim = (usize, Vec<Arc<Fragment>>);
 
+/// What is read in one shard.
+struct ShardRows {
+    unit: Unit,
+    sets: Vec<SetDim>,
+    /// The rows of the only dim's values, where that dim has few and only counts are wanted.
+    values: Vec<Arc<Fragment>>,
+}
+
 /// Buffers that are used again for every block.
-#[derive(Default)]
 struct Room {
+    places: Places,
     slots: Vec<u32>,
-    components: Vec<Vec<Component>>,
+    indices: Vec<(usize, Vec<u32>)>,
     blocks: Vec<Block>,
 }
 
@@ -46,68 +74,126 @@ struct BlockColumns {
 }
 
 impl<'a, 't> Walk<'a, 't> {
-    /// Loads the candidates' rows of a shard.
-    pub(super) fn new(
-        dims: &'a [BoundDim],
-        measured: &'a [Measured],
-        table: Table<'t>,
-        context: Context<'a>,
-        unit: Unit,
-    ) -> Result<Self, Error> {
-        let mut sets = Vec::new();
-        let mut columns = Vec::new();
-        for (index, dim) in dims.iter().enumerate() {
-            match dim {
-                BoundDim::Column(attribute, split) => columns.push((index, *attribute, split)),
-                BoundDim::Rows(rows) => {
-                    let fragments: Result<Vec<_>, _> = rows
-                        .iter()
-                        .map(|row| context.dataset.fragment(unit.partition, unit.shard, *row))
-                        .collect();
-                    sets.push((index, fragments?));
-                }
-            }
-        }
-        Ok(Self {
-            table,
+    /// No users yet.
+    pub(super) fn new(split: &'a Split, context: Context<'a>, meter: &'t ByteMeter) -> Self {
+        let columns: Vec<ColumnDim<'a>> = split
+            .dims
+            .iter()
+            .enumerate()
+            .filter_map(|(dim, bound)| match bound {
+                BoundDim::Column(attribute, split) => Some(ColumnDim {
+                    dim,
+                    attribute: *attribute,
+                    reader: Reader::new(split),
+                }),
+                BoundDim::Rows(_) => None,
+            })
+            .collect();
+        Self {
+            split,
             context,
-            unit,
-            sets,
+            table: Table::new(&split.dims, &split.wanted, context.limits, meter),
+            room: Room {
+                places: Places::new(),
+                slots: Vec::new(),
+                indices: columns
+                    .iter()
+                    .map(|column| (column.dim, Vec::new()))
+                    .collect(),
+                blocks: Vec::new(),
+            },
             columns,
-            measured,
-            room: Room::default(),
-        })
+        }
     }
 
-    /// Goes through the shard; gives the table back.
-    pub(super) fn run(mut self, mut shard: ShardScan<'_>) -> Result<Table<'t>, Error> {
-        shard.for_each_block(0, |block| self.block(block))?;
-        Ok(self.table)
+    /// What was gathered.
+    pub(super) fn into_table(self) -> Table<'t> {
+        self.table
     }
 
-    fn block(&mut self, block: FoundBlock<'_>) -> Result<(), Error> {
-        let column = |attribute| {
+    /// Goes through a shard.
+    pub(super) fn shard(&mut self, mut shard: ShardScan<'_>) -> Result<(), Error> {
+        let rows = self.load(shard.unit)?;
+        shard.for_each_block(0, |block| self.block(&rows, block))
+    }
+
+    /// Loads the candidates' rows of a shard.
+    fn load(&self, unit: Unit) -> Result<ShardRows, Error> {
+        let fragment = |row| {
             self.context
                 .dataset
-                .column(self.unit.partition, attribute, block.id)
+                .fragment(unit.partition, unit.shard, row)
+        };
+        let mut sets = Vec::new();
+        for (dim, bound) in self.split.dims.iter().enumerate() {
+            if let BoundDim::Rows(rows) = bound {
+                let fragments: Result<Vec<_>, _> = rows.iter().map(|row| fragment(*row)).collect();
+                sets.push((dim, fragments?));
+            }
+        }
+        let values = match (self.split.dims.as_slice(), self.split.wanted.as_slice()) {
+            ([BoundDim::Column(attribute, ColumnSplit::Codes(count))], [])
+                if *count <= ROW_VALUES_MAX =>
+            {
+                let codes = (0..*count).map(|code| RowId::Value(*attribute, ValueCode(code)));
+                codes.map(fragment).collect::<Result<_, _>>()?
+            }
+            (_, _) => Vec::new(),
+        };
+        Ok(ShardRows { unit, sets, values })
+    }
+
+    fn block(&mut self, rows: &ShardRows, block: FoundBlock<'_>) -> Result<(), Error> {
+        let users = block.users.count();
+        self.table.add_users(users);
+        if is_cheaper_by_rows(&rows.values, block.index, users) {
+            return self.count_values(&rows.values, block, users);
+        }
+        let column = |attribute| {
+            let dataset = self.context.dataset;
+            dataset.column(rows.unit.partition, attribute, block.id)
         };
         let columns = BlockColumns {
             dims: self
                 .columns
                 .iter()
-                .map(|(_, attribute, _)| column(*attribute))
+                .map(|dim| column(dim.attribute))
                 .collect::<Result<_, _>>()?,
             measured: self
-                .measured
+                .split
+                .wanted
                 .iter()
-                .map(|measured| column(measured.attribute))
+                .map(|wanted| column(wanted.attribute))
                 .collect::<Result<_, _>>()?,
         };
-        self.table.add_users(block.users.count());
-        let sets = std::mem::take(&mut self.sets);
-        self.descend(&sets, block.index, block.users, &columns, GroupKey::MISSING)?;
-        self.sets = sets;
+        self.descend(
+            &rows.sets,
+            block.index,
+            block.users,
+            &columns,
+            GroupKey::default(),
+        )?;
         self.table.check_bytes()
+    }
+
+    /// Intersects the block with the row of each value of the only dim.
+    fn count_values(
+        &mut self,
+        values: &[Arc<Fragment>],
+        block: FoundBlock<'_>,
+        users: u32,
+    ) -> Result<(), Error> {
+        let mut rest = users;
+        for (index, row) in (MISSING + 1..).zip(values) {
+            if rest == 0 {
+                return Ok(());
+            }
+            let count = row.count_and(block.index, block.users);
+            self.count(&GroupKey::default().with(0, index), count)?;
+            // A user has one value at most.
+            rest = rest.saturating_sub(count);
+        }
+        self.count(&GroupKey::default(), rest)
     }
 
     /// Splits users by the candidates of one dim after the other.
@@ -122,19 +208,18 @@ impl<'a, 't> Walk<'a, 't> {
         let Some(((dim, rows), deeper)) = sets.split_first() else {
             return self.walk(users, columns, key);
         };
-        let is_count = deeper.is_empty() && self.columns.is_empty() && self.measured.is_empty();
+        let is_count = deeper.is_empty() && self.columns.is_empty() && columns.measured.is_empty();
         let mut rest = self.room.blocks.pop().unwrap_or_default();
         let mut held = self.room.blocks.pop().unwrap_or_default();
         rest.copy_from(users);
-        for (candidate, row) in rows
-            .iter()
-            .enumerate()
+        for (candidate, row) in (MISSING + 1..)
+            .zip(rows)
             .filter(|(_, row)| row.block_cardinality(index) > 0)
         {
-            let key = key.with(*dim, Some(candidate as i64));
+            let key = key.with(*dim, candidate);
             if is_count {
                 let count = row.count_and(index, users);
-                self.count(key, count)?;
+                self.count(&key, count)?;
             } else {
                 held.copy_from(users);
                 row.and_into(index, &mut held);
@@ -146,122 +231,57 @@ impl<'a, 't> Walk<'a, 't> {
             row.and_not_into(index, &mut rest);
         }
         if !rest.is_empty() {
-            self.descend(deeper, index, &rest, columns, key.with(*dim, None))?;
+            self.descend(deeper, index, &rest, columns, key.with(*dim, MISSING))?;
         }
         self.room.blocks.extend([rest, held]);
         Ok(())
     }
 
-    fn count(&mut self, key: GroupKey, count: u32) -> Result<(), Error> {
-        if count > 0 {
-            let slot = self.table.slot(key)?;
-            self.table.add_count(slot, count.into());
-        }
-        Ok(())
-    }
-
-    /// Splits users by columns, and measures them. `key` has the components of the other dims.
-    fn walk(&mut self, users: &Block, columns: &BlockColumns, key: GroupKey) -> Result<(), Error> {
-        if self.columns.is_empty() {
-            let slot = self.table.slot(key)?;
-            self.table.add_count(slot, users.count().into());
-            for (index, column) in columns.measured.iter().enumerate() {
-                let add = |_, number: Option<i64>| {
-                    if let Some(number) = number {
-                        self.table.add_number(slot, index, number);
-                    }
-                };
-                column.for_each(users, add);
-            }
+    fn count(&mut self, key: &GroupKey, count: u32) -> Result<(), Error> {
+        if count == 0 {
             return Ok(());
         }
-        let strides = match self.table.layout() {
-            Layout::Dense(strides) => Some(strides.clone()),
-            Layout::Sparse { .. } => None,
-        };
-        match strides {
-            Some(strides) => self.dense_slots(users, columns, key, &strides),
-            None => self.sparse_slots(users, columns, key)?,
+        self.table.add_count(key, count.into())
+    }
+
+    /// Splits users by columns, and measures them. `key` has the indices of the other dims.
+    fn walk(&mut self, users: &Block, columns: &BlockColumns, key: GroupKey) -> Result<(), Error> {
+        if self.columns.is_empty() && columns.measured.is_empty() {
+            return self.count(&key, users.count());
         }
-        self.fill_slots(users, columns);
+        let mut next = 0;
+        while next < BLOCK_WORDS {
+            next = self.room.places.read(users.words(), next);
+            self.piece(columns, &key)?;
+        }
         Ok(())
     }
 
-    /// One pass over each column adds its part to the slots.
-    fn dense_slots(
-        &mut self,
-        users: &Block,
-        columns: &BlockColumns,
-        key: GroupKey,
-        strides: &[Stride],
-    ) {
-        let is_column = |dim: usize| self.columns.iter().any(|(column, ..)| *column == dim);
-        let fixed = strides
-            .iter()
-            .enumerate()
-            .filter(|(dim, _)| !is_column(*dim));
-        let base: u32 = fixed
-            .map(|(dim, stride)| stride.offset(key.component(dim)))
-            .sum();
+    /// Takes the users whose places were read last.
+    fn piece(&mut self, columns: &BlockColumns, key: &GroupKey) -> Result<(), Error> {
+        let places = self.room.places.as_slice();
+        let dims = self.columns.iter_mut().zip(&columns.dims);
+        for ((dim, column), (_, indices)) in dims.zip(&mut self.room.indices) {
+            if let Some(axis) = self.table.axes.get_mut(dim.dim) {
+                dim.reader.read(column, places, axis, indices);
+            }
+        }
         let slots = &mut self.room.slots;
-        slots.clear();
-        slots.resize(users.count() as usize, base);
-        for ((dim, _, split), column) in self.columns.iter().zip(&columns.dims) {
-            let Some(stride) = strides.get(*dim) else {
-                continue;
-            };
-            let mut next = slots.iter_mut();
-            column.for_each(users, |_, number| {
-                if let Some(slot) = next.next() {
-                    *slot += stride.offset(split.component(number));
-                }
-            });
-        }
-    }
-
-    /// One pass over each column gathers components, then every user's group is looked up.
-    fn sparse_slots(
-        &mut self,
-        users: &Block,
-        columns: &BlockColumns,
-        key: GroupKey,
-    ) -> Result<(), Error> {
-        let components = &mut self.room.components;
-        components.resize_with(self.columns.len(), Vec::new);
-        for (((_, _, split), column), buffer) in self
-            .columns
-            .iter()
-            .zip(&columns.dims)
-            .zip(components.iter_mut())
-        {
-            buffer.clear();
-            column.for_each(users, |_, number| buffer.push(split.component(number)));
-        }
-        self.room.slots.clear();
-        for place in 0..users.count() as usize {
-            let key = self
-                .columns
-                .iter()
-                .zip(components.iter())
-                .fold(key, |key, ((dim, ..), buffer)| {
-                    key.with(*dim, buffer.get(place).copied().flatten())
-                });
-            self.room.slots.push(self.table.slot(key)?);
+        self.table
+            .slots_of(key, &self.room.indices, places.len(), slots)?;
+        self.table.add_each(slots);
+        for (measured, column) in columns.measured.iter().enumerate() {
+            self.table.add_numbers(measured, column, places, slots);
         }
         Ok(())
     }
+}
 
-    fn fill_slots(&mut self, users: &Block, columns: &BlockColumns) {
-        for slot in &self.room.slots {
-            self.table.add_count(*slot, 1);
-        }
-        for (index, column) in columns.measured.iter().enumerate() {
-            let mut slots = self.room.slots.iter();
-            column.for_each(users, |_, number| {
-                if let (Some(slot), Some(number)) = (slots.next(), number) {
-                    self.table.add_number(*slot, index, number);
-                }
-            });
-        }
-    }
+/// Whether intersecting a block with the row of each value costs less than walking its users.
+fn is_cheaper_by_rows(values: &[Arc<Fragment>], index: u32, users: u32) -> bool {
+    let cost = |row: &Arc<Fragment>| match row.block_cardinality(index) {
+        short @ 0..=ARRAY_VALUES_MAX => short / VALUES_A_USER,
+        _ => BITMAP_COST,
+    };
+    !values.is_empty() && values.iter().map(cost).sum::<u32>() < users
 }

@@ -249,6 +249,26 @@ fn groups_come_in_the_promised_order() {
 }
 
 #[test]
+fn dims_with_one_name_are_told_apart() {
+    let bench = people();
+    let check = |text: &str, expected: &[&str]| {
+        let query = resolved(&bench, text, &ast::Expr::All);
+        let names: Vec<&str> = query.dims.iter().map(|dim| dim.name.as_str()).collect();
+        assert_eq!(names, expected, "{text}");
+    };
+    check("DIMENSION born BY month, age", &["born", "age"]);
+    check(
+        "DIMENSION born BY month, age, born BY year ORDER BY born DESC",
+        &["born BY month", "age", "born BY year"],
+    );
+    check("DIMENSION age, age[18, 30]", &["age", "age[18, 30]"]);
+    check(
+        "DIMENSION tag:promo-*, group:promo, tag",
+        &["tag:promo-*", "group:promo", "tag"],
+    );
+}
+
+#[test]
 fn limits_are_errors() {
     let mut bench = people();
     bench.limits.groups_max = 2;

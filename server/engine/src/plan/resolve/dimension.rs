@@ -49,6 +49,16 @@ fn refuse_twins(written: &[ast::Dim], dims: &[Dim]) -> Result<(), ResolveError> 
     Ok(())
 }
 
+/// Names dims as they are written where their short names are the same.
+fn tell_apart(written: &[ast::Dim], dims: &mut [Dim]) {
+    let short: Vec<String> = dims.iter().map(|dim| dim.name.clone()).collect();
+    for (dim, written) in dims.iter_mut().zip(written) {
+        if short.iter().filter(|name| **name == dim.name).count() > 1 {
+            dim.name = written.to_string();
+        }
+    }
+}
+
 impl Resolver<'_> {
     pub(super) fn resolve_dimension(
         &mut self,
@@ -62,7 +72,7 @@ impl Resolver<'_> {
                 span: Span::default(),
             });
         }
-        let dims: Vec<Dim> = dimension
+        let mut dims: Vec<Dim> = dimension
             .dims
             .iter()
             .map(|dim| self.dim(dim))
@@ -76,6 +86,7 @@ impl Resolver<'_> {
             .map(|having| self.having(having, &mut measured))
             .transpose()?;
         let order = self.group_order(dimension, &dims, &mut measured)?;
+        tell_apart(&dimension.dims, &mut dims);
         Ok(DimensionQuery {
             dims,
             measures,
