@@ -14,6 +14,10 @@ pub const BLOCK_BITS: u32 = 16;
 pub const BLOCK_USERS: u32 = 1 << BLOCK_BITS;
 /// Blocks in a shard.
 pub const SHARD_BLOCKS: u32 = 1 << (SHARD_BITS - BLOCK_BITS);
+/// Bits of a user id that count within a block of keys.
+pub const KEY_BLOCK_BITS: u32 = 12;
+/// Users whose keys are stored together: 2^12 consecutive ids, a whole number of them in a block.
+pub const KEY_BLOCK_USERS: u32 = 1 << KEY_BLOCK_BITS;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($int:ty)) => {
@@ -38,6 +42,10 @@ id! {
 id! {
     /// 2^16 consecutive user ids of a partition, counted from the partition's start.
     BlockId(u16)
+}
+id! {
+    /// 2^12 consecutive user ids of a partition, whose keys are stored together.
+    KeyBlockId(u32)
 }
 id! {
     /// A tag. Never reused.
@@ -82,6 +90,16 @@ impl UserId {
     pub fn block_offset(self) -> u16 {
         (self.0 & (BLOCK_USERS - 1)) as u16
     }
+
+    /// The block of keys it lies in.
+    pub fn key_block(self) -> KeyBlockId {
+        KeyBlockId(self.0 >> KEY_BLOCK_BITS)
+    }
+
+    /// Its place in the block of keys.
+    pub fn key_block_offset(self) -> u16 {
+        (self.0 & (KEY_BLOCK_USERS - 1)) as u16
+    }
 }
 
 impl ShardId {
@@ -93,6 +111,13 @@ impl ShardId {
     /// The block with this index (below [`SHARD_BLOCKS`]) in the shard.
     pub fn block(self, index: u32) -> BlockId {
         BlockId((u32::from(self.0) * SHARD_BLOCKS + index) as u16)
+    }
+}
+
+impl KeyBlockId {
+    /// The user at a place of this block of keys.
+    pub fn user(self, place: u16) -> UserId {
+        UserId((self.0 << KEY_BLOCK_BITS) | u32::from(place))
     }
 }
 

@@ -14,4 +14,5 @@ pub mod plan;
 pub mod schema;
 pub mod storage;
 pub mod time;
+pub mod user_keys;
 pub mod write;

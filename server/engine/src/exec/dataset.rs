@@ -12,6 +12,7 @@ use crate::{
     ids::{AttributeId, BlockId, Location, PartitionId, RowId, ShardId, UserId},
     schema::Schema,
     storage::{StorageError, UserRecord},
+    user_keys::PackedKeys,
 };
 
 /// One consistent state of the database. Every call sees the same.
@@ -58,7 +59,7 @@ pub trait Dataset: Send + Sync {
         &self,
         partition: PartitionId,
         users: &[UserId],
-        keys: &mut Vec<String>,
+        keys: &mut PackedKeys,
     ) -> Result<(), StorageError>;
 
     /// Where a user is.

@@ -9,11 +9,14 @@ use crate::{
     storage::{
         StorageError,
         cache::CacheKey,
-        families::{Columns, Definitions, Family, FamilyId, Fragments, Texts, damaged_at},
+        families::{
+            Columns, Definitions, Family, FamilyId, Fragments, KeyBlocks, Texts, damaged_at,
+        },
         formats::ValueFormat,
-        keys::{ColumnKey, FragmentKey, KeyFormat, SchemaKey, attribute_prefix},
+        keys::{ColumnKey, FragmentKey, KeyBlockKey, KeyFormat, SchemaKey, attribute_prefix},
         rocks::{Batch, Rocks},
     },
+    user_keys::KeyBlockDelta,
 };
 
 /// A part of a batch in the making.
@@ -43,7 +46,7 @@ enum EditKind {
 }
 
 impl Changes {
-    /// The fragments and columns that change.
+    /// The fragments, columns and key blocks that change.
     pub(crate) fn take_touched(&mut self) -> Vec<CacheKey> {
         std::mem::take(&mut self.touched)
     }
@@ -143,6 +146,20 @@ impl Changes {
     ) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Column(key));
         self.merge::<Columns>(&key, &delta.encode())
+    }
+
+    pub(crate) fn merge_keys(
+        &mut self,
+        key: KeyBlockKey,
+        delta: KeyBlockDelta<'_>,
+    ) -> Result<(), StorageError> {
+        self.touched.push(CacheKey::Keys(key));
+        self.merge::<KeyBlocks>(&key, &delta.encode())
+    }
+
+    /// The keys and values so far, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Deletes a tag's rows. Nobody asks for them once its definition is gone, so what is

@@ -1,4 +1,4 @@
-//! Fragments and columns that were read lately, shared by all views under one byte budget.
+//! Fragments, columns and key blocks that were read lately, shared by all views under one byte budget.
 //!
 //! Views of different versions share entries. An entry is the newest state of its fragment, and
 //! holds from some version on; a commit drops the entries it changes. So:
@@ -22,7 +22,8 @@ use quick_cache::{Weighter, unsync::Cache};
 use crate::{
     bitmap::Fragment,
     column::ColumnBlock,
-    storage::keys::{ColumnKey, FragmentKey},
+    storage::keys::{ColumnKey, FragmentKey, KeyBlockKey},
+    user_keys::KeyBlock,
 };
 
 /// Pieces with a lock each.
@@ -39,6 +40,7 @@ const NOTES_MIN: usize = 1024;
 pub(crate) enum CacheKey {
     Fragment(FragmentKey),
     Column(ColumnKey),
+    Keys(KeyBlockKey),
 }
 
 /// What is kept.
@@ -46,6 +48,7 @@ pub(crate) enum CacheKey {
 pub(crate) enum Cached {
     Fragment(Arc<Fragment>),
     Column(Arc<ColumnBlock>),
+    Keys(Arc<KeyBlock>),
 }
 
 #[derive(Debug, Clone)]
@@ -62,6 +65,7 @@ impl Weighter<CacheKey, Entry> for ByHeapBytes {
         let heap_bytes = match &entry.value {
             Cached::Fragment(fragment) => fragment.heap_bytes(),
             Cached::Column(column) => column.heap_bytes(),
+            Cached::Keys(keys) => keys.heap_bytes(),
         };
         (heap_bytes + ENTRY_BYTES) as u64
     }
@@ -242,7 +246,7 @@ mod tests {
     fn seen(caches: &Caches, version: u64) -> Option<Vec<u32>> {
         match caches.find(&key(0), version)? {
             Cached::Fragment(fragment) => Some(fragment.iter().collect()),
-            Cached::Column(_) => None,
+            Cached::Column(_) | Cached::Keys(_) => None,
         }
     }
 

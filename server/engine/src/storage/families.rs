@@ -8,11 +8,12 @@ use crate::{
         StorageError, UserRecord,
         formats::{DatabaseFacts, NextIds, StoredDefinition, ValueFormat},
         keys::{
-            ColumnKey, FormatError, FragmentKey, KeyFormat, RequestKey, SchemaKey, TextKey,
-            UserIdKey, UserKey,
+            ColumnKey, FormatError, FragmentKey, KeyBlockKey, KeyFormat, RequestKey, SchemaKey,
+            TextKey, UserIdKey, UserKey,
         },
         rocks::{DAMAGED, Snapshot},
     },
+    user_keys::KeyBlock,
 };
 
 pub(crate) use crate::storage::formats::{IdempotentOutcome, PartitionState};
@@ -24,28 +25,34 @@ pub(crate) enum FamilyId {
     Schema,
     Partitions,
     UserIds,
-    UserKeys,
+    KeyBlocks,
     Records,
     Fragments,
     Columns,
     Texts,
     Requests,
+    /// Of format 1.
+    UserKeys,
 }
 
 impl FamilyId {
-    /// All of them.
+    /// Those of this format.
     pub(crate) const ALL: [Self; 10] = [
         Self::Meta,
         Self::Schema,
         Self::Partitions,
         Self::UserIds,
-        Self::UserKeys,
+        Self::KeyBlocks,
         Self::Records,
         Self::Fragments,
         Self::Columns,
         Self::Texts,
         Self::Requests,
     ];
+
+    /// Those of older formats: opened where they are, so that an upgrade can read them, and
+    /// dropped when it is done.
+    pub(crate) const RETIRED: [Self; 1] = [Self::UserKeys];
 
     /// Its name in the store.
     pub(crate) fn name(self) -> &'static str {
@@ -54,12 +61,13 @@ impl FamilyId {
             Self::Schema => "schema",
             Self::Partitions => "partitions",
             Self::UserIds => "user_ids",
-            Self::UserKeys => "user_keys",
+            Self::KeyBlocks => "key_blocks",
             Self::Records => "records",
             Self::Fragments => "fragments",
             Self::Columns => "columns",
             Self::Texts => "texts",
             Self::Requests => "requests",
+            Self::UserKeys => "user_keys",
         }
     }
 }
@@ -108,8 +116,8 @@ family!(
     UserIds: UserIds, UserIdKey<'a> => UserId
 );
 family!(
-    /// From a user's id to the key.
-    UserKeys: UserKeys, UserKey => String
+    /// From the ids of a run of users to their keys.
+    KeyBlocks: KeyBlocks, KeyBlockKey => KeyBlock
 );
 family!(
     /// The truth about every user.
@@ -130,6 +138,10 @@ family!(
 family!(
     /// Answers to requests with an idempotency key.
     Requests: Requests, RequestKey => IdempotentOutcome
+);
+family!(
+    /// From a user's id to the key, in format 1.
+    UserKeys: UserKeys, UserKey => String
 );
 
 macro_rules! meta_key {

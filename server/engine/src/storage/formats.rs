@@ -1,7 +1,7 @@
 //! How values are written as bytes.
 //!
-//! Structures are `bincode` 2 in its standard configuration; fragments and columns have their
-//! own formats in [`crate::bitmap`] and [`crate::column`]. Enums are written by variant index
+//! Structures are `bincode` 2 in its standard configuration; fragments, columns and key blocks
+//! have their own formats in [`crate::bitmap`], [`crate::column`] and [`crate::user_keys`]. Enums are written by variant index
 //! and fields in their order here: add at the end, never reorder. A change that old bytes do
 //! not survive needs a new format version and an upgrade.
 
@@ -17,6 +17,7 @@ use crate::{
         Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
     },
     storage::{UserRecord, keys::FormatError},
+    user_keys::KeyBlock,
 };
 
 /// More than any structure this version writes; keeps a damaged length from asking for memory.
@@ -131,6 +132,17 @@ impl ValueFormat for Fragment {
 
     fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         Self::from_portable(bytes.to_vec()).map_err(FormatError::new)
+    }
+}
+
+impl ValueFormat for KeyBlock {
+    fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        self.write_to(out);
+        Ok(())
+    }
+
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
+        Self::from_bytes(bytes).map_err(FormatError::new)
     }
 }
 

@@ -10,11 +10,14 @@ use std::fmt::Write;
 use super::{
     families::{
         Columns, DatabaseFactsKey, Definitions, Facts, Family, FormatVersionKey, FormatVersions,
-        Fragments, IdempotentOutcome, NextIdsKey, PartitionState, Partitions, Records, Requests,
-        Texts, UnusedIds, UserIds, UserKeys,
+        Fragments, IdempotentOutcome, KeyBlocks, NextIdsKey, PartitionState, Partitions, Records,
+        Requests, Texts, UnusedIds, UserIds,
     },
     formats::{DatabaseFacts, NextIds, StoredDefinition, StoredKind, StoredNotes, ValueFormat},
-    keys::{ColumnKey, FragmentKey, KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey},
+    keys::{
+        ColumnKey, FragmentKey, KeyBlockKey, KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey,
+        UserKey,
+    },
     *,
 };
 use crate::{
@@ -24,6 +27,7 @@ use crate::{
         AttributeId, BlockId, GroupId, PartitionId, RowId, SegmentId, ShardId, TagId, UserId,
         ValueCode,
     },
+    user_keys::KeyBlock,
 };
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/storage.txt");
@@ -66,7 +70,7 @@ fn notes() -> StoredNotes {
 }
 
 fn add_meta(sheet: &mut Sheet) {
-    sheet.add::<FormatVersions>("format version", &FormatVersionKey, &1);
+    sheet.add::<FormatVersions>("format version", &FormatVersionKey, &FORMAT_VERSION);
     let facts = DatabaseFacts {
         id: [7; 16],
         created_at_us: 1_700_000_000_000_000,
@@ -158,7 +162,13 @@ fn add_users(sheet: &mut Sheet) {
         partition,
         user: UserId(66_051),
     };
-    sheet.add::<UserKeys>("key", &key, &"u1".to_owned());
+    let keys = KeyBlock::from_entries([(0, "é"), (2, "u1")]).unwrap();
+    sheet.add::<KeyBlocks>("keys", &KeyBlockKey::of(key), &keys);
+    let long = "x".repeat(256);
+    let keys = KeyBlock::from_entries((0..256).map(|place| (place, long.as_str()))).unwrap();
+    let mut bytes = Vec::new();
+    keys.write_to(&mut bytes);
+    assert_eq!(bytes[..12], [1, 4, 0, 1, 0, 1, 0, 0, 0, 2, 0, 0]);
     let record = UserRecord {
         values: vec![
             (AttributeId(0), StoredValue::Code(ValueCode(5))),

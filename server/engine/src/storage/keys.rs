@@ -9,7 +9,8 @@ use bincode::{Decode, Encode};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ids::{
-    AttributeId, BlockId, GroupId, PartitionId, RowId, SegmentId, ShardId, TagId, UserId, ValueCode,
+    AttributeId, BlockId, GroupId, KeyBlockId, PartitionId, RowId, SegmentId, ShardId, TagId,
+    UserId, ValueCode,
 };
 
 /// Why bytes are not a key or a value.
@@ -145,6 +146,49 @@ impl KeyFormat<'_> for UserKey {
         };
         reader.end()?;
         Ok(key)
+    }
+}
+
+/// The keys of a run of a partition's users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct KeyBlockKey {
+    pub(crate) partition: PartitionId,
+    pub(crate) block: KeyBlockId,
+}
+
+impl KeyBlockKey {
+    /// Where a user's key is.
+    pub(crate) fn of(user: UserKey) -> Self {
+        Self {
+            partition: user.partition,
+            block: user.user.key_block(),
+        }
+    }
+
+    /// What the keys of all blocks of a partition begin with.
+    pub(crate) fn prefix(partition: PartitionId) -> Vec<u8> {
+        partition.to_bytes()
+    }
+}
+
+impl KeyFormat<'_> for KeyBlockKey {
+    fn write_to(&self, out: &mut Vec<u8>) {
+        self.partition.write_to(out);
+        out.extend_from_slice(&self.block.0.to_be_bytes());
+    }
+
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let partition = PartitionId(reader.u16()?);
+        let block = reader.u32()?;
+        reader.end()?;
+        if block > UserId(u32::MAX).key_block().0 {
+            return Err(FormatError::new("no user has keys in this block"));
+        }
+        Ok(Self {
+            partition,
+            block: KeyBlockId(block),
+        })
     }
 }
 
@@ -496,6 +540,7 @@ mod tests {
             prop_assert_eq!(&again::<SchemaKey>(&bytes), &bytes);
             prop_assert_eq!(&again::<ColumnKey>(&bytes), &bytes);
             prop_assert_eq!(&again::<UserKey>(&bytes), &bytes);
+            prop_assert_eq!(&again::<KeyBlockKey>(&bytes), &bytes);
         }
     }
 

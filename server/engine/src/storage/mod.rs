@@ -34,14 +34,15 @@ pub use view::View;
 pub(crate) use batch::Changes;
 pub(crate) use catalog::add as add_definition;
 pub(crate) use families::{
-    Definitions, NextIdsKey, Partitions, Records, Requests, Texts, UnusedIds, UserIds, UserKeys,
+    Definitions, NextIdsKey, Partitions, Records, Requests, Texts, UnusedIds, UserIds,
     damaged_state,
 };
 pub(crate) use formats::{
     IdempotentOutcome, NextIds, PartitionState, StoredDefinition, StoredNotes,
 };
 pub(crate) use keys::{
-    ColumnKey, FragmentKey, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey, partition_of_key,
+    ColumnKey, FragmentKey, KeyBlockKey, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey,
+    partition_of_key,
 };
 pub(crate) use open::{OpenedStore, Store, StoreOptions};
 #[cfg(test)]

@@ -118,9 +118,9 @@ impl Store {
         if let Some(found) = Rocks::peek(&store_dir, FamilyId::Meta, &version_key)? {
             check_readable(decode_version(&version_key, &found)?)?;
         }
-        let rocks = Rocks::open(&store_dir, lock, options.block_cache_bytes)
+        let mut rocks = Rocks::open(&store_dir, lock, options.block_cache_bytes)
             .map_err(|error| in_use(dir, error))?;
-        let facts = prepare(&rocks, options)?;
+        let facts = prepare(&mut rocks, options)?;
         let sync = match options.durability {
             Durability::Fsync => Sync::Disk,
             Durability::OsBuffered => Sync::OsBuffer,
@@ -195,10 +195,11 @@ impl Store {
         self.rocks.flush()
     }
 
-    /// Merges what is pending in fragments and columns.
+    /// Merges what is pending in fragments, columns and key blocks.
     #[cfg(test)]
     pub(crate) fn compact(&self) -> Result<(), StorageError> {
         self.rocks.compact(FamilyId::Fragments)?;
+        self.rocks.compact(FamilyId::KeyBlocks)?;
         self.rocks.compact(FamilyId::Columns)
     }
 
@@ -293,9 +294,9 @@ fn check_facts(facts: DatabaseFacts) -> Result<DatabaseFacts, StorageError> {
 }
 
 /// Brings an old store to this version's format, or makes a new one.
-fn prepare(rocks: &Rocks, options: &StoreOptions) -> Result<DatabaseFacts, OpenError> {
-    let snapshot = rocks.snapshot();
-    if let Some(found) = read::<FormatVersions>(&snapshot, &FormatVersionKey)? {
+fn prepare(rocks: &mut Rocks, options: &StoreOptions) -> Result<DatabaseFacts, OpenError> {
+    let found = read::<FormatVersions>(&rocks.snapshot(), &FormatVersionKey)?;
+    if let Some(found) = found {
         upgrade(rocks, found)?;
         let facts = read::<Facts>(&rocks.snapshot(), &DatabaseFactsKey)?;
         let missing = || {
@@ -307,6 +308,7 @@ fn prepare(rocks: &Rocks, options: &StoreOptions) -> Result<DatabaseFacts, OpenE
         };
         return Ok(check_facts(facts.ok_or_else(missing)?)?);
     }
+    let snapshot = rocks.snapshot();
     for family in FamilyId::ALL {
         snapshot.walk(family, &[], |key, _| {
             Err(damaged_at(

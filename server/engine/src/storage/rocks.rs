@@ -1,7 +1,8 @@
 //! RocksDB: bytes in column families, snapshots, batches. The only file that names the library.
 //!
 //! Knows how the store is tuned and how its failures look. Does not know what the bytes mean,
-//! but for the two merge operators, whose bodies are in [`crate::bitmap`] and [`crate::column`].
+//! but for the merge operators, whose bodies are in [`crate::bitmap`], [`crate::column`] and
+//! [`crate::user_keys`].
 
 use std::{
     fs::File,
@@ -17,9 +18,10 @@ use rocksdb::{
 use crate::{
     bitmap, column,
     storage::{StorageError, families::FamilyId},
+    user_keys,
 };
 
-/// Begins a value whose merge failed. Neither a fragment nor a column begins so: reading it is
+/// Begins a value whose merge failed. No fragment, column or key block begins so: reading it is
 /// an error. Failing inside the operator instead would stop all writing at the next compaction,
 /// for the sake of one damaged row that can be derived again.
 pub(crate) const DAMAGED: &[u8] = b"damaged: ";
@@ -81,7 +83,9 @@ impl Rocks {
     ) -> Result<Self, StorageError> {
         let cache_bytes = usize::try_from(block_cache_bytes).unwrap_or(usize::MAX);
         let cache = Cache::new_lru_cache(cache_bytes);
-        let descriptors = FamilyId::ALL.into_iter().map(|family| {
+        let retired = retired_families(dir)?;
+        let families = FamilyId::ALL.into_iter().chain(retired);
+        let descriptors = families.map(|family| {
             ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache))
         });
         let db = DB::open_cf_descriptors(&database_options(), dir, descriptors)?;
@@ -138,6 +142,25 @@ impl Rocks {
         Ok(self.inner.db.write_opt(batch.batch, &options)?)
     }
 
+    /// Whether the store has a family: one of an older format may be gone.
+    pub(crate) fn has_family(&self, family: FamilyId) -> bool {
+        self.inner.db.cf_handle(family.name()).is_some()
+    }
+
+    /// Drops the families of older formats that are still there. Nobody else may use the store
+    /// yet.
+    pub(crate) fn drop_retired(&mut self) -> Result<(), StorageError> {
+        let inner = Arc::get_mut(&mut self.inner).ok_or_else(|| {
+            StorageError::Store("the store is in use while it is opened".to_owned())
+        })?;
+        for family in FamilyId::RETIRED {
+            if inner.db.cf_handle(family.name()).is_some() {
+                inner.db.drop_cf(family.name())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Brings the log to disk, and the memtables to their files.
     pub(crate) fn flush(&self) -> Result<(), StorageError> {
         self.inner.db.flush_wal(true)?;
@@ -170,6 +193,16 @@ impl Rocks {
         }
         Ok(bytes)
     }
+}
+
+/// The families of older formats in a store. RocksDB does not open a store in part.
+fn retired_families(dir: &Path) -> Result<Vec<FamilyId>, StorageError> {
+    if !dir.join("CURRENT").exists() {
+        return Ok(Vec::new());
+    }
+    let names = DB::list_cf(&Options::default(), dir)?;
+    let is_there = |family: &FamilyId| names.iter().any(|name| name == family.name());
+    Ok(FamilyId::RETIRED.into_iter().filter(is_there).collect())
 }
 
 fn database_options() -> Options {
@@ -209,6 +242,9 @@ fn family_options(family: FamilyId, cache: &Cache) -> Options {
         FamilyId::Columns => {
             options.set_merge_operator("tessera.column", merge_column, combine_column);
         }
+        FamilyId::KeyBlocks => {
+            options.set_merge_operator("tessera.keys", merge_keys, combine_keys);
+        }
         FamilyId::UserIds | FamilyId::Records => {
             // Most keys that a load asks for are new.
             options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
@@ -217,9 +253,9 @@ fn family_options(family: FamilyId, cache: &Cache) -> Options {
         FamilyId::Meta
         | FamilyId::Schema
         | FamilyId::Partitions
-        | FamilyId::UserKeys
         | FamilyId::Texts
-        | FamilyId::Requests => {}
+        | FamilyId::Requests
+        | FamilyId::UserKeys => {}
     }
     options
 }
@@ -238,6 +274,10 @@ fn merge_column(_key: &[u8], base: Option<&[u8]>, operands: &MergeOperands) -> O
     Some(column::merge_full(base, operands.iter()).unwrap_or_else(damaged))
 }
 
+fn merge_keys(_key: &[u8], base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    Some(user_keys::merge_full(base, operands.iter()).unwrap_or_else(damaged))
+}
+
 /// `None` leaves the operands as they are, until a full merge says what is wrong with them.
 fn combine_fragment(
     _key: &[u8],
@@ -249,6 +289,10 @@ fn combine_fragment(
 
 fn combine_column(_key: &[u8], _base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
     column::merge_partial(operands.iter()).ok()
+}
+
+fn combine_keys(_key: &[u8], _base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    user_keys::merge_partial(operands.iter()).ok()
 }
 
 type BorrowedSnapshot<'a> = rocksdb::Snapshot<'a>;

@@ -1,7 +1,13 @@
 //! The format version of a store, and the way from older ones to this one.
 //!
-//! Each upgrade has a file of its own, goes from one version to the next in one batch, and is
-//! listed here in order. A format is changed by adding an upgrade, never by changing one.
+//! Each upgrade has a file of its own, goes from one version to the next, and is listed here in
+//! order. A format is changed by adding an upgrade, never by changing one.
+//!
+//! An upgrade writes into families that its old format does not have, in as many batches as it
+//! needs, and leaves what it reads as it is. So it may be cut off anywhere and begin again; the
+//! new version is written last. What only older formats have is dropped after that.
+
+mod key_blocks;
 
 use crate::storage::{
     OpenError, StorageError,
@@ -12,17 +18,20 @@ use crate::storage::{
 
 /// The format that this version reads and writes.
 ///
-/// History: 1 is the first.
-pub const FORMAT_VERSION: u32 = 1;
+/// History: 1 is the first; 2 stores the keys of a run of users together.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A step from `from` to `from + 1`.
 struct Upgrade {
     from: u32,
-    run: fn(&Rocks, &mut Changes) -> Result<(), StorageError>,
+    run: fn(&Rocks) -> Result<(), StorageError>,
 }
 
 /// All steps, oldest first.
-const UPGRADES: &[Upgrade] = &[];
+const UPGRADES: &[Upgrade] = &[Upgrade {
+    from: 1,
+    run: key_blocks::run,
+}];
 
 /// Refuses a format that is newer than this version.
 pub(crate) fn check_readable(found: u32) -> Result<(), OpenError> {
@@ -36,20 +45,24 @@ pub(crate) fn check_readable(found: u32) -> Result<(), OpenError> {
 }
 
 /// Takes a store from `found` to [`FORMAT_VERSION`].
-pub(crate) fn upgrade(rocks: &Rocks, found: u32) -> Result<(), OpenError> {
+pub(crate) fn upgrade(rocks: &mut Rocks, found: u32) -> Result<(), OpenError> {
     let mut version = found;
     for upgrade in UPGRADES.iter().filter(|upgrade| upgrade.from >= found) {
-        let mut changes = Changes::default();
-        (upgrade.run)(rocks, &mut changes)?;
+        tracing::info!(from = upgrade.from, "upgrading the format of the store");
+        (upgrade.run)(rocks)?;
         version = upgrade.from + 1;
+        let mut changes = Changes::default();
         changes.put::<FormatVersions>(&FormatVersionKey, &version)?;
         rocks.commit(changes.into_batch(rocks)?, Sync::Disk)?;
     }
     if version == FORMAT_VERSION {
-        return Ok(());
+        return Ok(rocks.drop_retired()?);
     }
     Err(StorageError::Store(format!(
         "there is no upgrade from format {version} to {FORMAT_VERSION}"
     ))
     .into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,13 +10,16 @@ use foldhash::fast::RandomState;
 use crate::{
     column::ColumnBlock,
     exec::dataset::Dataset,
-    ids::{AttributeId, BlockId, PartitionId, RowId, ShardId, UserId},
+    ids::{AttributeId, BlockId, KeyBlockId, PartitionId, RowId, ShardId, UserId},
     schema::{AttributeClass, Schema},
     storage::{
         StorageError, StoredValue, UserRecord, View,
-        families::{Columns, Fragments, Records, Texts, UserIds, UserKeys, read, scan},
-        keys::{FragmentKey, KeyFormat, TextKey, UserIdKey, UserKey, partition_of_key},
+        families::{Columns, Fragments, KeyBlocks, Records, Texts, UserIds, read, scan},
+        keys::{
+            FragmentKey, KeyBlockKey, KeyFormat, TextKey, UserIdKey, UserKey, partition_of_key,
+        },
     },
+    user_keys::KeyBlock,
 };
 
 /// Problems told in full; the rest is counted.
@@ -90,6 +93,7 @@ impl Expected {
         report: &mut VerifyReport,
     ) -> Result<(), StorageError> {
         let state = view.partition_state(partition)?;
+        let mut keys = KeyReader::new(view, partition);
         scan::<Records>(
             view.snapshot(),
             &UserKey::prefix(partition),
@@ -104,7 +108,7 @@ impl Expected {
                         )
                     });
                 }
-                check_keys(view, key, report)?;
+                check_keys(&mut keys, key, report)?;
                 self.add(view.schema(), key, &record);
                 Ok(())
             },
@@ -292,9 +296,45 @@ fn is_column(column: &ColumnBlock, expected: &BTreeMap<u16, i64>) -> bool {
     (0..=u16::MAX).all(|place| column.value(place) == expected.get(&place).copied())
 }
 
+/// Reads the keys of a partition's users in the order of ids, past the cache.
+struct KeyReader<'a> {
+    view: &'a View,
+    partition: PartitionId,
+    block: Option<(KeyBlockId, KeyBlock)>,
+}
+
+impl<'a> KeyReader<'a> {
+    fn new(view: &'a View, partition: PartitionId) -> Self {
+        Self {
+            view,
+            partition,
+            block: None,
+        }
+    }
+
+    fn key(&mut self, user: UserId) -> Result<Option<&str>, StorageError> {
+        let block = user.key_block();
+        if self.block.as_ref().is_none_or(|(read, _)| *read != block) {
+            let key = KeyBlockKey {
+                partition: self.partition,
+                block,
+            };
+            let keys = read::<KeyBlocks>(self.view.snapshot(), &key)?;
+            self.block = Some((block, keys.unwrap_or_else(KeyBlock::empty)));
+        }
+        let block = self.block.as_ref();
+        Ok(block.and_then(|(_, keys)| keys.key(user.key_block_offset())))
+    }
+}
+
 /// Whether a user's id and key lead to each other.
-fn check_keys(view: &View, key: UserKey, report: &mut VerifyReport) -> Result<(), StorageError> {
-    let Some(name) = read::<UserKeys>(view.snapshot(), &key)? else {
+fn check_keys(
+    keys: &mut KeyReader<'_>,
+    key: UserKey,
+    report: &mut VerifyReport,
+) -> Result<(), StorageError> {
+    let view = keys.view;
+    let Some(name) = keys.key(key.user)? else {
         report.problem(|| {
             format!(
                 "user {} of partition {} has no key",
@@ -307,7 +347,7 @@ fn check_keys(view: &View, key: UserKey, report: &mut VerifyReport) -> Result<()
         view.snapshot(),
         &UserIdKey {
             partition: key.partition,
-            key: &name,
+            key: name,
         },
     )?;
     if found != Some(key.user) {
@@ -318,7 +358,7 @@ fn check_keys(view: &View, key: UserKey, report: &mut VerifyReport) -> Result<()
             )
         });
     }
-    if partition_of_key(&name, view.partition_count()) != key.partition {
+    if partition_of_key(name, view.partition_count()) != key.partition {
         report.problem(|| {
             format!(
                 "the key {name:?} lies in the wrong partition {}",
@@ -337,8 +377,9 @@ fn check_no_stray_keys(
 ) -> Result<(), StorageError> {
     let prefix = UserKey::prefix(partition);
     let mut users: Vec<UserId> = Vec::new();
-    scan::<UserKeys>(view.snapshot(), &prefix, |key, _| {
-        users.push(key.user);
+    let blocks = KeyBlockKey::prefix(partition);
+    scan::<KeyBlocks>(view.snapshot(), &blocks, |key, block| {
+        users.extend(block.iter().map(|(place, _)| key.block.user(place)));
         Ok(())
     })?;
     scan::<UserIds>(view.snapshot(), &prefix, |_, user| {

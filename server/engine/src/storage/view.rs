@@ -12,19 +12,17 @@ use crate::{
         StorageError, UserRecord,
         cache::{CacheKey, Cached, Caches, LiveView},
         families::{
-            Columns, Family, Fragments, PartitionState, Partitions, Records, Texts, UserIds,
-            UserKeys, read, read_many, scan,
+            Columns, Family, Fragments, KeyBlocks, PartitionState, Partitions, Records, Texts,
+            UserIds, read, read_many, scan,
         },
         keys::{
-            ColumnKey, FragmentKey, KeyFormat, TextKey, UserIdKey, UserKey, attribute_prefix,
-            partition_of_key,
+            ColumnKey, FragmentKey, KeyBlockKey, KeyFormat, TextKey, UserIdKey, UserKey,
+            attribute_prefix, partition_of_key,
         },
         rocks::Snapshot,
     },
+    user_keys::{KeyBlock, PackedKeys},
 };
-
-/// Keys that are read from the store in one go.
-const KEYS_AT_ONCE: usize = 64;
 
 /// A snapshot of the store with the definitions that belong to it. Cheap to share; while it
 /// lives, the store keeps what it shows.
@@ -123,6 +121,19 @@ impl View {
         Ok(records)
     }
 
+    /// The keys of a run of users.
+    fn key_block(&self, key: KeyBlockKey) -> Result<Arc<KeyBlock>, StorageError> {
+        let version = self.version();
+        if let Some(Cached::Keys(block)) = self.caches.find(&CacheKey::Keys(key), version) {
+            return Ok(block);
+        }
+        let block =
+            Arc::new(read::<KeyBlocks>(&self.snapshot, &key)?.unwrap_or_else(KeyBlock::empty));
+        self.caches
+            .offer(CacheKey::Keys(key), Cached::Keys(block.clone()), version);
+        Ok(block)
+    }
+
     /// Shows the places of those texts that some user in the partition has. The texts are given
     /// as [`TextKey::text_bytes`], sorted, each once.
     pub(crate) fn texts_held(
@@ -208,19 +219,15 @@ impl Dataset for View {
         &self,
         partition: PartitionId,
         users: &[UserId],
-        keys: &mut Vec<String>,
+        keys: &mut PackedKeys,
     ) -> Result<(), StorageError> {
-        for users in users.chunks(KEYS_AT_ONCE) {
-            let wanted: Vec<Vec<u8>> = users
-                .iter()
-                .map(|&user| UserKey { partition, user }.to_bytes())
-                .collect();
-            let mut next = users.iter();
-            read_many::<UserKeys>(&self.snapshot, &wanted, |key| {
-                let user = next.next().copied().unwrap_or(UserId(u32::MAX));
-                keys.push(key.ok_or(StorageError::MissingUser { partition, user })?);
-                Ok(())
-            })?;
+        for users in users.chunk_by(|left, right| left.key_block() == right.key_block()) {
+            if let Some(first) = users.first() {
+                let block = first.key_block();
+                self.key_block(KeyBlockKey { partition, block })?
+                    .append_users(users, keys)
+                    .map_err(|user| StorageError::MissingUser { partition, user })?;
+            }
         }
         Ok(())
     }
@@ -259,14 +266,14 @@ impl Dataset for View {
         partition: PartitionId,
         visit: &mut dyn FnMut(UserId, &str, &UserRecord),
     ) -> Result<(), StorageError> {
-        let mut names = Vec::new();
+        let mut names = PackedKeys::new();
         scan::<Records>(
             &self.snapshot,
             &UserKey::prefix(partition),
             |key, record| {
                 names.clear();
                 self.keys(partition, &[key.user], &mut names)?;
-                if let [name] = names.as_slice() {
+                if let Some(name) = names.get(0) {
                     visit(key.user, name, &record);
                 }
                 Ok(())

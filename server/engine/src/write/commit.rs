@@ -10,12 +10,13 @@ use crate::{
     storage::{
         Changes, Definitions, IdempotentOutcome, NextIds, NextIdsKey, PartitionState, Partitions,
         Records, RequestKey, Requests, SchemaKey, Store, UnusedIds, UserIdKey, UserIds, UserKey,
-        UserKeys, View,
+        View,
     },
     write::{
         command::SchemaChange,
         derive::Derived,
         idempotency::IdempotencyKey,
+        key_changes::KeyChanges,
         staging::{LiveUser, Slot, Staging},
     },
 };
@@ -127,6 +128,7 @@ fn changes_of(schema: &Schema, changed: &[&Slot]) -> Result<Changes, Error> {
 
 fn put_users(changes: &mut Changes, schema: &Schema, changed: &[&Slot]) -> Result<(), Error> {
     let mut derived = Derived::default();
+    let mut keys = KeyChanges::default();
     let internal = |error: crate::bitmap::FragmentError| Error::Internal(error.to_string());
     for slot in changed {
         match (&slot.before, &slot.after) {
@@ -145,6 +147,7 @@ fn put_users(changes: &mut Changes, schema: &Schema, changed: &[&Slot]) -> Resul
             (before, after) => {
                 if let Some(before) = before {
                     delete_user(changes, slot, before)?;
+                    keys.clear(user_key(slot, before));
                     derived
                         .change(
                             schema,
@@ -157,6 +160,7 @@ fn put_users(changes: &mut Changes, schema: &Schema, changed: &[&Slot]) -> Resul
                 }
                 if let Some(after) = after {
                     put_new_user(changes, slot, after)?;
+                    keys.set(user_key(slot, after), &slot.key);
                     derived
                         .change(schema, slot.partition, after.id, None, Some(&after.record))
                         .map_err(internal)?;
@@ -164,15 +168,19 @@ fn put_users(changes: &mut Changes, schema: &Schema, changed: &[&Slot]) -> Resul
             }
         }
     }
+    keys.write(changes)?;
     Ok(derived.write(changes)?)
 }
 
-fn put_record(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
-    let key = UserKey {
+fn user_key(slot: &Slot, user: &LiveUser) -> UserKey {
+    UserKey {
         partition: slot.partition,
         user: user.id,
-    };
-    Ok(changes.put::<Records>(&key, &user.record)?)
+    }
+}
+
+fn put_record(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
+    Ok(changes.put::<Records>(&user_key(slot, user), &user.record)?)
 }
 
 fn put_new_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
@@ -183,27 +191,15 @@ fn put_new_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(
         },
         &user.id,
     )?;
-    changes.put::<UserKeys>(
-        &UserKey {
-            partition: slot.partition,
-            user: user.id,
-        },
-        &slot.key.to_string(),
-    )?;
     put_record(changes, slot, user)
 }
 
 fn delete_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
-    let key = UserKey {
-        partition: slot.partition,
-        user: user.id,
-    };
     changes.delete::<UserIds>(&UserIdKey {
         partition: slot.partition,
         key: &slot.key,
     })?;
-    changes.delete::<UserKeys>(&key)?;
-    Ok(changes.delete::<Records>(&key)?)
+    Ok(changes.delete::<Records>(&user_key(slot, user))?)
 }
 
 fn put_schema(

@@ -5,6 +5,7 @@ use crate::{
     exec::dataset::Dataset,
     ids::{PartitionId, RowId, SHARD_BLOCKS, ShardId, TagId},
     storage::{StorageError, View},
+    user_keys::PackedKeys,
 };
 
 /// A user who holds two of the tags.
@@ -60,15 +61,15 @@ fn name_double(
     earlier: &[TagId],
     second: TagId,
 ) -> Result<Option<HoldsTwo>, StorageError> {
-    let mut keys = Vec::new();
+    let mut keys = PackedKeys::new();
     view.keys(partition, &[shard.user(offset)], &mut keys)?;
     for &first in earlier {
         if view
             .fragment(partition, shard, RowId::Tag(first))?
             .contains(offset)
         {
-            return Ok(keys.pop().map(|user| HoldsTwo {
-                user,
+            return Ok(keys.get(0).map(|user| HoldsTwo {
+                user: user.to_owned(),
                 first,
                 second,
             }));

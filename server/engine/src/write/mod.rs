@@ -17,6 +17,7 @@ mod derive;
 mod error;
 mod exclusive;
 mod idempotency;
+mod key_changes;
 mod load;
 mod mutation;
 mod queue;

@@ -19,6 +19,7 @@ use crate::{
         PartitionState, SchemaKey, StorageError, StoredValue, UserRecord, View, add_definition,
         damaged_state, partition_of_key,
     },
+    user_keys::PackedKeys,
     write::{LimitError, command::SchemaChange},
 };
 
@@ -251,7 +252,7 @@ impl Staging {
         partition: PartitionId,
         users: &[UserId],
     ) -> Result<Vec<SlotId>, StorageError> {
-        let mut keys = Vec::new();
+        let mut keys = PackedKeys::new();
         self.base.keys(partition, users, &mut keys)?;
         keys.iter().map(|key| self.find(key)).collect()
     }

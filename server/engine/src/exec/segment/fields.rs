@@ -11,6 +11,7 @@ use crate::{
     plan::query::{Field, FieldKind},
     schema::{AttributeClass, AttributeDefinition, Schema},
     storage::UserRecord,
+    user_keys::PackedKeys,
 };
 
 /// Reads the rows of users.
@@ -58,12 +59,12 @@ impl<'a> FieldReader<'a> {
         &self,
         partition: PartitionId,
         users: &[UserId],
-        keys: Vec<String>,
+        keys: &PackedKeys,
     ) -> Result<Vec<Row>, Error> {
         let mut rows: Vec<Row> = Vec::with_capacity(users.len());
-        for (user, key) in users.iter().zip(keys) {
+        for (user, key) in users.iter().zip(keys.iter()) {
             let mut row = Vec::with_capacity(1 + self.fields.len());
-            row.push(Datum::Text(key));
+            row.push(Datum::Text(key.to_owned()));
             if self.source == Source::Records {
                 self.read_record(
                     Location {

@@ -22,6 +22,7 @@ use crate::{
     plan::query::OrderField,
     schema::{AttributeClass, Schema},
     storage::StoredValue,
+    user_keys::PackedKeys,
 };
 
 /// What a user is ordered by in one field.
@@ -103,9 +104,9 @@ fn write(
         context.budget.check()?;
         let mut rows = Vec::with_capacity(piece.len());
         for Location { partition, user } in piece.iter().map(|candidate| candidate.location) {
-            let mut keys = Vec::with_capacity(1);
+            let mut keys = PackedKeys::new();
             context.dataset.keys(partition, &[user], &mut keys)?;
-            rows.extend(reader.rows(partition, &[user], keys)?);
+            rows.extend(reader.rows(partition, &[user], &keys)?);
         }
         writer.write(rows)?;
     }
@@ -196,7 +197,7 @@ impl<'a> Sorter<'a> {
             .order
             .iter()
             .any(|(field, _)| *field == OrderField::Key);
-        let mut keys = Vec::new();
+        let mut keys = PackedKeys::new();
         if by_key || self.segment.sample.is_some() {
             self.dataset.keys(unit.partition, users, &mut keys)?;
         }
@@ -204,7 +205,7 @@ impl<'a> Sorter<'a> {
         let before = top.candidates.len();
         let mut bytes = top.share.bytes();
         for (index, user) in users.iter().enumerate() {
-            let key = keys.get(index).map(String::as_str).unwrap_or_default();
+            let key = keys.get(index).unwrap_or_default();
             if self.segment.sample.is_some_and(|sample| !sample.keeps(key)) {
                 continue;
             }

@@ -6,6 +6,7 @@ use crate::{
     exec::rows::{BATCH_ROWS, RowWriter},
     exec::scan::{Context, FoundBlock, ShardScan, Unit, units},
     ids::{BLOCK_BITS, Location, SHARD_BLOCKS, UserId},
+    user_keys::PackedKeys,
 };
 
 /// Why a scan ends early.
@@ -111,18 +112,17 @@ impl Stream<'_, '_, '_> {
 
     fn piece(&mut self, unit: Unit, mut users: Vec<UserId>) -> Result<(), Halt> {
         self.context.budget.check()?;
-        let mut keys = Vec::with_capacity(users.len());
+        let mut keys = PackedKeys::new();
         self.context
             .dataset
             .keys(unit.partition, &users, &mut keys)
             .map_err(Error::from)?;
         if let Some(sample) = self.segment.sample {
-            let (kept_users, kept_keys) = users
-                .into_iter()
-                .zip(keys)
+            (users, keys) = users
+                .iter()
+                .zip(keys.iter())
                 .filter(|(_, key)| sample.keeps(key))
                 .unzip();
-            (users, keys) = (kept_users, kept_keys);
         }
         let room = self.left.map_or(users.len(), |left| {
             usize::try_from(left).unwrap_or(usize::MAX).min(users.len())
@@ -137,7 +137,7 @@ impl Stream<'_, '_, '_> {
             });
         }
         self.left = self.left.map(|left| left - room as u64);
-        let rows = self.reader.rows(unit.partition, &users, keys)?;
+        let rows = self.reader.rows(unit.partition, &users, &keys)?;
         self.writer.write(rows)?;
         if is_full { Err(Halt::Full) } else { Ok(()) }
     }

@@ -12,6 +12,7 @@ use crate::{
     ids::{AttributeId, BlockId, Location, PartitionId, RowId, ShardId, UserId},
     schema::Schema,
     storage::{StorageError, StoredValue, UserRecord},
+    user_keys::PackedKeys,
 };
 
 #[derive(Debug, Clone)]
@@ -145,22 +146,18 @@ impl Dataset for MemoryDataset {
         &self,
         partition: PartitionId,
         users: &[UserId],
-        keys: &mut Vec<String>,
+        keys: &mut PackedKeys,
     ) -> Result<(), StorageError> {
         for user in users {
             let found = self.users.get(&Location {
                 partition,
                 user: *user,
             });
-            keys.push(
-                found
-                    .ok_or(StorageError::MissingUser {
-                        partition,
-                        user: *user,
-                    })?
-                    .key
-                    .clone(),
-            );
+            let missing = StorageError::MissingUser {
+                partition,
+                user: *user,
+            };
+            keys.push(&found.ok_or(missing)?.key);
         }
         Ok(())
     }

@@ -1,0 +1,186 @@
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+//! Stores that older versions wrote, as files beside the golden bytes.
+
+use std::{path::Path, sync::Arc};
+
+use super::*;
+use crate::{
+    budget::Budget,
+    database::{Database, Options},
+    datum::Datum,
+    exec::{dataset::Dataset, testing::Collected},
+    parameters::Parameters,
+    storage::{
+        families::FamilyId,
+        open::{Store, StoreOptions},
+        verify::verify,
+    },
+    time::ManualClock,
+};
+
+/// Written by the version before key blocks: three partitions, attributes of all types, users
+/// deleted, one of them given again, keys of several scripts and of 256 bytes.
+const FORMAT_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-1/store");
+
+/// A copy that may be changed.
+fn copy_of(store: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("store")).unwrap();
+    for entry in std::fs::read_dir(store).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(
+            entry.path(),
+            dir.path().join("store").join(entry.file_name()),
+        )
+        .unwrap();
+    }
+    dir
+}
+
+/// The store without looking at its version.
+fn rocks_in(dir: &Path) -> Rocks {
+    let lock = std::fs::File::create(dir.join("lock")).unwrap();
+    Rocks::open(&dir.join("store"), lock, 1 << 20).unwrap()
+}
+
+fn rows(database: &Database, statement: &str) -> Vec<Vec<Datum>> {
+    let mut sink = Collected::default();
+    database
+        .execute(
+            statement,
+            &Parameters::default(),
+            &Budget::unlimited(),
+            &mut sink,
+        )
+        .unwrap();
+    sink.rows
+}
+
+fn check_contents(dir: &Path) {
+    let clock = Arc::new(ManualClock::default());
+    let database = Database::open(dir, Options::default(), clock).unwrap();
+    let view = database.view();
+    let report = verify(&view).unwrap();
+    assert_eq!((report.users, report.problem_count), (41, 0), "{report:?}");
+    let mut expected: Vec<String> = (0..40)
+        .filter(|n| ![7, 39].contains(n))
+        .map(|n| format!("u{n}"))
+        .chain(["böb".to_owned(), "東京-1".to_owned(), "x".repeat(256)])
+        .collect();
+    expected.sort_unstable();
+    let mut found: Vec<String> = rows(&database, "SEGMENT ALL")
+        .into_iter()
+        .map(|row| match row.as_slice() {
+            [Datum::Text(key)] => key.clone(),
+            _ => panic!("{row:?}"),
+        })
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(view.locate("u7").unwrap(), None);
+    assert_eq!(
+        rows(&database, "SEGMENT user:u12 RETURN age, city"),
+        [vec![
+            Datum::Text("u12".to_owned()),
+            Datum::Integer(99),
+            Datum::Null
+        ]]
+    );
+    rows(&database, "TAG new WITH vip");
+    rows(&database, "DELETE USER u3");
+    assert_eq!(verify(&database.view()).unwrap().problem_count, 0);
+    drop(view);
+    database.close().unwrap();
+}
+
+/// The version in the store, and whether it has the families of older formats.
+fn state_of(dir: &Path) -> (u32, bool) {
+    let rocks = rocks_in(dir);
+    let version =
+        crate::storage::families::read::<FormatVersions>(&rocks.snapshot(), &FormatVersionKey);
+    (
+        version.unwrap().unwrap(),
+        FamilyId::RETIRED
+            .into_iter()
+            .any(|family| rocks.has_family(family)),
+    )
+}
+
+#[test]
+fn a_store_of_format_1_is_brought_to_this_one() {
+    let dir = copy_of(FORMAT_1);
+    assert_eq!(state_of(dir.path()), (1, true));
+    check_contents(dir.path());
+    assert_eq!(state_of(dir.path()), (FORMAT_VERSION, false));
+}
+
+#[test]
+fn an_upgrade_that_was_cut_off_begins_again() {
+    // While the blocks are written.
+    let dir = copy_of(FORMAT_1);
+    let rocks = rocks_in(dir.path());
+    key_blocks::run(&rocks).unwrap();
+    let mut first = None;
+    rocks
+        .snapshot()
+        .walk(FamilyId::KeyBlocks, &[], |key, _| {
+            first.get_or_insert_with(|| key.to_vec());
+            Ok(())
+        })
+        .unwrap();
+    let mut batch = rocks.batch();
+    batch.delete(FamilyId::KeyBlocks, &first.unwrap()).unwrap();
+    rocks.commit(batch, Sync::Disk).unwrap();
+    drop(rocks);
+    assert_eq!(state_of(dir.path()), (1, true));
+    check_contents(dir.path());
+
+    // Between the new version and the end of the old families.
+    let dir = copy_of(FORMAT_1);
+    let rocks = rocks_in(dir.path());
+    key_blocks::run(&rocks).unwrap();
+    let mut changes = Changes::default();
+    changes
+        .put::<FormatVersions>(&FormatVersionKey, &2)
+        .unwrap();
+    rocks
+        .commit(changes.into_batch(&rocks).unwrap(), Sync::Disk)
+        .unwrap();
+    drop(rocks);
+    assert_eq!(state_of(dir.path()), (2, true));
+    check_contents(dir.path());
+    assert_eq!(state_of(dir.path()), (FORMAT_VERSION, false));
+}
+
+#[test]
+fn damage_found_by_an_upgrade_keeps_the_old_format() {
+    let dir = copy_of(FORMAT_1);
+    let rocks = rocks_in(dir.path());
+    let mut batch = rocks.batch();
+    batch
+        .put(FamilyId::UserKeys, &[0, 0, 0, 0, 0, 0], b"\xff")
+        .unwrap();
+    rocks.commit(batch, Sync::Disk).unwrap();
+    drop(rocks);
+    let options = StoreOptions {
+        partition_count: 3,
+        block_cache_bytes: 1 << 20,
+        view_cache_bytes: 1 << 20,
+        durability: crate::storage::Durability::Fsync,
+        database_id: None,
+        created_at_us: 0,
+    };
+    let opened = Store::open(dir.path(), &options).map(drop);
+    assert!(
+        matches!(
+            opened,
+            Err(OpenError::Storage(StorageError::Damaged {
+                family: "user_keys",
+                ..
+            }))
+        ),
+        "{opened:?}"
+    );
+    assert_eq!(state_of(dir.path()), (1, true));
+}

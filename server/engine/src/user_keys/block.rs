@@ -1,0 +1,324 @@
+//! The keys of a run of consecutive ids.
+//!
+//! # Stored form
+//!
+//! All numbers are little-endian.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | the form: 1 |
+//! | 1 | the width of an end in bytes: 2, or 4 where the keys take more than 65,535 bytes |
+//! | 2 | how many places follow; those after them have no key |
+//! | width each | by place, where its key ends in the text |
+//! | the rest | the keys, one after the other, in UTF-8 |
+//!
+//! A key begins where the one before it ends, and a place whose key would be empty has none.
+
+use super::{KeyBlockError, PackedKeys};
+use crate::{
+    ids::{KEY_BLOCK_USERS, UserId},
+    limits::KEY_BYTES_MAX,
+};
+
+const FORM: u8 = 1;
+const HEADER_BYTES: usize = 4;
+
+/// The keys of a run of consecutive ids: checked once, and then read in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyBlock {
+    ends: Ends,
+    text: Box<str>,
+}
+
+/// By place, where its key ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Ends {
+    Narrow(Box<[u16]>),
+    Wide(Box<[u32]>),
+}
+
+impl Ends {
+    fn len(&self) -> usize {
+        match self {
+            Self::Narrow(ends) => ends.len(),
+            Self::Wide(ends) => ends.len(),
+        }
+    }
+
+    fn end(&self, place: usize) -> Option<usize> {
+        match self {
+            Self::Narrow(ends) => ends.get(place).map(|end| usize::from(*end)),
+            Self::Wide(ends) => ends.get(place).map(|end| *end as usize),
+        }
+    }
+
+    /// Where the key before this place ends.
+    fn start(&self, place: usize) -> Option<usize> {
+        match place.checked_sub(1) {
+            Some(before) => self.end(before),
+            None => Some(0),
+        }
+    }
+}
+
+impl KeyBlock {
+    /// No keys.
+    pub fn empty() -> Self {
+        Self {
+            ends: Ends::Narrow(Box::default()),
+            text: Box::default(),
+        }
+    }
+
+    /// The block of some keys, given with their places in rising order.
+    ///
+    /// # Errors
+    /// When a place is beyond the block or out of order, or a key is empty or too long.
+    pub fn from_entries<'a>(
+        entries: impl IntoIterator<Item = (u16, &'a str)>,
+    ) -> Result<Self, KeyBlockError> {
+        let mut draft = Draft::default();
+        for (place, key) in entries {
+            if u32::from(place) >= KEY_BLOCK_USERS {
+                return Err(KeyBlockError::PlaceBeyondBlock(u64::from(place)));
+            }
+            if usize::from(place) < draft.places() {
+                return Err(KeyBlockError::End(u32::from(place)));
+            }
+            check_length(u32::from(place), key.len())?;
+            draft.skip_to(usize::from(place));
+            draft.push(key);
+        }
+        Ok(draft.build())
+    }
+
+    /// Takes the stored form.
+    ///
+    /// # Errors
+    /// When the bytes are not the whole, valid form of a block.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyBlockError> {
+        let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+            return Err(KeyBlockError::Truncated("header"));
+        };
+        let [form, width, low, high] = *header;
+        if form != FORM {
+            return Err(KeyBlockError::UnknownForm(form));
+        }
+        let places = u16::from_le_bytes([low, high]);
+        if u32::from(places) > KEY_BLOCK_USERS {
+            return Err(KeyBlockError::TooManyPlaces(u32::from(places)));
+        }
+        let ends_bytes = usize::from(places) * usize::from(width);
+        let (ends, text) = rest
+            .split_at_checked(ends_bytes)
+            .ok_or(KeyBlockError::Truncated("ends"))?;
+        let ends = match width {
+            2 => Ends::Narrow(le_numbers(ends, u16::from_le_bytes)),
+            4 => Ends::Wide(le_numbers(ends, u32::from_le_bytes)),
+            _ => return Err(KeyBlockError::Width(width)),
+        };
+        let text = std::str::from_utf8(text).map_err(|_| KeyBlockError::NotText)?;
+        check_ends(&ends, text)?;
+        Ok(Self {
+            ends,
+            text: text.into(),
+        })
+    }
+
+    /// Appends the stored form.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        let places = self.ends.len();
+        let width: u8 = match self.ends {
+            Ends::Narrow(_) => 2,
+            Ends::Wide(_) => 4,
+        };
+        out.reserve(HEADER_BYTES + places * usize::from(width) + self.text.len());
+        // At most as many as a block has.
+        let [low, high] = (places as u16).to_le_bytes();
+        out.extend_from_slice(&[FORM, width, low, high]);
+        match &self.ends {
+            Ends::Narrow(ends) => ends
+                .iter()
+                .for_each(|end| out.extend_from_slice(&end.to_le_bytes())),
+            Ends::Wide(ends) => ends
+                .iter()
+                .for_each(|end| out.extend_from_slice(&end.to_le_bytes())),
+        }
+        out.extend_from_slice(self.text.as_bytes());
+    }
+
+    /// The key at a place.
+    pub fn key(&self, place: u16) -> Option<&str> {
+        let place = usize::from(place);
+        let key = self
+            .text
+            .get(self.ends.start(place)?..self.ends.end(place)?)?;
+        (!key.is_empty()).then_some(key)
+    }
+
+    /// The places that have a key, rising, with their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> + '_ {
+        // At most as many places as a block has.
+        (0..self.ends.len() as u16).filter_map(|place| self.key(place).map(|key| (place, key)))
+    }
+
+    /// Appends the keys of users of this block, in their order.
+    ///
+    /// # Errors
+    /// Gives the first user who has no key; those before are appended.
+    pub fn append_users(&self, users: &[UserId], out: &mut PackedKeys) -> Result<(), UserId> {
+        let mut rest = users;
+        while let Some(first) = rest.first() {
+            let run = rest
+                .iter()
+                .zip(first.0..)
+                .take_while(|(user, next)| user.0 == *next)
+                .count();
+            self.append_run(*first, run, out)?;
+            rest = rest.get(run..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Appends the keys of consecutive users at once.
+    fn append_run(&self, first: UserId, run: usize, out: &mut PackedKeys) -> Result<(), UserId> {
+        let from = usize::from(first.key_block_offset());
+        if run == 1 {
+            out.push(self.key(first.key_block_offset()).ok_or(first)?);
+            return Ok(());
+        }
+        let start = self.ends.start(from).ok_or(first)?;
+        let mut before = start;
+        for (place, user) in (from..from + run).zip(first.0..) {
+            match self.ends.end(place) {
+                Some(end) if end > before => before = end,
+                Some(_) | None => return Err(UserId(user)),
+            }
+        }
+        let text = self.text.get(start..before).ok_or(first)?;
+        let ends = (from..from + run).filter_map(|place| self.ends.end(place));
+        out.push_run(text, ends.map(|end| end - start));
+        Ok(())
+    }
+
+    /// How many places there are up to the last that has a key.
+    pub(super) fn places(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        let ends_bytes = match &self.ends {
+            Ends::Narrow(ends) => size_of_val(&**ends),
+            Ends::Wide(ends) => size_of_val(&**ends),
+        };
+        ends_bytes + self.text.len()
+    }
+}
+
+fn le_numbers<const WIDTH: usize, T>(bytes: &[u8], number: impl Fn([u8; WIDTH]) -> T) -> Box<[T]> {
+    let (numbers, _) = bytes.as_chunks::<WIDTH>();
+    numbers.iter().map(|bytes| number(*bytes)).collect()
+}
+
+fn check_length(place: u32, bytes: usize) -> Result<(), KeyBlockError> {
+    if (1..=KEY_BYTES_MAX).contains(&bytes) {
+        return Ok(());
+    }
+    Err(KeyBlockError::KeyLength {
+        place,
+        bytes: bytes as u64,
+    })
+}
+
+fn check_ends(ends: &Ends, text: &str) -> Result<(), KeyBlockError> {
+    let mut before = 0;
+    for place in 0..ends.len() {
+        let end = ends.end(place).unwrap_or_default();
+        // At most as many places as a block has.
+        let at = place as u32;
+        if end < before || !text.is_char_boundary(end) {
+            return Err(KeyBlockError::End(at));
+        }
+        if end > before {
+            check_length(at, end - before)?;
+        }
+        before = end;
+    }
+    if before == text.len() {
+        Ok(())
+    } else {
+        Err(KeyBlockError::End(ends.len() as u32))
+    }
+}
+
+/// A block while it is put together, place by place.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    ends: Vec<u32>,
+    text: String,
+}
+
+impl Draft {
+    /// How many places are settled.
+    pub(super) fn places(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A block's text is at most 2^12 keys of 256 bytes.
+    fn end(&self) -> u32 {
+        self.text.len() as u32
+    }
+
+    /// The places before this one that are not settled have no key.
+    pub(super) fn skip_to(&mut self, place: usize) {
+        if place > self.ends.len() {
+            self.ends.resize(place, self.end());
+        }
+    }
+
+    /// The next place has this key, or none when it is empty.
+    pub(super) fn push(&mut self, key: &str) {
+        self.text.push_str(key);
+        self.ends.push(self.end());
+    }
+
+    /// The next places, up to this one, are those of a block.
+    pub(super) fn copy_to(&mut self, block: &KeyBlock, place: usize) {
+        let from = self.places();
+        let to = place.min(block.places());
+        if from < to
+            && let (Some(start), Some(end)) = (block.ends.start(from), block.ends.start(to))
+        {
+            let shift = i64::from(self.end()) - start as i64;
+            self.text
+                .push_str(block.text.get(start..end).unwrap_or_default());
+            let ends = (from..to).filter_map(|place| block.ends.end(place));
+            // Ends in this text, which is no longer than 2^20 bytes.
+            self.ends
+                .extend(ends.map(|end| (end as i64 + shift) as u32));
+        }
+        self.skip_to(place);
+    }
+
+    /// The block. The same keys always make the same block.
+    pub(super) fn build(mut self) -> KeyBlock {
+        while let [.., before, last] = self.ends.as_slice()
+            && before == last
+        {
+            self.ends.pop();
+        }
+        if self.ends == [0] {
+            self.ends.clear();
+        }
+        let ends = match u16::try_from(self.text.len()) {
+            // No end is greater than the last.
+            Ok(_) => Ends::Narrow(self.ends.iter().map(|end| *end as u16).collect()),
+            Err(_) => Ends::Wide(self.ends.into_boxed_slice()),
+        };
+        KeyBlock {
+            ends,
+            text: self.text.into_boxed_str(),
+        }
+    }
+}
