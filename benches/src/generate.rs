@@ -3,7 +3,12 @@
 //! Knows the distributions of the benchmark's definition. A chunk depends on the seed and its
 //! own number only, so a larger data set begins with a smaller one's users.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::mpsc::sync_channel,
+};
+
+use serde::{Deserialize, Serialize};
 
 use crate::random::{Stream, Weighted};
 
@@ -11,6 +16,8 @@ use crate::random::{Stream, Weighted};
 pub const CHUNK_USERS: u32 = 1_000_000;
 /// Tags `t0` to `t999`.
 pub const TAGS: u16 = 1_000;
+/// How many users' portraits are asked for.
+const PORTRAITS: usize = 32;
 /// Days between the first and the newest day.
 pub const DAYS: u32 = 3_650;
 /// Arrivals that are dense or sparse together in the tags with odd numbers.
@@ -44,7 +51,7 @@ pub struct User {
 }
 
 /// What data to make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipe {
     /// How many users.
     pub users: u32,
@@ -60,24 +67,67 @@ pub fn tag_density(tag: u16) -> f64 {
     0.5 / (f64::from(tag) + 1.0).powf(0.7)
 }
 
+/// Digits of a user's key.
+const KEY_DIGITS: usize = 9;
+
 /// The key of the user with this arrival number.
 pub fn user_key(arrival: u32) -> String {
-    format!("u{arrival:09}")
+    format!("u{arrival:0KEY_DIGITS$}")
+}
+
+/// The arrival number of the user with this key; `None` for what is no user's key.
+pub fn arrival_of(key: &str) -> Option<u32> {
+    let digits = key.strip_prefix('u')?;
+    (digits.len() == KEY_DIGITS).then_some(())?;
+    digits.parse().ok()
 }
 
 impl Recipe {
     /// Makes the data a chunk at a time, with the arrival number of the chunk's first user.
+    /// The next chunk is made by a thread of its own while one is visited; at most three are in
+    /// memory.
+    ///
+    /// # Errors
+    /// The visitor's first, which ends the making.
     pub fn for_each_chunk<E>(
         &self,
+        visit: impl FnMut(u32, &[User]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_chunk_of(CHUNK_USERS, visit)
+    }
+
+    fn for_each_chunk_of<E>(
+        &self,
+        chunk_users: u32,
         mut visit: impl FnMut(u32, &[User]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut first = 0;
-        while first < self.users {
-            let length = CHUNK_USERS.min(self.users - first);
-            visit(first, &self.chunk(first, length))?;
-            first += length;
-        }
-        Ok(())
+        let (sender, receiver) = sync_channel(1);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut first = 0;
+                while first < self.users {
+                    let length = chunk_users.min(self.users - first);
+                    // Nobody receives any more when the visitor has failed.
+                    if sender.send((first, self.chunk(first, length))).is_err() {
+                        return;
+                    }
+                    first += length;
+                }
+            });
+            receiver
+                .into_iter()
+                .try_for_each(|(first, users): (u32, Vec<User>)| visit(first, &users))
+        })
+    }
+
+    /// The arrival numbers of the users whose portraits are asked for.
+    pub fn portrayed(&self) -> Vec<u32> {
+        let mut stream = Stream::new([self.seed, 4_000, 0]);
+        (0..PORTRAITS)
+            .map(|_| stream.below(u64::from(self.users)) as u32)
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     fn chunk(&self, first: u32, length: u32) -> Vec<User> {
@@ -178,39 +228,66 @@ pub const MAPPING: &str = include_str!("segbench.toml");
 /// The import mapping that goes with the load test's CSV file.
 pub const LOAD_MAPPING: &str = include_str!("load.toml");
 
-/// Writes the users as a CSV file with a header.
+/// Writes the header of the CSV file.
 ///
 /// # Errors
 /// When the writer fails.
-pub fn write_csv(recipe: &Recipe, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{CSV_HEADER}")?;
-    recipe.for_each_chunk(|first, users| {
-        users
-            .iter()
-            .zip(first..)
-            .try_for_each(|(user, arrival)| write_row(user, arrival, out))
-    })
+pub fn write_header(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{CSV_HEADER}")
 }
 
-fn write_row(user: &User, arrival: u32, out: &mut impl Write) -> io::Result<()> {
-    write!(
-        out,
-        "{},{},{},r{},i{},s{},d{},{},{},{},",
-        user_key(arrival),
-        GENDERS[usize::from(user.gender)],
-        user.age,
-        user.region,
-        user.industry,
-        user.source,
-        user.device,
-        user.signup_day,
-        user.last_seen_day,
-        user.spend_90d,
-    )?;
-    for (i, tag) in user.tags.iter().enumerate() {
-        write!(out, "{}t{tag}", if i == 0 { "" } else { " " })?;
+/// Writes a chunk of users, the first of whom has this arrival number, as rows of the CSV file.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_rows(first: u32, users: &[User], out: &mut impl Write) -> io::Result<()> {
+    // By hand: formatting by `write!` would take longer than making the users.
+    let mut row = Vec::with_capacity(1 << 10);
+    for (user, arrival) in users.iter().zip(first..) {
+        row.clear();
+        push_row(user, arrival, &mut row);
+        out.write_all(&row)?;
     }
-    writeln!(out)
+    Ok(())
+}
+
+fn push_row(user: &User, arrival: u32, row: &mut Vec<u8>) {
+    row.push(b'u');
+    push_digits(row, arrival, KEY_DIGITS);
+    row.push(b',');
+    row.extend_from_slice(GENDERS[usize::from(user.gender)].as_bytes());
+    for (prefix, number) in [
+        ("", u32::from(user.age)),
+        ("r", u32::from(user.region)),
+        ("i", u32::from(user.industry)),
+        ("s", u32::from(user.source)),
+        ("d", u32::from(user.device)),
+        ("", u32::from(user.signup_day)),
+        ("", u32::from(user.last_seen_day)),
+        ("", user.spend_90d),
+    ] {
+        row.push(b',');
+        row.extend_from_slice(prefix.as_bytes());
+        push_digits(row, number, 1);
+    }
+    row.push(b',');
+    for (i, tag) in user.tags.iter().enumerate() {
+        row.extend_from_slice(if i == 0 { b"t" } else { b" t" });
+        push_digits(row, u32::from(*tag), 1);
+    }
+    row.push(b'\n');
+}
+
+/// Appends a number in decimal digits, with leading zeros up to this width.
+fn push_digits(row: &mut Vec<u8>, number: u32, width: usize) {
+    let mut digits = [b'0'; 10];
+    let (mut rest, mut at) = (number, digits.len());
+    while rest > 0 || digits.len() - at < width {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    row.extend_from_slice(&digits[at..]);
 }
 
 /// The users of the load test: eight attributes and exactly twenty tags each.
@@ -251,6 +328,8 @@ pub fn write_load_csv(recipe: &Recipe, out: &mut impl Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     const RECIPE: Recipe = Recipe {
@@ -302,6 +381,62 @@ mod tests {
             spread(101),
             spread(100)
         );
+    }
+
+    #[test]
+    fn a_row_is_what_the_formatter_would_write() {
+        let user = User {
+            gender: 2,
+            age: 90,
+            region: 0,
+            industry: 19,
+            source: 11,
+            device: 199,
+            signup_day: 0,
+            last_seen_day: 3_649,
+            spend_90d: u32::MAX,
+            tags: vec![0, 10, 999],
+        };
+        let mut row = Vec::new();
+        write_rows(123, &[user], &mut row).unwrap();
+        assert_eq!(
+            String::from_utf8(row).unwrap(),
+            "u000000123,x,90,r0,i19,s11,d199,0,3649,4294967295,t0 t10 t999\n"
+        );
+    }
+
+    #[test]
+    fn keys_and_arrivals_are_each_others_inverse() {
+        let check = |key: &str, arrival| assert_eq!(arrival_of(key), arrival, "{key}");
+        check(&user_key(0), Some(0));
+        check(&user_key(123_456_789), Some(123_456_789));
+        check("u12", None);
+        check("u00000000x", None);
+        check("v000000001", None);
+    }
+
+    #[test]
+    fn a_failing_visitor_ends_the_making() {
+        let recipe = Recipe {
+            users: 5_000,
+            seed: 1,
+        };
+        let mut visits = 0;
+        let end = recipe.for_each_chunk_of(1_000, |_, _| {
+            visits += 1;
+            Err("enough")
+        });
+        assert_eq!((visits, end), (1, Err("enough")));
+    }
+
+    #[test]
+    fn the_portrayed_are_users() {
+        let portrayed = Recipe {
+            users: 100,
+            seed: 1,
+        }
+        .portrayed();
+        assert!(portrayed.len() > 16 && portrayed.iter().all(|&user| user < 100));
     }
 
     #[test]

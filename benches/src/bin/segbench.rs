@@ -1,24 +1,24 @@
-//! `segbench`: makes the benchmark's data, asks the questions over a real connection, compares
-//! every answer with the oracle's, and prints the times beside the hardware's limit.
+//! `segbench`: makes the benchmark's data, asks the questions over a real connection and of
+//! every peer, compares every answer with the oracle's, and prints the times beside the
+//! hardware's limit.
 
 use std::{
-    fs::File,
-    io::{BufRead, BufReader, BufWriter, Write},
+    fs::{self, File},
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 use tessera_benches::{
-    bound::{Operands, read_bandwidth},
+    data::{DataSet, Flat},
+    document,
     generate::{self, Recipe},
-    oracle::{Oracle, Rows},
-    questions::{Question, compare, questions},
-    report::{Line, Report},
+    peer::Peers,
+    plot,
+    report::Report,
+    run::{Keep, Plan, Writing, run},
 };
-use tessera_client::{Answer, Client, ClientOptions, Datum, Params, ResultKind};
 
 #[derive(Parser)]
 #[command(about = "The Tessera segment benchmark")]
@@ -40,17 +40,72 @@ enum Task {
         #[arg(long, value_enum, default_value_t = Shape::Segbench)]
         shape: Shape,
     },
-    /// Load the data into a fresh server, ask, compare and measure.
-    Run {
+    /// Write the whole data set: CSV, flat files for peers, the right answers.
+    Prepare {
         #[command(flatten)]
         recipe: RecipeArgs,
-        /// How often each question is asked.
-        #[arg(long, default_value_t = 20)]
-        runs: usize,
-        /// Write the results as JSON, too.
+        /// The directory to write it to.
         #[arg(long)]
-        json: Option<PathBuf>,
+        dir: PathBuf,
     },
+    /// Load the data into a fresh server and into the peers, ask, compare and measure.
+    Run(RunArgs),
+    /// Print the Markdown of a run's JSON file again.
+    Show {
+        /// The JSON file.
+        report: PathBuf,
+    },
+    /// Draw time against users from the JSON files of several runs.
+    Plot {
+        /// The JSON files.
+        #[arg(required = true)]
+        reports: Vec<PathBuf>,
+        /// The SVG file to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Put the tables of several runs into a document, between its marks.
+    Doc {
+        /// The JSON files.
+        #[arg(required = true)]
+        reports: Vec<PathBuf>,
+        /// The document.
+        #[arg(long)]
+        doc: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    /// How often each question is asked.
+    #[arg(long, default_value_t = 20)]
+    runs: usize,
+    /// Who else is asked, separated by commas: the names of the scripts in benches/peers.
+    #[arg(long, value_delimiter = ',')]
+    peers: Vec<String>,
+    /// The Python that runs the peers (benches/peers/prepare makes one).
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+    /// Where data is made and kept meanwhile; a temporary directory if none is given.
+    #[arg(long)]
+    work_dir: Option<PathBuf>,
+    /// Keep the generated data in the working directory for the next run.
+    #[arg(long, requires = "work_dir")]
+    keep: bool,
+    /// Bytes for the server's caches; three fifths of the machine's memory if not given.
+    #[arg(long)]
+    memory_bytes: Option<u64>,
+    /// Do not measure writing.
+    #[arg(long)]
+    no_writes: bool,
+    /// Write the results as JSON, too.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Write the results as Markdown, too.
+    #[arg(long)]
+    markdown: Option<PathBuf>,
 }
 
 #[derive(clap::Args, Clone, Copy)]
@@ -74,10 +129,16 @@ enum Shape {
 fn main() -> Result<()> {
     match Args::parse().command {
         Task::Generate { recipe, out, shape } => generate(recipe.into(), &out, shape),
-        Task::Run { recipe, runs, json } => {
-            let runtime = tokio::runtime::Runtime::new()?;
-            runtime.block_on(run(recipe.into(), runs.max(1), json.as_deref()))
+        Task::Prepare { recipe, dir } => {
+            DataSet::prepare(&dir, recipe.into(), Flat::Written).map(|_| ())
         }
+        Task::Run(args) => measure(&args),
+        Task::Show { report } => {
+            print!("{}", read(&report)?.to_markdown());
+            Ok(())
+        }
+        Task::Plot { reports, out } => draw(&reports, &out),
+        Task::Doc { reports, doc } => publish(&reports, &doc),
     }
 }
 
@@ -93,175 +154,85 @@ impl From<RecipeArgs> for Recipe {
 fn generate(recipe: Recipe, out: &Path, shape: Shape) -> Result<()> {
     let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
     let mut writer = BufWriter::with_capacity(1 << 20, file);
-    match shape {
-        Shape::Segbench => generate::write_csv(&recipe, &mut writer)?,
-        Shape::Load => generate::write_load_csv(&recipe, &mut writer)?,
-    }
-    writer.flush()?;
     let mapping = match shape {
-        Shape::Segbench => generate::MAPPING,
-        Shape::Load => generate::LOAD_MAPPING,
-    };
-    std::fs::write(out.with_extension("toml"), mapping)?;
-    Ok(())
-}
-
-async fn run(recipe: Recipe, runs: usize, json: Option<&Path>) -> Result<()> {
-    let scratch = tempfile::tempdir()?;
-    let csv = scratch.path().join("users.csv");
-    generate(recipe, &csv, Shape::Segbench)?;
-    let server = ServerProcess::start(&scratch.path().join("data"))?;
-    let load = import(&server.address, &csv)?;
-    std::fs::remove_file(&csv)?;
-
-    let (oracle, operands) = right_answers(&recipe);
-    let (answers, bytes) = (oracle.answers(), operands.bytes());
-    let mut report = Report::new(recipe, load, read_bandwidth());
-    let client = Client::connect(&server.address, ClientOptions::default()).await?;
-    for question in questions() {
-        let (answer, times) = ask(&client, &question.statement, runs).await?;
-        let expected = answers
-            .get(question.id)
-            .context("the oracle has no such question")?;
-        check(&question, &texts(&answer)?, expected)?;
-        report.push(Line::new(
-            question.id,
-            times,
-            answer.rows.len(),
-            bytes.get(question.id).copied(),
-        ));
-    }
-    let key = generate::user_key(recipe.users / 2);
-    let (answer, times) = ask(&client, &format!("PORTRAIT \"{key}\""), runs).await?;
-    ensure!(!answer.rows.is_empty(), "Q12: no portrait of {key}");
-    report.push(Line::new("Q12", times, answer.rows.len(), None));
-
-    print!("{}", report.to_markdown());
-    if let Some(path) = json {
-        std::fs::write(path, report.to_json()?)?;
-    }
-    Ok(())
-}
-
-fn check(question: &Question, answer: &Rows, expected: &Rows) -> Result<()> {
-    compare(question.agreement, answer, expected).map_err(|difference| {
-        anyhow::anyhow!("{} disagrees with the oracle: {difference}", question.id)
-    })
-}
-
-fn right_answers(recipe: &Recipe) -> (Oracle, Operands) {
-    let (mut oracle, mut operands) = (Oracle::default(), Operands::default());
-    let seen: Result<(), std::convert::Infallible> = recipe.for_each_chunk(|first, users| {
-        for (user, arrival) in users.iter().zip(first..) {
-            oracle.see(arrival, user);
-            operands.see(arrival, user);
+        Shape::Segbench => {
+            generate::write_header(&mut writer)?;
+            recipe
+                .for_each_chunk(|first, users| generate::write_rows(first, users, &mut writer))?;
+            generate::MAPPING
         }
-        Ok(())
-    });
-    match seen {
-        Ok(()) => (oracle, operands),
-    }
-}
-
-/// Asks once to warm up and then `runs` times; the last answer and all the times.
-async fn ask(client: &Client, statement: &str, runs: usize) -> Result<(Answer, Vec<Duration>)> {
-    let mut answer = execute(client, statement).await?;
-    let mut times = Vec::with_capacity(runs);
-    for _ in 0..runs {
-        let start = Instant::now();
-        answer = execute(client, statement).await?;
-        times.push(start.elapsed());
-    }
-    Ok((answer, times))
-}
-
-async fn execute(client: &Client, statement: &str) -> Result<Answer> {
-    let mut stream = client.stream(statement, Params::default()).await?;
-    let mut answer = Answer {
-        kind: stream.kind(),
-        columns: stream.columns().to_vec(),
-        ..Answer::default()
+        Shape::Load => {
+            generate::write_load_csv(&recipe, &mut writer)?;
+            generate::LOAD_MAPPING
+        }
     };
-    while let Some(rows) = stream.next_rows().await {
-        answer.rows.extend(rows?);
-    }
-    Ok(answer)
+    writer.flush()?;
+    fs::write(out.with_extension("toml"), mapping)?;
+    Ok(())
 }
 
-fn texts(answer: &Answer) -> Result<Rows> {
-    let digits = match answer.kind {
-        Some(ResultKind::Dimension) => 6,
-        _ => 0,
+fn measure(args: &RunArgs) -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    let plan = Plan {
+        recipe: args.recipe.into(),
+        runs: args.runs.max(1),
+        work_dir: args
+            .work_dir
+            .clone()
+            .unwrap_or_else(|| temporary.path().to_owned()),
+        keep: if args.keep { Keep::Data } else { Keep::Nothing },
+        memory_bytes: args.memory_bytes,
+        writing: if args.no_writes {
+            Writing::Omitted
+        } else {
+            Writing::Measured
+        },
+        peers: args.peers.clone(),
+        runner: Peers {
+            python: args.python.clone(),
+        },
     };
-    answer
-        .rows
-        .iter()
-        .map(|row| row.iter().map(|datum| text(datum, digits)).collect())
-        .collect()
-}
-
-fn text(datum: &Datum, digits: usize) -> Result<String> {
-    Ok(match datum {
-        Datum::Text(text) => text.clone(),
-        Datum::Integer(integer) => integer.to_string(),
-        Datum::Real(real) => format!("{real:.digits$}"),
-        other @ (Datum::Null
-        | Datum::Boolean(_)
-        | Datum::Decimal { .. }
-        | Datum::Date(_)
-        | Datum::Timestamp(_)
-        | Datum::List(_)) => bail!("an answer to the benchmark holds {other:?}"),
-    })
-}
-
-/// A server of our own, stopped when dropped.
-struct ServerProcess {
-    child: Child,
-    address: String,
-}
-
-impl ServerProcess {
-    fn start(data_dir: &Path) -> Result<Self> {
-        let mut child = Command::new(sibling("tessera-server")?)
-            .args(["--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the server")?;
-        let stdout = child.stdout.take().context("the server has no output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .context("the server did not start")?
-            .to_owned();
-        Ok(Self { child, address })
+    let runtime = tokio::runtime::Runtime::new()?;
+    let report = runtime.block_on(run(&plan))?;
+    let markdown = report.to_markdown();
+    print!("{markdown}");
+    if let Some(path) = &args.json {
+        write(path, &report.to_json()?)?;
     }
-}
-
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        // Its directory goes away with it, so there is nothing to lose by being quick.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    if let Some(path) = &args.markdown {
+        write(path, &markdown)?;
     }
+    Ok(())
 }
 
-fn import(address: &str, csv: &Path) -> Result<Duration> {
-    let start = Instant::now();
-    let status = Command::new(sibling("tessera")?)
-        .args(["--connect", address, "import", "--strict", "--mapping"])
-        .arg(csv.with_extension("toml"))
-        .arg(csv)
-        .status()
-        .context("cannot start the importer")?;
-    ensure!(status.success(), "the import failed");
-    Ok(start.elapsed())
+fn publish(reports: &[PathBuf], doc: &Path) -> Result<()> {
+    let tables = document::tables(&read_all(reports)?);
+    let text = fs::read_to_string(doc).with_context(|| format!("cannot read {}", doc.display()))?;
+    let text = document::replaced(&text, &tables)
+        .with_context(|| format!("{} has no marks", doc.display()))?;
+    write(doc, &text)
 }
 
-fn sibling(name: &str) -> Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name(name);
-    ensure!(path.exists(), "{} is not built", path.display());
-    Ok(path)
+fn read_all(reports: &[PathBuf]) -> Result<Vec<Report>> {
+    reports.iter().map(|path| read(path)).collect()
+}
+
+fn draw(reports: &[PathBuf], out: &Path) -> Result<()> {
+    let reports = read_all(reports)?;
+    let drawn = plot::svg(&reports).context("there is nothing to draw")?;
+    write(out, &drawn)
+}
+
+fn read(path: &Path) -> Result<Report> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is not a report of this version", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,0 +1,346 @@
+//! A whole run: make the data, load, ask, write, restart, then the same for each peer, one after
+//! the other, so that each has the machine to itself.
+//!
+//! Knows the order of things. What is measured and how it is told is known elsewhere.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use tessera_client::{Answer, Client, ClientOptions, Datum};
+
+use crate::{
+    ask::{ask, execute, solution},
+    bound::read_bandwidth,
+    data::{ATTRIBUTES, DataSet, Flat},
+    generate::Recipe,
+    machine::{Machine, kibibytes},
+    oracle::{Solution, Solutions},
+    peer::{PeerAnswer, PeerReport, Peers},
+    questions::{Question, compare, questions},
+    report::{Bandwidth, FORMAT, Line, Load, Report, Spread},
+    server::{ServerProcess, directory_bytes, import},
+    writes,
+};
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The data.
+    pub recipe: Recipe,
+    /// How often each question is asked.
+    pub runs: usize,
+    /// Where everything is kept meanwhile.
+    pub work_dir: PathBuf,
+    /// What becomes of the data.
+    pub keep: Keep,
+    /// For the server's caches; three fifths of the machine's memory if none is given.
+    pub memory_bytes: Option<u64>,
+    /// Whether writing is measured.
+    pub writing: Writing,
+    /// Who else is asked.
+    pub peers: Vec<String>,
+    /// What runs the peers.
+    pub runner: Peers,
+}
+
+/// What becomes of the generated data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It stays in the working directory for the next run.
+    Data,
+    /// Each part goes as soon as nobody needs it any more.
+    Nothing,
+}
+
+/// Whether W1 is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// It is.
+    Measured,
+    /// It is not.
+    Omitted,
+}
+
+/// Statements that make the server read everything it has, so that its full size is seen.
+const EVERYTHING: [&str; 5] = [
+    "DIMENSION tag MEASURE count TOP 10",
+    "DIMENSION gender, region MEASURE sum(age), sum(spend_90d)",
+    "DIMENSION industry, source MEASURE sum(signup_day), sum(last_seen_day)",
+    "DIMENSION device MEASURE count",
+    "COUNT age:20..40 AND spend_90d:10..1000 AND signup_day:1..3000 AND last_seen_day:1..3000",
+];
+
+/// Runs it.
+///
+/// # Errors
+/// When the server or the importer fails, or when an answer differs from the oracle's.
+pub async fn run(plan: &Plan) -> Result<Report> {
+    let flat = if plan.peers.is_empty() {
+        Flat::Omitted
+    } else {
+        Flat::Written
+    };
+    tell("making the data");
+    let data = DataSet::prepare(&plan.work_dir.join("data"), plan.recipe, flat)?;
+    let solutions = data.solutions()?;
+    let mut report = measure_server(plan, &data, &solutions).await?;
+    for peer in &plan.peers {
+        tell(&format!("asking {peer}"));
+        let scratch = plan.work_dir.join(format!("peer-{peer}"));
+        match plan.runner.ask(peer, &data.flat(), &scratch, plan.runs) {
+            Ok(answers) => take_peer(&mut report, answers, &solutions, plan)?,
+            Err(error) => {
+                tell(&format!("{peer} IS LEFT OUT: {error:#}"));
+                report.push_missing(peer, format!("{error:#}"));
+            }
+        }
+    }
+    if plan.keep == Keep::Nothing {
+        std::fs::remove_dir_all(plan.work_dir.join("data"))?;
+    }
+    Ok(report)
+}
+
+fn tell(what: &str) {
+    eprintln!("segbench: {what}");
+}
+
+fn take_peer(
+    report: &mut Report,
+    answers: PeerReport,
+    solutions: &Solutions,
+    plan: &Plan,
+) -> Result<()> {
+    if let Some(why) = &answers.missing {
+        tell(&format!("{} IS LEFT OUT: {why}", answers.peer));
+    }
+    check_peer(&answers, solutions, &plan.recipe)?;
+    report.push_peer(answers);
+    Ok(())
+}
+
+/// Whether a peer's every answer is right, and about questions that there are.
+fn check_peer(report: &PeerReport, solutions: &Solutions, recipe: &Recipe) -> Result<()> {
+    let questions = questions(&recipe.portrayed());
+    for (id, answer) in &report.questions {
+        let question = questions.iter().find(|question| question.id == id);
+        let question = question.with_context(|| format!("{} answers {id}", report.peer))?;
+        match answer {
+            PeerAnswer::Asked { solution, .. } => {
+                check(&report.peer, question, solution, solutions)?;
+            }
+            PeerAnswer::Skipped { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+fn check(who: &str, question: &Question, answer: &Solution, solutions: &Solutions) -> Result<()> {
+    let expected = solutions
+        .get(question.id)
+        .context("the oracle has no such question")?;
+    if let Err(difference) = compare(question.agreement, answer, expected) {
+        bail!(
+            "{who} disagrees with the oracle about {}: {difference}",
+            question.id
+        );
+    }
+    Ok(())
+}
+
+async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> Result<Report> {
+    let directory = plan.work_dir.join("server");
+    let _ = std::fs::remove_dir_all(&directory);
+    let memory = plan.memory_bytes.unwrap_or_else(memory_share);
+    tell("loading the server");
+    let server = ServerProcess::start(&directory, memory)?;
+    let loading = import(server.address(), &data.csv())?;
+    if plan.keep == Keep::Nothing {
+        data.remove_csv()?;
+    }
+    let bandwidth = Bandwidth {
+        one_thread: read_bandwidth(1),
+        two_threads: read_bandwidth(2),
+    };
+    tell("asking the server");
+    let client = Client::connect(server.address(), options()).await?;
+    let lines = ask_all(&client, plan, data, solutions).await?;
+    for statement in EVERYTHING {
+        execute(&client, statement).await?;
+    }
+    let status = status(&client).await?;
+    let seconds = loading.as_secs_f64();
+    let users = f64::from(plan.recipe.users);
+    let load = Load {
+        seconds,
+        users_per_second: users / seconds,
+        facts_per_second: (users * ATTRIBUTES as f64 + data.memberships() as f64) / seconds,
+        memberships_per_second: data.memberships() as f64 / seconds,
+        resident_bytes: server.resident_bytes(),
+        disk_bytes: directory_bytes(&directory)?,
+        stored_bytes: stored_bytes(&status),
+    };
+    let agent = client.server().await?.agent;
+    let (sync, rates) = match plan.writing {
+        Writing::Measured => {
+            tell("writing");
+            let sync = writes::sync_latency(&plan.work_dir)?;
+            (
+                Some(sync),
+                writes::measure(server.address(), plan.recipe.users).await?,
+            )
+        }
+        Writing::Omitted => (None, Vec::new()),
+    };
+    drop(client);
+    server.stop()?;
+    let first_answer_seconds = restart(plan, &directory, memory, solutions).await?;
+    std::fs::remove_dir_all(&directory)?;
+    Ok(Report {
+        format: FORMAT,
+        machine: Machine::this(),
+        server: agent,
+        users: plan.recipe.users,
+        seed: plan.recipe.seed,
+        runs: plan.runs,
+        bandwidth,
+        load,
+        first_answer_seconds,
+        sync,
+        writes: rates,
+        lines,
+        peers: Vec::new(),
+    })
+}
+
+/// Of the machine's memory: the rest is for the system's cache, the importer and answers.
+fn memory_share() -> u64 {
+    kibibytes("/proc/meminfo", "MemTotal").map_or(1 << 30, |bytes| bytes / 5 * 3)
+}
+
+/// A question may take as long as it wants: slowness is what is measured.
+fn options() -> ClientOptions {
+    ClientOptions {
+        request_timeout: std::time::Duration::from_secs(600),
+        ..ClientOptions::default()
+    }
+}
+
+async fn ask_all(
+    client: &Client,
+    plan: &Plan,
+    data: &DataSet,
+    solutions: &Solutions,
+) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for question in questions(&plan.recipe.portrayed()) {
+        let asked = ask(client, &question, plan.runs).await?;
+        check("tessera", &question, &asked.solution, solutions)?;
+        lines.push(Line {
+            id: question.id.to_owned(),
+            words: question.words.to_owned(),
+            rows: asked.solution.len() / question.statements.len(),
+            ours: Spread::of(&asked.times),
+            operand_bytes: data.operand_bytes().get(question.id).copied(),
+            peers: std::collections::BTreeMap::new(),
+        });
+    }
+    Ok(lines)
+}
+
+/// What the server says of itself, as far as it is numbers.
+async fn status(client: &Client) -> Result<HashMap<String, u64>> {
+    let answer = client.status().await?;
+    let number = |row: &Vec<Datum>| match (row.first(), row.get(1)) {
+        (Some(Datum::Text(name)), Some(Datum::Integer(number))) => {
+            Some((name.clone(), u64::try_from(*number).ok()?))
+        }
+        _ => None,
+    };
+    Ok(answer.rows.iter().filter_map(number).collect())
+}
+
+fn stored_bytes(status: &HashMap<String, u64>) -> Option<u64> {
+    Some(status.get("bitmap_bytes")? + status.get("column_bytes")?)
+}
+
+/// Starts the server on its data again; the time until it has answered Q1.
+async fn restart(plan: &Plan, directory: &Path, memory: u64, solutions: &Solutions) -> Result<f64> {
+    let questions = questions(&plan.recipe.portrayed());
+    let first = questions.first().context("there are no questions")?;
+    let start = Instant::now();
+    let server = ServerProcess::start(directory, memory)?;
+    let client = Client::connect(server.address(), options()).await?;
+    let mut answers: Vec<Answer> = Vec::new();
+    for statement in &first.statements {
+        answers.push(execute(&client, statement).await?);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    check(
+        "tessera, restarted,",
+        first,
+        &solution(&answers)?,
+        solutions,
+    )?;
+    drop(client);
+    server.stop()?;
+    ensure!(seconds.is_finite(), "the clock failed");
+    Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    const RECIPE: Recipe = Recipe { users: 10, seed: 1 };
+
+    fn solutions() -> Solutions {
+        let rows = Solution::Rows(vec![vec!["3".to_owned()]]);
+        let users = Solution::Users(vec![1, 2, 3]);
+        Solutions::from([("Q1".to_owned(), rows), ("Q7".to_owned(), users)])
+    }
+
+    fn peer(questions: &str) -> PeerReport {
+        let text = format!(r#"{{"peer": "slate", "questions": {questions}}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_peer_that_disagrees_fails_the_run() {
+        let check = |questions: &str, expected: Option<&str>| {
+            let found = check_peer(&peer(questions), &solutions(), &RECIPE);
+            let message = found.err().map(|error| error.to_string());
+            assert_eq!(message.as_deref(), expected, "{questions}");
+        };
+        check(
+            r#"{"Q1": {"form": "", "times_ms": [], "solution": {"rows": [["3"]]}}}"#,
+            None,
+        );
+        check(
+            r#"{"Q1": {"form": "", "times_ms": [], "solution": {"rows": [["4"]]}}}"#,
+            Some(r#"slate disagrees with the oracle about Q1: at 0 is ["4"] instead of ["3"]"#),
+        );
+        check(
+            r#"{"Q7": {"form": "", "times_ms": [], "solution": {"users": [3, 2]}}}"#,
+            Some("slate disagrees with the oracle about Q7: at 0 is 2 instead of 1"),
+        );
+        check(r#"{"Q1": {"skipped": "cannot count"}}"#, None);
+        check(r#"{"Q99": {"skipped": "what"}}"#, Some("slate answers Q99"));
+    }
+
+    #[test]
+    fn the_stored_bytes_are_bitmaps_and_columns() {
+        let status = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), 5)).collect();
+        assert_eq!(
+            stored_bytes(&status(&["bitmap_bytes", "column_bytes"])),
+            Some(10)
+        );
+        assert_eq!(stored_bytes(&status(&["bitmap_bytes"])), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! A server of our own, and the importer.
+//!
+//! Knows processes. Does not know what they are asked.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::machine::kibibytes;
+
+/// A running server, stopped when dropped.
+#[derive(Debug)]
+pub struct ServerProcess {
+    child: Child,
+    address: String,
+}
+
+impl ServerProcess {
+    /// Starts one on this directory, with so much memory for its caches.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(data_dir: &Path, memory_bytes: u64) -> Result<Self> {
+        let mut child = Command::new(sibling("tessera-server")?)
+            // A slow load is in the report, not worth a warning for every batch.
+            .args(["--log-level", "warn", "--log-slow-request-ms", "0"])
+            .args(["--listen", "127.0.0.1:0", "--memory-bytes"])
+            .arg(memory_bytes.to_string())
+            .arg("--data-dir")
+            .arg(data_dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start the server")?;
+        let stdout = child.stdout.take().context("the server has no output")?;
+        let mut server = Self {
+            child,
+            address: String::new(),
+        };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        line.trim()
+            .strip_prefix("listening on ")
+            .context("the server did not start")?
+            .clone_into(&mut server.address);
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its resident memory without pages of files, which the system may take back at any time.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        kibibytes(&format!("/proc/{}/status", self.child.id()), "RssAnon")
+    }
+
+    /// Stops it as an operator would, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it fails on its way out.
+    pub fn stop(mut self) -> Result<()> {
+        let pid = i32::try_from(self.child.id()).context("the server has no process number")?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM).context("cannot stop the server")?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // After `stop` it is gone already; otherwise something failed, and there is nothing to
+        // lose by being quick.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Loads a file by the program that users load files with; the time from start to end.
+///
+/// # Errors
+/// When a row is refused, or the importer cannot be started.
+pub fn import(address: &str, csv: &Path) -> Result<Duration> {
+    let start = Instant::now();
+    let status = Command::new(sibling("tessera")?)
+        .args(["--connect", address, "import", "--strict", "--mapping"])
+        .arg(csv.with_extension("toml"))
+        .arg(csv)
+        // The summary is the program's answer; ours is the report.
+        .stdout(Stdio::null())
+        .status()
+        .context("cannot start the importer")?;
+    ensure!(status.success(), "the import failed");
+    Ok(start.elapsed())
+}
+
+/// Bytes of all files in a directory and those below it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn directory_bytes(directory: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let data = entry.metadata()?;
+        bytes += if data.is_dir() {
+            directory_bytes(&entry.path())?
+        } else {
+            data.len()
+        };
+    }
+    Ok(bytes)
+}
+
+fn sibling(name: &str) -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    ensure!(path.exists(), "{} is not built", path.display());
+    Ok(path)
+}
