@@ -152,6 +152,14 @@ impl<'a> ShardScan<'a> {
         })
     }
 
+    /// See [`Context::checkpoint`].
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] or [`Error::DeadlineExceeded`].
+    pub(crate) fn checkpoint(&self) -> Result<(), Error> {
+        self.context.checkpoint()
+    }
+
     /// How many users there are.
     pub(crate) fn count(&mut self) -> Result<u64, Error> {
         if let Some(count) = self.bound.cardinality() {

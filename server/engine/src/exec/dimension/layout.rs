@@ -1,13 +1,11 @@
 //! Which slot a group has.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
 use foldhash::fast::RandomState;
 
+use super::axis::Axis;
 use crate::{exec::byte_meter::hash_bytes, plan::query::DIMS_MAX};
-
-/// Combinations up to which every one of them gets a slot.
-const DENSE_SLOTS_MAX: u64 = 1 << 18;
 
 /// A group's indices, by dim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -51,34 +49,106 @@ impl GroupKey {
 pub(super) enum Layout {
     /// Every combination has one: the sum of indices times strides.
     Dense { sizes: Vec<u32>, strides: Vec<u32> },
+    /// In the order of first sight; a group's indices fit one word.
+    Packed { packing: Packing, slots: Slots<u64> },
     /// In the order of first sight.
-    Sparse {
-        slots: HashMap<GroupKey, u32, RandomState>,
-        keys: Vec<GroupKey>,
-    },
+    Wide { slots: Slots<GroupKey> },
 }
 
-impl Layout {
-    /// No slots yet.
-    pub(super) fn sparse() -> Self {
-        Self::Sparse {
+/// Where a group's indices lie in a word.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packing {
+    /// Bits of each dim's index.
+    bits: [u32; DIMS_MAX],
+}
+
+/// Slots in the order of first sight.
+pub(super) struct Slots<Key> {
+    slots: HashMap<Key, u32, RandomState>,
+    keys: Vec<Key>,
+}
+
+impl<Key: Copy + Eq + Hash> Slots<Key> {
+    fn new() -> Self {
+        Self {
             slots: HashMap::default(),
             keys: Vec::new(),
         }
     }
 
+    fn push(&mut self, key: Key, slot: u32) {
+        self.slots.insert(key, slot);
+        self.keys.push(key);
+    }
+
+    fn is_full(&self) -> bool {
+        self.slots.len() == self.slots.capacity() || self.keys.len() == self.keys.capacity()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        hash_bytes::<(Key, u32)>(self.slots.capacity()) + self.keys.capacity() * size_of::<Key>()
+    }
+}
+
+impl Packing {
+    /// For so many indices a dim, if they fit.
+    fn new(sizes: &[u32]) -> Option<Self> {
+        let mut bits = [0; DIMS_MAX];
+        for (bits, size) in bits.iter_mut().zip(sizes) {
+            *bits = u32::BITS - size.saturating_sub(1).leading_zeros();
+        }
+        (bits.iter().sum::<u32>() <= u64::BITS).then_some(Self { bits })
+    }
+
+    /// Whether so many indices of a dim fit.
+    fn has_room(&self, dim: usize, wanted: u32) -> bool {
+        let bits = self.bits.get(dim).copied().unwrap_or_default();
+        u64::from(wanted) <= 1 << bits
+    }
+
+    fn pack(&self, key: &GroupKey) -> u64 {
+        let parts = self.bits.iter().zip(&key.0);
+        // No shift reaches the width: all bits together are no more, and 32 a dim at most.
+        parts.fold(0, |word, (bits, index)| word << bits | u64::from(*index))
+    }
+
+    fn unpack(&self, mut word: u64) -> GroupKey {
+        let mut key = GroupKey::default();
+        for (bits, index) in self.bits.iter().zip(&mut key.0).rev() {
+            *index = (word & ((1_u64 << bits) - 1)) as u32;
+            word >>= bits;
+        }
+        key
+    }
+}
+
+impl Layout {
+    /// No slots yet; for so many indices a dim, or more.
+    pub(super) fn sparse(sizes: &[u32]) -> Self {
+        match Packing::new(sizes) {
+            Some(packing) => Self::Packed {
+                packing,
+                slots: Slots::new(),
+            },
+            None => Self::Wide {
+                slots: Slots::new(),
+            },
+        }
+    }
+
     /// A slot for every combination of so many indices a dim, and how many slots that are; where
     /// they are not too many.
-    pub(super) fn dense(sizes: Vec<u32>) -> Option<(Self, usize)> {
+    pub(super) fn dense(sizes: &[u32], slots_max: u64) -> Option<(Self, usize)> {
         let mut slots = 1_u64;
         let mut strides = Vec::with_capacity(sizes.len());
-        for size in &sizes {
+        for size in sizes {
             strides.push(slots as u32);
             slots = slots.saturating_mul(u64::from(*size));
-            if slots > DENSE_SLOTS_MAX {
+            if slots > slots_max {
                 return None;
             }
         }
+        let sizes = sizes.to_vec();
         Some((Self::Dense { sizes, strides }, slots as usize))
     }
 
@@ -90,18 +160,19 @@ impl Layout {
     pub(super) fn strides(&self) -> Option<&[u32]> {
         match self {
             Self::Dense { strides, .. } => Some(strides),
-            Self::Sparse { .. } => None,
+            Self::Packed { .. } | Self::Wide { .. } => None,
         }
     }
 
-    /// Whether so many indices a dim are no more than it was made for.
-    pub(super) fn has_room(&self, wanted: &[u32]) -> bool {
+    /// Whether the indices of all dims are no more than it was made for.
+    pub(super) fn has_room(&self, axes: &[Axis]) -> bool {
+        let mut axes = axes.iter().map(Axis::len).enumerate();
         match self {
-            Self::Dense { sizes, .. } => sizes
-                .iter()
-                .zip(wanted)
-                .all(|(size, wanted)| wanted <= size),
-            Self::Sparse { .. } => true,
+            Self::Dense { sizes, .. } => {
+                sizes.iter().zip(axes).all(|(size, (_, len))| len <= *size)
+            }
+            Self::Packed { packing, .. } => axes.all(|(dim, len)| packing.has_room(dim, len)),
+            Self::Wide { .. } => true,
         }
     }
 
@@ -109,7 +180,8 @@ impl Layout {
     pub(super) fn slot(&self, key: &GroupKey) -> Option<u32> {
         match self {
             Self::Dense { strides, .. } => Some(key.offset(strides)),
-            Self::Sparse { slots, .. } => slots.get(key).copied(),
+            Self::Packed { packing, slots } => slots.slots.get(&packing.pack(key)).copied(),
+            Self::Wide { slots } => slots.slots.get(key).copied(),
         }
     }
 
@@ -117,10 +189,8 @@ impl Layout {
     pub(super) fn push(&mut self, key: &GroupKey, slot: u32) {
         match self {
             Self::Dense { .. } => {}
-            Self::Sparse { slots, keys } => {
-                slots.insert(*key, slot);
-                keys.push(*key);
-            }
+            Self::Packed { packing, slots } => slots.push(packing.pack(key), slot),
+            Self::Wide { slots } => slots.push(*key, slot),
         }
     }
 
@@ -128,9 +198,8 @@ impl Layout {
     pub(super) fn is_full(&self) -> bool {
         match self {
             Self::Dense { .. } => false,
-            Self::Sparse { slots, keys } => {
-                slots.len() == slots.capacity() || keys.len() == keys.capacity()
-            }
+            Self::Packed { slots, .. } => slots.is_full(),
+            Self::Wide { slots } => slots.is_full(),
         }
     }
 
@@ -145,7 +214,11 @@ impl Layout {
                 }
                 key
             }
-            Self::Sparse { keys, .. } => keys.get(slot).copied().unwrap_or_default(),
+            Self::Packed { packing, slots } => {
+                let word = slots.keys.get(slot).copied();
+                word.map(|word| packing.unpack(word)).unwrap_or_default()
+            }
+            Self::Wide { slots } => slots.keys.get(slot).copied().unwrap_or_default(),
         }
     }
 
@@ -155,9 +228,39 @@ impl Layout {
             Self::Dense { sizes, strides } => {
                 (sizes.capacity() + strides.capacity()) * size_of::<u32>()
             }
-            Self::Sparse { slots, keys } => {
-                hash_bytes::<(GroupKey, u32)>(slots.capacity())
-                    + keys.capacity() * size_of::<GroupKey>()
+            Self::Packed { slots, .. } => slots.heap_bytes(),
+            Self::Wide { slots } => slots.heap_bytes(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_layout_gives_a_key_back(indices in prop::array::uniform6(0_u32..5)) {
+            let key = GroupKey(indices);
+            let check = |mut layout: Layout| {
+                let slot = match layout.slot(&key) {
+                    Some(slot) => slot as usize,
+                    None => {
+                        layout.push(&key, 0);
+                        0
+                    }
+                };
+                prop_assert_eq!(layout.slot(&key), Some(slot as u32));
+                prop_assert_eq!(layout.key(slot), key);
+                Ok(())
+            };
+            check(Layout::sparse(&[5; DIMS_MAX]))?;
+            check(Layout::sparse(&[u32::MAX, 5, u32::MAX, 5, 5, 5]))?;
+            if let Some((dense, slots)) = Layout::dense(&[5; DIMS_MAX], 1 << 20) {
+                prop_assert_eq!(slots, 5_usize.pow(6));
+                check(dense)?;
             }
         }
     }

@@ -9,7 +9,7 @@
 //! users at a time: their places as a list, for each dim their indices, from these their slots,
 //! and for each slot its counters. Dims of several values (tags, groups, multi attributes)
 //! intersect the block with each candidate's row, and a user with several counts in each. Users
-//! with none are in the group of the missing value.
+//! with none are in the group of the missing value. See `tags` for how candidates are given up.
 
 mod axis;
 mod calendar;
@@ -22,10 +22,9 @@ mod reader;
 mod split;
 mod statistics;
 mod table;
+mod tags;
 mod walk;
 mod wanted;
-
-use std::sync::{Mutex, PoisonError};
 
 use super::{byte_meter::ByteMeter, scan::Context};
 use crate::{
@@ -36,6 +35,7 @@ use crate::{
 use groups::Groups;
 use split::BoundDim;
 use table::Table;
+use tags::RowCount;
 use walk::Walk;
 use wanted::{WantedNumbers, wanted_numbers, wanted_percentiles};
 
@@ -57,9 +57,13 @@ pub(crate) fn run(
             .map(|dim| BoundDim::new(schema, &dim.kind))
             .collect(),
         wanted: wanted_numbers(query),
+        users: plan.estimate,
     };
     let meter = ByteMeter::new(context.limits.group_bytes_max);
-    let table = gather(context, plan, &split, &meter)?;
+    let table = match RowCount::new(context, plan, query, &split) {
+        Some(rows) => rows.run(&split, &meter)?,
+        None => gather(context, plan, &split, &meter)?,
+    };
     let groups = Groups::new(table, context.limits.groups_max, wanted_percentiles(query))?;
     output::write(schema, query, &groups, sink)
 }
@@ -68,6 +72,8 @@ pub(crate) fn run(
 struct Split {
     dims: Vec<BoundDim>,
     wanted: Vec<WantedNumbers>,
+    /// How many users there are, about.
+    users: u64,
 }
 
 /// Goes through all shards.
@@ -77,26 +83,14 @@ fn gather<'t>(
     split: &Split,
     meter: &'t ByteMeter,
 ) -> Result<Table<'t>, Error> {
-    // There are as many walks as threads, however many shards there are.
-    let idle: Mutex<Vec<Walk<'_, 't>>> = Mutex::default();
-    context.map_shards(plan, |shard| {
-        let known = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut walk = known.unwrap_or_else(|| Walk::new(split, context, meter));
-        walk.shard(shard)?;
-        idle.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(walk);
-        Ok(())
-    })?;
-    let walks = idle.into_inner().unwrap_or_else(PoisonError::into_inner);
-    walks
-        .into_iter()
-        .map(Walk::into_table)
-        .try_fold(None, |merged: Option<Table<'t>>, table| match merged {
-            Some(merged) => merged.merge(table).map(Some),
-            None => Ok(Some(table)),
-        })
-        .map(|merged| {
-            merged.unwrap_or_else(|| Table::new(&split.dims, &split.wanted, context.limits, meter))
-        })
+    let walk = context.fold_shards(
+        plan,
+        || Walk::new(split, context, meter),
+        |mut walk, shard| {
+            walk.shard(shard)?;
+            Ok(walk)
+        },
+        Walk::merge,
+    )?;
+    Ok(walk.into_table())
 }

@@ -2,11 +2,10 @@
 //! table. Memory and number of groups are limited.
 
 use super::{
+    Split,
     axis::{Axis, MISSING},
     layout::{GroupKey, Layout},
     numbers::Numbers,
-    split::BoundDim,
-    wanted::WantedNumbers,
 };
 use crate::{
     column::ColumnBlock,
@@ -19,6 +18,10 @@ use crate::{
 
 /// Slots up to which counters have several lanes.
 const LANED_SLOTS_MAX: usize = 256;
+/// Slots that may be made ready whatever there is to count, for each user, and at most.
+const DENSE_SLOTS_MIN: u64 = 1 << 14;
+const DENSE_SLOTS_A_USER: u64 = 2;
+const DENSE_SLOTS_MAX: u64 = 1 << 20;
 /// Counters of one slot: users of the same group one after the other do not wait for each other.
 pub(super) const LANES: usize = 4;
 
@@ -35,42 +38,48 @@ pub(super) struct Table<'a> {
     users: u64,
     share: ByteShare<'a>,
     groups_max: usize,
+    /// Combinations up to which every one of them gets a slot.
+    dense_slots_max: u64,
 }
 
 impl<'a> Table<'a> {
     /// No groups.
-    pub(super) fn new(
-        dims: &[BoundDim],
-        wanted: &[WantedNumbers],
-        limits: &QueryLimits,
-        meter: &'a ByteMeter,
-    ) -> Self {
+    pub(super) fn new(split: &Split, limits: &QueryLimits, meter: &'a ByteMeter) -> Self {
         let mut table = Self {
-            axes: dims.iter().map(Axis::new).collect(),
-            layout: Layout::sparse(),
+            axes: split.dims.iter().map(Axis::new).collect(),
+            layout: Layout::sparse(&[]),
             slots: 0,
             lanes: 1,
             counts: Vec::new(),
-            numbers: wanted.iter().map(|wanted| Numbers::new(*wanted)).collect(),
+            numbers: split
+                .wanted
+                .iter()
+                .map(|wanted| Numbers::new(*wanted))
+                .collect(),
             users: 0,
             share: meter.share(),
             groups_max: limits.groups_max,
+            dense_slots_max: split
+                .users
+                .saturating_mul(DENSE_SLOTS_A_USER)
+                .clamp(DENSE_SLOTS_MIN, DENSE_SLOTS_MAX),
         };
-        let sizes = table.axes.iter().map(Axis::expected).collect();
-        if let Some((layout, slots)) = table.dense(sizes) {
-            table.layout = layout;
-            table.resize(slots);
-        }
+        let (layout, slots) = table.fresh_layout();
+        table.layout = layout;
+        table.resize(slots);
         table.share.set(table.heap_bytes());
         table
     }
 
-    /// The dense layout with so many places a dim, and its slots, where they fit.
-    fn dense(&self, sizes: Vec<u32>) -> Option<(Layout, usize)> {
-        let (layout, slots) = Layout::dense(sizes)?;
-        let lanes = if slots <= LANED_SLOTS_MAX { LANES } else { 1 };
-        let bytes = slots * self.slot_bytes(lanes);
-        (bytes <= self.share.bytes_max() / 8).then_some((layout, slots))
+    /// The layout for the indices that are known, with room for a few more, and its slots:
+    /// dense where that fits.
+    fn fresh_layout(&self) -> (Layout, usize) {
+        let sizes: Vec<u32> = self.axes.iter().map(Axis::expected).collect();
+        let dense = Layout::dense(&sizes, self.dense_slots_max).filter(|(_, slots)| {
+            let lanes = if *slots <= LANED_SLOTS_MAX { LANES } else { 1 };
+            slots * self.slot_bytes(lanes) <= self.share.bytes_max() / 8
+        });
+        dense.unwrap_or_else(|| (Layout::sparse(&sizes), 0))
     }
 
     fn slot_bytes(&self, lanes: usize) -> usize {
@@ -92,8 +101,8 @@ impl<'a> Table<'a> {
     }
 
     /// Counts users of the segment, each once.
-    pub(super) fn add_users(&mut self, count: u32) {
-        self.users += u64::from(count);
+    pub(super) fn add_users(&mut self, count: u64) {
+        self.users += count;
     }
 
     /// How many users the segment has.
@@ -175,8 +184,7 @@ impl<'a> Table<'a> {
         slots: &mut Vec<u32>,
     ) -> Result<(), Error> {
         self.check_axes()?;
-        let sizes: Vec<u32> = self.axes.iter().map(Axis::len).collect();
-        if !self.layout.has_room(&sizes) {
+        if !self.layout.has_room(&self.axes) {
             self.relay()?;
         }
         slots.clear();
@@ -239,11 +247,7 @@ impl<'a> Table<'a> {
 
     /// Makes room for indices that came since: vectors where they still fit.
     fn relay(&mut self) -> Result<(), Error> {
-        let sizes: Vec<u32> = self.axes.iter().map(Axis::expected).collect();
-        let (layout, slots) = match self.dense(sizes) {
-            Some(dense) => dense,
-            None => (Layout::sparse(), 0),
-        };
+        let (layout, slots) = self.fresh_layout();
         let mut grown = Self {
             axes: std::mem::take(&mut self.axes),
             layout,
@@ -254,6 +258,7 @@ impl<'a> Table<'a> {
             users: self.users,
             share: self.share.sibling(),
             groups_max: self.groups_max,
+            dense_slots_max: self.dense_slots_max,
         };
         grown.resize(slots);
         grown.check_bytes()?;
@@ -309,8 +314,7 @@ impl<'a> Table<'a> {
             })
             .collect();
         self.check_axes()?;
-        let sizes: Vec<u32> = self.axes.iter().map(Axis::len).collect();
-        if !self.layout.has_room(&sizes) {
+        if !self.layout.has_room(&self.axes) {
             self.relay()?;
         }
         self.take_slots(&mut other, |dim, index| {

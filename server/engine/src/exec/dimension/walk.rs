@@ -92,7 +92,7 @@ impl<'a, 't> Walk<'a, 't> {
         Self {
             split,
             context,
-            table: Table::new(&split.dims, &split.wanted, context.limits, meter),
+            table: Table::new(split, context.limits, meter),
             room: Room {
                 places: Places::new(),
                 slots: Vec::new(),
@@ -104,6 +104,14 @@ impl<'a, 't> Walk<'a, 't> {
             },
             columns,
         }
+    }
+
+    /// Takes what another gathered of other shards.
+    pub(super) fn merge(self, other: Self) -> Result<Self, Error> {
+        Ok(Self {
+            table: self.table.merge(other.table)?,
+            ..self
+        })
     }
 
     /// What was gathered.
@@ -145,7 +153,7 @@ impl<'a, 't> Walk<'a, 't> {
 
     fn block(&mut self, rows: &ShardRows, block: FoundBlock<'_>) -> Result<(), Error> {
         let users = block.users.count();
-        self.table.add_users(users);
+        self.table.add_users(users.into());
         if is_cheaper_by_rows(&rows.values, block.index, users) {
             return self.count_values(&rows.values, block, users);
         }
@@ -273,7 +281,7 @@ impl<'a, 't> Walk<'a, 't> {
         for (measured, column) in columns.measured.iter().enumerate() {
             self.table.add_numbers(measured, column, places, slots);
         }
-        Ok(())
+        self.table.check_bytes()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod fields;
 mod order;
+mod primary;
 mod stream;
 
 use tessera_query_lang::ast::Direction;

@@ -1,4 +1,7 @@
 //! Users in a wanted order: the first of them are kept, in bounded memory.
+//!
+//! Where the first field is a number, users who come after the last of those kept are passed
+//! over by their columns alone, and whole blocks by their least and greatest number.
 
 use std::{
     cmp::Ordering,
@@ -8,7 +11,11 @@ use std::{
 
 use tessera_query_lang::ast::Direction;
 
-use super::{Place, PreparedSegment, fields::FieldReader};
+use super::{
+    Place, PreparedSegment,
+    fields::FieldReader,
+    primary::{Interest, Primary, PrimaryNumber},
+};
 use crate::{
     error::Error,
     exec::{
@@ -41,6 +48,15 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
+    /// The first field, where it is a number or missing.
+    fn primary(&self) -> Option<PrimaryNumber> {
+        match self.values.first() {
+            Some(SortValue::Number(number)) => Some(Some(*number)),
+            Some(SortValue::Missing) => Some(None),
+            Some(SortValue::Text(_)) | None => None,
+        }
+    }
+
     /// Bytes that it takes, about.
     fn bytes(&self) -> usize {
         let texts = self.values.iter().map(|value| match value {
@@ -80,6 +96,7 @@ pub(super) fn run(
         || Top {
             keep,
             candidates: Vec::new(),
+            last: None,
             share: meter.share(),
         },
         |top, shard| sorter.collect(top, shard),
@@ -117,6 +134,8 @@ fn write(
 struct Top<'a> {
     keep: usize,
     candidates: Vec<Candidate>,
+    /// The first field of the last one to keep, once there are enough.
+    last: Option<PrimaryNumber>,
     share: ByteShare<'a>,
 }
 
@@ -181,14 +200,64 @@ impl<'a> Sorter<'a> {
 
     fn collect<'m>(&self, mut top: Top<'m>, mut shard: ShardScan<'_>) -> Result<Top<'m>, Error> {
         let unit = shard.unit;
-        shard.for_each_block(0, |block| {
-            let users: Vec<UserId> = users_of(&block);
-            for piece in users.chunks(BATCH_ROWS) {
-                self.piece(&mut top, unit, piece)?;
+        shard.for_each_block(0, |block| match self.primary() {
+            Some(primary) => self.block_by_number(&mut top, unit, &primary, block),
+            None => {
+                let users: Vec<UserId> = block.users.iter().map(|at| user_at(&block, at)).collect();
+                users
+                    .chunks(BATCH_ROWS)
+                    .try_for_each(|piece| self.piece(&mut top, unit, piece))
             }
-            Ok::<(), Error>(())
         })?;
         Ok(top)
+    }
+
+    /// The first field, where it is a number.
+    fn primary(&self) -> Option<Primary<'_>> {
+        match self.segment.order.first() {
+            Some((OrderField::Attribute(attribute), direction)) => Some(Primary {
+                attribute: *attribute,
+                direction: *direction,
+                ranks: self.ranks.get(attribute).map(Vec::as_slice),
+            }),
+            Some((OrderField::Key | OrderField::Text(_), _)) | None => None,
+        }
+    }
+
+    /// Leaves out who cannot be on the page, going by the first field.
+    fn block_by_number(
+        &self,
+        top: &mut Top<'_>,
+        unit: Unit,
+        primary: &Primary<'_>,
+        block: FoundBlock<'_>,
+    ) -> Result<(), Error> {
+        let column = self
+            .dataset
+            .column(unit.partition, primary.attribute, block.id)?;
+        let after = self.after.and_then(Candidate::primary);
+        let chosen = primary.choose(
+            block.users,
+            &column,
+            Interest {
+                after,
+                last: top.last,
+            },
+        );
+        for piece in chosen.chunks(BATCH_ROWS) {
+            // Those kept may have become better since.
+            let interest = Interest {
+                after,
+                last: top.last,
+            };
+            let users: Vec<UserId> = piece
+                .iter()
+                .filter(|(_, number)| primary.is_of_interest(*number, interest))
+                .map(|(at, _)| user_at(&block, *at))
+                .collect();
+            self.piece(top, unit, &users)?;
+        }
+        Ok(())
     }
 
     fn piece(&self, top: &mut Top<'_>, unit: Unit, users: &[UserId]) -> Result<(), Error> {
@@ -261,14 +330,13 @@ impl<'a> Sorter<'a> {
     }
 
     fn rank(&self, attribute: AttributeId, number: i64) -> i64 {
-        let Some(ranks) = self.ranks.get(&attribute) else {
-            return number;
-        };
-        usize::try_from(number)
-            .ok()
-            .and_then(|code| ranks.get(code))
-            .copied()
-            .unwrap_or(i64::MAX)
+        let ranks = self.ranks.get(&attribute).map(Vec::as_slice);
+        Primary {
+            attribute,
+            direction: Direction::Ascending,
+            ranks,
+        }
+        .rank(number)
     }
 
     fn text(&self, location: Location, attribute: AttributeId) -> Result<SortValue, Error> {
@@ -302,6 +370,7 @@ impl<'a> Sorter<'a> {
             top.candidates
                 .select_nth_unstable_by(top.keep - 1, |left, right| self.compare(left, right));
             top.candidates.truncate(top.keep);
+            top.last = top.candidates.last().and_then(Candidate::primary);
             top.share
                 .set(top.candidates.iter().map(Candidate::bytes).sum());
         }
@@ -322,12 +391,8 @@ fn compare_values(left: &SortValue, right: &SortValue) -> Ordering {
     }
 }
 
-fn users_of(block: &FoundBlock<'_>) -> Vec<UserId> {
-    block
-        .users
-        .iter()
-        .map(|offset| UserId(u32::from(block.id.0) << BLOCK_BITS | u32::from(offset)))
-        .collect()
+fn user_at(block: &FoundBlock<'_>, place: u16) -> UserId {
+    UserId(u32::from(block.id.0) << BLOCK_BITS | u32::from(place))
 }
 
 /// For each code its position in the order of the texts.

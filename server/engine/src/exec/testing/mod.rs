@@ -1,5 +1,6 @@
 //! What tests of planning and execution share: a data set in memory and random inputs.
 
+pub(crate) mod crowd;
 pub(crate) mod memory;
 pub(crate) mod random;
 

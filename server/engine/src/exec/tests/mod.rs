@@ -8,6 +8,7 @@
 
 mod changes;
 mod counts;
+mod crowds;
 mod dimensions;
 mod queries;
 mod segments;

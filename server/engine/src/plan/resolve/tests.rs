@@ -341,7 +341,10 @@ fn no_column_comes_twice() {
         &["age", "tags"],
     );
     check("DIMENSION gender, age", &["gender", "age"]);
-    check("DIMENSION born BY month, born BY year", &["born", "born"]);
+    check(
+        "DIMENSION born BY month, born BY year",
+        &["born BY month", "born BY year"],
+    );
     let refused = |text: &str, expected: &str, start: u32| {
         let error = columns(text).expect_err(text);
         assert_eq!(error.kind(), ResolveErrorKind::TypeMismatch, "{text}");
