@@ -6,21 +6,45 @@
 //! Source: Lemire, Kai, Kaser: "Consistently faster and smaller compressed bitmaps with
 //! Roaring", Software: Practice and Experience 46(11), 2016.
 
-use super::block::{BLOCK_WORDS, Block, WordBits, split};
-
-type Words = [u64; BLOCK_WORDS];
+use super::{
+    block::{Block, WordBits, split},
+    kernels::{Bits, Kernels, Term, Words, bits_of},
+};
 
 /// The values of one block, as they lie in the fragment's bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Container<'a> {
     /// Nothing is stored for the block.
     Empty,
+    /// All places; however that is stored.
+    Full,
     /// Strictly rising values.
     Array(&'a [[u8; 2]]),
     /// 1024 words.
-    Bitmap(&'a [[u8; 8]]),
+    Bitmap(&'a Bits),
     /// Runs of start and length less one; rising, with gaps between them.
     Runs(&'a [[u8; 4]]),
+}
+
+/// How many times longer an array must be than a list for its values to be searched one by one.
+const SEARCH_FROM: usize = 32;
+
+/// Which part of the users a set stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Who is in it.
+    Inside,
+    /// Who is not.
+    Outside,
+}
+
+impl Side {
+    pub(super) fn term(self, bits: &Bits) -> Term<'_> {
+        match self {
+            Self::Inside => Term::inside(bits),
+            Self::Outside => Term::outside(bits),
+        }
+    }
 }
 
 /// A run's first and last value.
@@ -36,11 +60,10 @@ impl<'a> Container<'a> {
     /// The block becomes these values.
     pub(super) fn copy_into(self, out: &mut Block) {
         match self {
-            Self::Bitmap(stored) => {
-                for (word, stored) in out.words_mut().iter_mut().zip(stored) {
-                    *word = u64::from_le_bytes(*stored);
-                }
+            Self::Bitmap(bits) => {
+                Kernels::best().copy_any(&[Term::inside(bits)], out.words_mut());
             }
+            Self::Full => out.fill(),
             Self::Empty | Self::Array(_) | Self::Runs(_) => {
                 out.clear();
                 self.or_into(out);
@@ -52,12 +75,9 @@ impl<'a> Container<'a> {
     pub(super) fn or_into(self, out: &mut Block) {
         match self {
             Self::Empty => {}
-            Self::Array(values) => {
-                for value in values {
-                    out.insert(u16::from_le_bytes(*value));
-                }
-            }
-            Self::Bitmap(stored) => combine(stored, out, |word, stored| word | stored),
+            Self::Full => out.fill(),
+            Self::Array(values) => Kernels::best().add_values(values, out.words_mut()),
+            Self::Bitmap(bits) => Kernels::best().add_any(&[Term::inside(bits)], out.words_mut()),
             Self::Runs(runs) => {
                 for run in runs {
                     let (first, last) = run_bounds(*run);
@@ -71,8 +91,11 @@ impl<'a> Container<'a> {
     pub(super) fn and_into(self, out: &mut Block) {
         match self {
             Self::Empty => out.clear(),
+            Self::Full => {}
             Self::Array(values) => retain_array(values, out.words_mut()),
-            Self::Bitmap(stored) => combine(stored, out, |word, stored| word & stored),
+            Self::Bitmap(bits) => {
+                Kernels::best().keep_all(&[Term::inside(bits)], out.words_mut());
+            }
             Self::Runs(runs) => retain_runs(runs, out.words_mut()),
         }
     }
@@ -81,12 +104,11 @@ impl<'a> Container<'a> {
     pub(super) fn and_not_into(self, out: &mut Block) {
         match self {
             Self::Empty => {}
-            Self::Array(values) => {
-                for value in values {
-                    out.remove(u16::from_le_bytes(*value));
-                }
+            Self::Full => out.clear(),
+            Self::Array(values) => Kernels::best().remove_values(values, out.words_mut()),
+            Self::Bitmap(bits) => {
+                Kernels::best().keep_all(&[Term::outside(bits)], out.words_mut());
             }
-            Self::Bitmap(stored) => combine(stored, out, |word, stored| word & !stored),
             Self::Runs(runs) => {
                 for run in runs {
                     let (first, last) = run_bounds(*run);
@@ -100,16 +122,11 @@ impl<'a> Container<'a> {
     pub(super) fn count_and(self, block: &Block) -> u32 {
         match self {
             Self::Empty => 0,
-            Self::Array(values) => values
-                .iter()
-                .map(|value| u32::from(block.contains(u16::from_le_bytes(*value))))
-                .sum(),
-            Self::Bitmap(stored) => block
-                .words()
-                .iter()
-                .zip(stored)
-                .map(|(word, stored)| (word & u64::from_le_bytes(*stored)).count_ones())
-                .sum(),
+            Self::Full => block.count(),
+            Self::Array(values) => Kernels::best().count_values(values, block.bits()),
+            Self::Bitmap(bits) => {
+                Kernels::best().count_all(&[Term::inside(bits), Term::inside(block.bits())])
+            }
             Self::Runs(runs) => runs
                 .iter()
                 .map(|run| {
@@ -124,6 +141,7 @@ impl<'a> Container<'a> {
     pub(super) fn contains(self, value: u16) -> bool {
         match self {
             Self::Empty => false,
+            Self::Full => true,
             Self::Array(values) => values
                 .binary_search_by_key(&value, |stored| u16::from_le_bytes(*stored))
                 .is_ok(),
@@ -142,10 +160,38 @@ impl<'a> Container<'a> {
         }
     }
 
+    /// The list, empty or rising, keeps what is on that side of these values. `room` is
+    /// overwritten.
+    pub(super) fn retain(self, list: &mut Vec<u16>, side: Side, room: &mut Block) {
+        let kept = match (self, side) {
+            (Self::Empty, Side::Inside) | (Self::Full, Side::Outside) => 0,
+            (Self::Empty, Side::Outside) | (Self::Full, Side::Inside) => list.len(),
+            (Self::Bitmap(bits), _) => Kernels::best().retain_values(list, side.term(bits)),
+            (Self::Array(values), _) if values.len() / SEARCH_FROM > list.len() => {
+                list.retain(|value| self.contains(*value) == (side == Side::Inside));
+                list.len()
+            }
+            (Self::Runs(_), _) if list.len() < SEARCH_FROM => {
+                list.retain(|value| self.contains(*value) == (side == Side::Inside));
+                list.len()
+            }
+            (Self::Array(_) | Self::Runs(_), _) => {
+                self.copy_into(room);
+                Kernels::best().retain_values(list, side.term(room.bits()))
+            }
+        };
+        list.truncate(kept);
+    }
+
     /// The values in rising order.
     pub(super) fn iter(self) -> ContainerIter<'a> {
         match self {
             Self::Empty => ContainerIter::Array([].iter()),
+            // One run from 0, of length 2^16 less one.
+            Self::Full => ContainerIter::Runs {
+                runs: [[0, 0, 0xff, 0xff]].iter(),
+                values: 0..0,
+            },
             Self::Array(values) => ContainerIter::Array(values.iter()),
             Self::Bitmap(stored) => ContainerIter::Bitmap {
                 words: stored.iter(),
@@ -204,12 +250,6 @@ impl Iterator for ContainerIter<'_> {
     }
 }
 
-fn combine(stored: &[[u8; 8]], out: &mut Block, operation: impl Fn(u64, u64) -> u64) {
-    for (word, stored) in out.words_mut().iter_mut().zip(stored) {
-        *word = operation(*word, u64::from_le_bytes(*stored));
-    }
-}
-
 /// The masks of a range in its first and its last word.
 fn edge_masks(first: u16, last: u16) -> (u64, u64) {
     (u64::MAX << (first & 63), u64::MAX >> (63 - (last & 63)))
@@ -246,10 +286,7 @@ fn count_range(words: &Words, first: u16, last: u16) -> u32 {
 fn retain_array(values: &[[u8; 2]], words: &mut Words) {
     let before = *words;
     words.fill(0);
-    for value in values {
-        let (word, bit) = split(u16::from_le_bytes(*value));
-        words[word] |= before[word] & 1 << bit;
-    }
+    Kernels::best().copy_values_in(values, bits_of(&before), words);
 }
 
 /// Clears the gaps before, between and after the runs.

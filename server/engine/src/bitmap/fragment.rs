@@ -127,7 +127,8 @@ impl Fragment {
         })
     }
 
-    fn container(&self, block_index: u32) -> Container<'_> {
+    /// One block, in place.
+    pub(super) fn container(&self, block_index: u32) -> Container<'_> {
         self.layout.container(&self.bytes, block_index)
     }
 }

@@ -19,6 +19,7 @@ use super::{
     FragmentError,
     block::BLOCK_WORDS,
     containers::{Container, run_bounds},
+    kernels::Kernels,
 };
 use crate::ids::{BLOCK_USERS, SHARD_BLOCKS};
 
@@ -102,13 +103,20 @@ impl Layout {
         let Some(entry) = self.entry(block_index) else {
             return Container::Empty;
         };
+        if entry.cardinality == BLOCK_USERS {
+            return Container::Full;
+        }
         let start = entry.start as usize;
         let Some(values) = bytes.get(start..start + entry.bytes as usize) else {
             return Container::Empty;
         };
         match entry.kind {
             Kind::Array => Container::Array(values.as_chunks().0),
-            Kind::Bitmap => Container::Bitmap(values.as_chunks().0),
+            Kind::Bitmap => values
+                .as_chunks()
+                .0
+                .try_into()
+                .map_or(Container::Empty, Container::Bitmap),
             Kind::Runs => Container::Runs(values.as_chunks().0),
         }
     }
@@ -253,12 +261,10 @@ fn checked_array(key: u16, values: &[u8]) -> Result<u32, FragmentError> {
 }
 
 fn checked_bitmap(values: &[u8]) -> u32 {
-    values
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|word| u64::from_le_bytes(*word).count_ones())
-        .sum()
+    match values.as_chunks().0.try_into() {
+        Ok(bits) => Kernels::best().count(bits),
+        Err(_) => 0,
+    }
 }
 
 fn checked_runs(key: u16, runs: &[u8]) -> Result<u32, FragmentError> {

@@ -9,6 +9,7 @@
 //! - [`Block`]: 2^16 bits to compute in, small enough for the nearest caches.
 //! - [`Fragment`]: an immutable set of offsets in a shard, checked once and then read in place.
 //! - [`FragmentDelta`], [`merge_full`], [`merge_partial`]: changes to a fragment as bytes.
+//! - [`Demands`], [`unite`], [`fill_at_least`]: several fragments' blocks at once.
 //! - [`ThresholdCounter`]: "at least k of these".
 //! - [`NumberSlices`]: ranges and sums over bit-sliced numbers.
 
@@ -16,7 +17,9 @@ mod block;
 mod containers;
 mod delta;
 mod fragment;
+mod kernels;
 mod layout;
+mod several;
 mod slices;
 mod threshold;
 pub(crate) mod varint;
@@ -27,6 +30,12 @@ mod tests;
 pub use block::{BLOCK_WORDS, Block};
 pub use delta::{FragmentDelta, merge_full, merge_partial};
 pub use fragment::Fragment;
+#[cfg(test)]
+pub(crate) use kernels::forced::for_each_level;
+pub use several::{
+    Demands, Found, Room, count_at_least, count_union, fill_at_least, fill_from, list_places,
+    retain_in, retain_outside, unite,
+};
 pub use slices::{NumberSlices, SLICE_BITS, SliceRow, SliceScratch, SliceSum, magnitude};
 pub use threshold::ThresholdCounter;
 

@@ -10,13 +10,16 @@
 
 use std::sync::Arc;
 
-use super::{block::Block, fragment::Fragment};
+use super::{
+    block::Block,
+    containers::Container,
+    fragment::Fragment,
+    kernels::{Digit, Kernels, NOBODY},
+};
 use crate::ids::{AttributeId, RowId};
 
 /// Slices of a number: bits 0 to 62 of its [`magnitude`].
 pub const SLICE_BITS: u8 = 63;
-/// The greatest magnitude.
-const MAGNITUDE_MAX: u64 = i64::MAX as u64;
 
 /// The number whose bits are kept: the value where it is not negative, and `-value - 1` where
 /// it is (the sign row tells). Small numbers of either sign have few bits, and every `i64` has
@@ -60,7 +63,8 @@ pub struct NumberSlices {
 #[derive(Debug, Clone, Default)]
 pub struct SliceScratch {
     half: Block,
-    bound: Block,
+    /// Slices that are no bitmaps in a block.
+    unpacked: Vec<Block>,
 }
 
 impl SliceScratch {
@@ -132,7 +136,7 @@ impl NumberSlices {
         let has_negatives = self.sign.block_cardinality(block_index) > 0;
         if high >= 0 {
             let least = magnitude(low.max(0));
-            self.magnitudes_into(least, magnitude(high), block_index, &mut scratch.bound, out);
+            self.magnitudes_into(least, magnitude(high), block_index, scratch, out);
             if has_negatives {
                 self.sign.and_not_into(block_index, out);
             }
@@ -142,12 +146,31 @@ impl NumberSlices {
         if low < 0 && has_negatives {
             // Falling values have rising magnitudes here.
             let (least, most) = (magnitude(high.min(-1)), magnitude(low));
-            let SliceScratch { half, bound } = scratch;
-            self.magnitudes_into(least, most, block_index, bound, half);
-            self.sign.and_into(block_index, half);
-            out.or(half);
+            let mut half = std::mem::take(&mut scratch.half);
+            self.magnitudes_into(least, most, block_index, scratch, &mut half);
+            self.sign.and_into(block_index, &mut half);
+            out.or(&half);
+            scratch.half = half;
         }
         self.present.and_into(block_index, out);
+    }
+
+    /// Whether the value of one place is at least `low` and at most `high`; not without a value.
+    pub fn is_in_range(&self, low: i64, high: i64, block_index: u32, place: u16) -> bool {
+        let is_in = |slice: &Fragment| slice.container(block_index).contains(place);
+        if !is_in(&self.present) {
+            return false;
+        }
+        let bits = self.bits.iter().enumerate();
+        let magnitude: i64 = bits
+            .map(|(bit, slice)| i64::from(is_in(slice)) << bit)
+            .sum();
+        let value = if is_in(&self.sign) {
+            -magnitude - 1
+        } else {
+            magnitude
+        };
+        (low..=high).contains(&value)
     }
 
     /// The sum over those users of a block who have a value. With p the users with a value
@@ -186,63 +209,76 @@ impl NumberSlices {
     }
 
     /// `out` becomes the places whose magnitude is at least `least` and at most `most`,
-    /// whatever the sign and whether or not there is a value.
+    /// whatever the sign and whether or not there is a value. Both bounds in one pass over the
+    /// slices that matter to them.
     fn magnitudes_into(
         &self,
         least: u64,
         most: u64,
         block_index: u32,
-        bound: &mut Block,
+        scratch: &mut SliceScratch,
         out: &mut Block,
     ) {
-        if least == most {
-            self.equal_into(least, block_index, out);
-            return;
-        }
-        self.at_least_into(least, block_index, out);
-        if most < MAGNITUDE_MAX {
-            self.at_least_into(most + 1, block_index, bound);
-            out.and_not(bound);
-        }
-    }
-
-    /// `out` becomes the places whose magnitude is exactly this.
-    fn equal_into(&self, wanted: u64, block_index: u32, out: &mut Block) {
-        if self.out_of_reach(wanted) {
-            out.clear();
-            return;
-        }
-        self.present.copy_into(block_index, out);
-        for (bit, slice) in self.bits.iter().enumerate() {
-            match wanted >> bit & 1 {
-                1 => slice.and_into(block_index, out),
-                _ => slice.and_not_into(block_index, out),
-            }
-        }
-    }
-
-    /// `out` becomes the places whose magnitude is at least this. From the lowest bit up, `out`
-    /// holds whose lower bits are at least those of `least`: where that has a one, the bit is
-    /// needed as well; where it has a zero, the bit alone is enough.
-    fn at_least_into(&self, least: u64, block_index: u32, out: &mut Block) {
         if self.out_of_reach(least) {
             out.clear();
             return;
         }
-        out.fill();
-        // Below the lowest one of `least` nothing can make a number too small.
-        let lowest = least.trailing_zeros() as usize;
-        for (bit, slice) in self.bits.iter().enumerate().skip(lowest) {
-            match least >> bit & 1 {
-                1 => slice.and_into(block_index, out),
-                _ => slice.or_into(block_index, out),
-            }
+        // At most 2^63. Where no number reaches it, it is one that none reaches by its lowest
+        // digits either, and it has no zero at which a digit alone would be enough.
+        let beyond = most.saturating_add(1);
+        let is_bounded = !self.out_of_reach(beyond);
+        let (beyond, beyond_start) = if is_bounded {
+            (beyond, u64::MAX)
+        } else {
+            (u64::MAX, 0)
+        };
+        // Below the lowest one of a bound nothing can make a number too small for it.
+        let lowest = least.trailing_zeros().min(if is_bounded {
+            beyond.trailing_zeros()
+        } else {
+            u64::BITS
+        });
+        let lowest = (lowest as usize).min(self.bits.len());
+        let slices = &self.bits[lowest..];
+        unpack(slices, block_index, &mut scratch.unpacked);
+        let mut digits = [Digit::new(&NOBODY, 0, 0); SLICE_BITS as usize];
+        let mut unpacked = scratch.unpacked.iter();
+        for ((bit, slice), digit) in (lowest..).zip(slices).zip(&mut digits) {
+            let bits = match slice.container(block_index) {
+                Container::Bitmap(bits) => bits,
+                Container::Empty => &NOBODY,
+                Container::Full | Container::Array(_) | Container::Runs(_) => {
+                    unpacked.next().map_or(&NOBODY, Block::bits)
+                }
+            };
+            *digit = Digit::new(bits, least >> bit, beyond >> bit);
         }
+        let digits = digits.get(..slices.len()).unwrap_or_default();
+        Kernels::best().range(digits, u64::MAX, beyond_start, out.words_mut());
     }
 
     /// Whether a magnitude has more bits than any here.
     fn out_of_reach(&self, magnitude: u64) -> bool {
         // At most 63 slices, so the shift is defined.
         magnitude >> self.bits.len() != 0
+    }
+}
+
+/// Fills blocks with those slices that are neither bitmaps nor empty, in order.
+fn unpack(slices: &[Arc<Fragment>], block_index: u32, unpacked: &mut Vec<Block>) {
+    let mut used = 0;
+    for slice in slices {
+        match slice.container(block_index) {
+            Container::Empty | Container::Bitmap(_) => {}
+            container @ (Container::Full | Container::Array(_) | Container::Runs(_)) => {
+                if used == unpacked.len() {
+                    unpacked.push(Block::new());
+                }
+                if let Some(block) = unpacked.get_mut(used) {
+                    container.copy_into(block);
+                }
+                used += 1;
+            }
+        }
     }
 }

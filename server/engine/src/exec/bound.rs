@@ -1,20 +1,29 @@
 //! A plan bound to one shard: its fragments are loaded, and blocks can be evaluated.
 //!
-//! Knows how operators combine in place, block by block, without allocating. Skips what the
-//! fragments' cardinalities show to be empty. Does not know shards other than its own.
+//! Knows in which order operators are combined, block by block, without allocating: rows first,
+//! all at once where they lie; then what has to be computed, only for the users still left, and
+//! one by one where these are few. Skips what cardinalities show to be empty or full, and what
+//! they alone can answer. Does not know shards other than its own, nor how bits are stored.
 
 use std::sync::Arc;
 
 use super::{block_pool::BlockPool, dataset::Dataset};
 use crate::{
-    bitmap::{Block, Fragment, NumberSlices, ThresholdCounter},
-    ids::{BLOCK_USERS, PartitionId, RowId, ShardId},
+    bitmap::{
+        Block, Demands, Found, Fragment, NumberSlices, count_at_least, count_union, fill_at_least,
+        fill_from, list_places, retain_in, retain_outside, unite,
+    },
+    ids::{BLOCK_BITS, BLOCK_USERS, PartitionId, RowId, ShardId},
     plan::{
         logical::Range,
         physical::{IdLists, Operation, Plan},
     },
     storage::StorageError,
 };
+
+/// With so many users left or fewer, an operator is asked about each instead of computed for
+/// the whole block.
+const ASKED_USERS_MAX: u32 = 64;
 
 /// One operator with its data for one shard.
 #[derive(Debug)]
@@ -26,11 +35,36 @@ pub(super) enum Bound {
     /// The slices of a number.
     Slices(Box<NumberSlices>, Range),
     /// Who is in one of them.
-    Union(Vec<Bound>),
+    Union(Operands),
     /// Who is in all of the first and in none of the second.
-    Intersect(Vec<Bound>, Vec<Bound>),
+    Intersect(Box<Intersection>),
     /// Who is in so many of them at least.
-    Threshold(u32, Box<ThresholdCounter>, Vec<Bound>),
+    Threshold(u32, Operands),
+}
+
+/// Inputs of an operator: rows, which are combined in place, and what has to be computed.
+#[derive(Debug, Default)]
+pub(super) struct Operands {
+    rows: Vec<Arc<Fragment>>,
+    others: Vec<Bound>,
+}
+
+/// Who is in all of some and in none of others.
+#[derive(Debug)]
+pub(super) struct Intersection {
+    keep: Operands,
+    drop: Operands,
+    /// Every user, when that is all there is to keep. All rows are within it.
+    everyone: Option<Arc<Fragment>>,
+}
+
+/// What is left of those found when an operator has been applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Who is in it.
+    Inside,
+    /// Who is not.
+    Outside,
 }
 
 impl Bound {
@@ -41,12 +75,7 @@ impl Bound {
         partition: PartitionId,
         shard: ShardId,
     ) -> Result<Self, StorageError> {
-        let load_all = |plans: &[Plan]| -> Result<Vec<Self>, StorageError> {
-            plans
-                .iter()
-                .map(|plan| Self::load(plan, dataset, partition, shard))
-                .collect()
-        };
+        let load_all = |plans: &[Plan]| Operands::load(plans, dataset, partition, shard);
         Ok(match &plan.operation {
             Operation::Nothing => Self::Nothing,
             Operation::Row(row) => Self::row(dataset.fragment(partition, shard, *row)?),
@@ -63,46 +92,31 @@ impl Bound {
             Operation::Ids(lists) => {
                 Self::row(Arc::new(ids_of_shard(lists, dataset, partition, shard)?))
             }
-            Operation::Union(of) => Self::union(load_all(of)?),
+            Operation::Union(of) => load_all(of)?.into_union(),
             Operation::Intersect { keep, drop } => {
-                Self::load_intersection(keep, drop, dataset, partition, shard)?
+                let Some(kept) = Operands::load_kept(keep, dataset, partition, shard)? else {
+                    return Ok(Self::Nothing);
+                };
+                let everyone = match keep.as_slice() {
+                    [only] if only.operation == Operation::Row(RowId::Users) => {
+                        kept.rows.first().cloned()
+                    }
+                    _ => None,
+                };
+                Self::intersection(kept, load_all(drop)?, everyone)
             }
-            Operation::Threshold { threshold, of } => Self::threshold(*threshold, load_all(of)?),
+            Operation::Threshold { threshold, of } => {
+                let of = load_all(of)?;
+                if (of.len() as u64) < u64::from(*threshold) {
+                    Self::Nothing
+                } else {
+                    Self::Threshold(*threshold, of)
+                }
+            }
         })
     }
 
-    /// Loads operands one by one, least first, and stops at the first that is empty.
-    fn load_intersection(
-        keep: &[Plan],
-        drop: &[Plan],
-        dataset: &dyn Dataset,
-        partition: PartitionId,
-        shard: ShardId,
-    ) -> Result<Self, StorageError> {
-        let mut kept = Vec::with_capacity(keep.len());
-        for plan in keep {
-            let bound = Self::load(plan, dataset, partition, shard)?;
-            if matches!(bound, Self::Nothing) {
-                return Ok(Self::Nothing);
-            }
-            kept.push(bound);
-        }
-        let dropped: Result<Vec<Self>, StorageError> = drop
-            .iter()
-            .map(|plan| Self::load(plan, dataset, partition, shard))
-            .collect();
-        let dropped = without_nothing(dropped?);
-        match (kept.pop(), kept.is_empty() && dropped.is_empty()) {
-            (None, _) => Ok(Self::Nothing),
-            (Some(only), true) => Ok(only),
-            (Some(last), false) => {
-                kept.push(last);
-                Ok(Self::Intersect(kept, dropped))
-            }
-        }
-    }
-
-    pub(super) fn row(fragment: Arc<Fragment>) -> Self {
+    fn row(fragment: Arc<Fragment>) -> Self {
         if fragment.is_empty() {
             Self::Nothing
         } else {
@@ -110,24 +124,15 @@ impl Bound {
         }
     }
 
-    fn union(of: Vec<Self>) -> Self {
-        let mut of = without_nothing(of);
-        match (of.pop(), of.is_empty()) {
-            (None, _) => Self::Nothing,
-            (Some(only), true) => only,
-            (Some(last), false) => {
-                of.push(last);
-                Self::Union(of)
-            }
+    fn intersection(keep: Operands, drop: Operands, everyone: Option<Arc<Fragment>>) -> Self {
+        if drop.len() == 0 && keep.len() == 1 {
+            return keep.into_union();
         }
-    }
-
-    fn threshold(threshold: u32, of: Vec<Self>) -> Self {
-        let of = without_nothing(of);
-        if (of.len() as u64) < u64::from(threshold) {
-            return Self::Nothing;
-        }
-        Self::Threshold(threshold, Box::new(ThresholdCounter::new(threshold)), of)
+        Self::Intersect(Box::new(Intersection {
+            keep,
+            drop,
+            everyone,
+        }))
     }
 
     /// How many users of a block can be found at most; cheap.
@@ -136,126 +141,77 @@ impl Bound {
             Self::Nothing => 0,
             Self::Row(fragment) => fragment.block_cardinality(block),
             Self::Slices(slices, _) => slices.present().block_cardinality(block),
-            Self::Union(of) => sum_at_most(of, block).min(u64::from(BLOCK_USERS)) as u32,
-            Self::Intersect(keep, _) => keep
-                .iter()
-                .map(|bound| bound.at_most(block))
-                .min()
-                .unwrap_or(0),
-            Self::Threshold(threshold, _, of) => {
-                let most = sum_at_most(of, block) / u64::from(*threshold).max(1);
+            Self::Union(of) => of.sum_at_most(block).min(u64::from(BLOCK_USERS)) as u32,
+            Self::Intersect(intersection) => intersection.at_most(block),
+            Self::Threshold(threshold, of) => {
+                let most = of.sum_at_most(block) / u64::from(*threshold).max(1);
                 most.min(u64::from(BLOCK_USERS)) as u32
             }
         }
     }
 
-    /// `out` becomes the users of a block.
-    pub(super) fn fill(&mut self, block: u32, out: &mut Block, pool: &mut BlockPool) {
+    /// `out` becomes the users of a block; how many there are.
+    pub(super) fn fill(&self, block: u32, out: &mut Block, pool: &mut BlockPool) -> u32 {
         match self {
-            Self::Nothing => out.clear(),
-            Self::Row(fragment) => fragment.copy_into(block, out),
+            Self::Nothing => {
+                out.clear();
+                0
+            }
+            Self::Row(fragment) => {
+                fragment.copy_into(block, out);
+                fragment.block_cardinality(block)
+            }
             Self::Slices(slices, range) => {
-                slices.range_into(
-                    Some(range.low),
-                    Some(range.high),
-                    block,
-                    &mut pool.slices,
-                    out,
-                );
+                let (low, high) = (Some(range.low), Some(range.high));
+                slices.range_into(low, high, block, &mut pool.slices, out);
+                out.count()
             }
             Self::Union(of) => {
-                out.clear();
-                for bound in of {
-                    bound.or_into(block, out, pool);
-                }
+                of.fill_union(block, out, pool);
+                out.count()
             }
-            Self::Intersect(keep, drop) => {
-                out.clear();
-                fill_intersection(keep, drop, block, out, pool);
-            }
-            Self::Threshold(_, counter, of) => {
-                let mut scratch = pool.take();
-                for bound in of.iter_mut().filter(|bound| bound.at_most(block) > 0) {
-                    bound.fill(block, &mut scratch, pool);
-                    counter.add(&scratch);
+            Self::Intersect(intersection) => match intersection.find(block, out, pool) {
+                Found::Filled(count) => count,
+                Found::Listed => {
+                    fill_from(&pool.room.list, out);
+                    pool.room.list.len() as u32
                 }
-                pool.give_back(scratch);
-                counter.finish(out);
+            },
+            Self::Threshold(threshold, of) => {
+                let blocks = of.fill_others(block, pool);
+                fill_at_least(*threshold, &of.rows, &blocks, block, out, &mut pool.room);
+                pool.give_stack_back(blocks);
+                out.count()
             }
         }
     }
 
     /// How many users of a block there are.
-    pub(super) fn count(&mut self, block: u32, pool: &mut BlockPool) -> u32 {
+    pub(super) fn count(&self, block: u32, pool: &mut BlockPool) -> u32 {
         if self.at_most(block) == 0 {
             return 0;
         }
-        let mut out = pool.take();
-        let count = match self {
+        match self {
             Self::Nothing => 0,
             Self::Row(fragment) => fragment.block_cardinality(block),
-            Self::Intersect(keep, drop) => count_intersection(keep, drop, block, &mut out, pool),
-            Self::Slices(..) | Self::Union(_) | Self::Threshold(..) => {
-                self.fill(block, &mut out, pool);
-                out.count()
+            Self::Union(of) => of.count_union(block, pool),
+            Self::Intersect(intersection) => intersection.count(block, pool),
+            Self::Slices(..) => {
+                let mut out = pool.take();
+                let count = self.fill(block, &mut out, pool);
+                pool.give_back(out);
+                count
             }
-        };
-        pool.give_back(out);
-        count
-    }
-
-    fn or_into(&mut self, block: u32, out: &mut Block, pool: &mut BlockPool) {
-        match self {
-            Self::Nothing => {}
-            Self::Row(fragment) => fragment.or_into(block, out),
-            Self::Union(of) => of
-                .iter_mut()
-                .for_each(|bound| bound.or_into(block, out, pool)),
-            Self::Slices(..) | Self::Intersect(..) | Self::Threshold(..) => {
-                self.with_filled(block, pool, |filled| out.or(filled));
+            Self::Threshold(threshold, of) => {
+                let blocks = of.fill_others(block, pool);
+                let mut out = pool.take();
+                let room = &mut pool.room;
+                let count = count_at_least(*threshold, &of.rows, &blocks, block, &mut out, room);
+                pool.give_back(out);
+                pool.give_stack_back(blocks);
+                count
             }
         }
-    }
-
-    fn and_into(&mut self, block: u32, out: &mut Block, pool: &mut BlockPool) {
-        match self {
-            Self::Nothing => out.clear(),
-            Self::Row(fragment) => fragment.and_into(block, out),
-            Self::Slices(..) | Self::Union(_) | Self::Intersect(..) | Self::Threshold(..) => {
-                if self.at_most(block) == 0 {
-                    out.clear();
-                    return;
-                }
-                let mut filled = pool.take();
-                self.fill(block, &mut filled, pool);
-                out.and(&filled);
-                pool.give_back(filled);
-            }
-        }
-    }
-
-    fn and_not_into(&mut self, block: u32, out: &mut Block, pool: &mut BlockPool) {
-        match self {
-            Self::Nothing => {}
-            Self::Row(fragment) => fragment.and_not_into(block, out),
-            Self::Union(of) => of
-                .iter_mut()
-                .for_each(|bound| bound.and_not_into(block, out, pool)),
-            Self::Slices(..) | Self::Intersect(..) | Self::Threshold(..) => {
-                self.with_filled(block, pool, |filled| out.and_not(filled));
-            }
-        }
-    }
-
-    /// Hands over the users of a block, unless there is certainly none.
-    fn with_filled(&mut self, block: u32, pool: &mut BlockPool, combine: impl FnOnce(&Block)) {
-        if self.at_most(block) == 0 {
-            return;
-        }
-        let mut filled = pool.take();
-        self.fill(block, &mut filled, pool);
-        combine(&filled);
-        pool.give_back(filled);
     }
 
     /// Users found in the whole shard, where the stored cardinalities tell.
@@ -263,72 +219,270 @@ impl Bound {
         match self {
             Self::Nothing => Some(0),
             Self::Row(fragment) => Some(fragment.cardinality()),
-            Self::Slices(..) | Self::Union(_) | Self::Intersect(..) | Self::Threshold(..) => None,
+            Self::Intersect(intersection) => intersection.cardinality(),
+            Self::Slices(..) | Self::Union(_) | Self::Threshold(..) => None,
         }
+    }
+
+    /// Whether a user of a block is found.
+    fn contains(&self, block: u32, place: u16) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Row(fragment) => holds(fragment, block, place),
+            Self::Slices(slices, range) => slices.is_in_range(range.low, range.high, block, place),
+            Self::Union(of) => of.holding(block, place).next().is_some(),
+            Self::Intersect(of) => {
+                of.keep.holding(block, place).count() == of.keep.len()
+                    && of.drop.holding(block, place).next().is_none()
+            }
+            Self::Threshold(threshold, of) => {
+                let threshold = *threshold as usize;
+                of.holding(block, place).take(threshold).count() == threshold
+            }
+        }
+    }
+
+    /// Leaves of those found only who is, or is not, found by this operator as well.
+    fn restrict(
+        &self,
+        found: Found,
+        left: Left,
+        block: u32,
+        out: &mut Block,
+        pool: &mut BlockPool,
+    ) -> Found {
+        if let Found::Filled(count) = found
+            && count > ASKED_USERS_MAX
+        {
+            let mut filled = pool.take();
+            self.fill(block, &mut filled, pool);
+            let count = match left {
+                Left::Inside => out.and_counted(&filled),
+                Left::Outside => out.and_not_counted(&filled),
+            };
+            pool.give_back(filled);
+            return Found::Filled(count);
+        }
+        if let Found::Filled(count) = found {
+            list_places(out, count, &mut pool.room.list);
+        }
+        let mut list = pool.take_list();
+        if list.len() > ASKED_USERS_MAX as usize {
+            let mut filled = pool.take();
+            self.fill(block, &mut filled, pool);
+            match left {
+                Left::Inside => retain_in(&mut list, &filled),
+                Left::Outside => retain_outside(&mut list, &filled),
+            }
+            pool.give_back(filled);
+        } else {
+            list.retain(|place| self.contains(block, *place) == (left == Left::Inside));
+        }
+        pool.put_list(list);
+        Found::Listed
     }
 }
 
-fn without_nothing(of: Vec<Bound>) -> Vec<Bound> {
-    of.into_iter()
-        .filter(|bound| !matches!(bound, Bound::Nothing))
-        .collect()
+fn holds(row: &Fragment, block: u32, place: u16) -> bool {
+    row.contains(block << BLOCK_BITS | u32::from(place))
 }
 
-fn sum_at_most(of: &[Bound], block: u32) -> u64 {
-    of.iter().map(|bound| u64::from(bound.at_most(block))).sum()
-}
+impl Operands {
+    fn load(
+        plans: &[Plan],
+        dataset: &dyn Dataset,
+        partition: PartitionId,
+        shard: ShardId,
+    ) -> Result<Self, StorageError> {
+        let mut operands = Self::default();
+        for plan in plans {
+            operands.push(Bound::load(plan, dataset, partition, shard)?);
+        }
+        Ok(operands)
+    }
 
-/// Stops as soon as nobody is left.
-fn fill_intersection(
-    keep: &mut [Bound],
-    drop: &mut [Bound],
-    block: u32,
-    out: &mut Block,
-    pool: &mut BlockPool,
-) {
-    if keep.iter().any(|bound| bound.at_most(block) == 0) {
-        return;
-    }
-    let Some((first, rest)) = keep.split_first_mut() else {
-        return;
-    };
-    first.fill(block, out, pool);
-    for bound in rest {
-        if out.is_empty() {
-            return;
+    /// Loads operands one by one, least first; none when one of them is empty.
+    fn load_kept(
+        plans: &[Plan],
+        dataset: &dyn Dataset,
+        partition: PartitionId,
+        shard: ShardId,
+    ) -> Result<Option<Self>, StorageError> {
+        let mut operands = Self::default();
+        for plan in plans {
+            match Bound::load(plan, dataset, partition, shard)? {
+                Bound::Nothing => return Ok(None),
+                bound => operands.push(bound),
+            }
         }
-        bound.and_into(block, out, pool);
+        Ok((operands.len() > 0).then_some(operands))
     }
-    for bound in drop {
-        if out.is_empty() {
-            return;
-        }
-        bound.and_not_into(block, out, pool);
-    }
-}
 
-/// The last operand is only counted where it is a row, and not combined.
-fn count_intersection(
-    keep: &mut [Bound],
-    drop: &mut [Bound],
-    block: u32,
-    out: &mut Block,
-    pool: &mut BlockPool,
-) -> u32 {
-    out.clear();
-    match (keep, drop) {
-        ([start @ .., Bound::Row(last)], []) if !start.is_empty() => {
-            fill_intersection(start, &mut [], block, out, pool);
-            last.count_and(block, out)
+    fn push(&mut self, bound: Bound) {
+        match bound {
+            Bound::Nothing => {}
+            Bound::Row(fragment) => self.rows.push(fragment),
+            bound @ (Bound::Slices(..)
+            | Bound::Union(_)
+            | Bound::Intersect(..)
+            | Bound::Threshold(..)) => self.others.push(bound),
         }
-        (keep, [start @ .., Bound::Row(last)]) => {
-            fill_intersection(keep, start, block, out, pool);
-            out.count() - last.count_and(block, out)
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len() + self.others.len()
+    }
+
+    /// Their union; a single one is itself.
+    fn into_union(mut self) -> Bound {
+        match (self.rows.len(), self.others.len()) {
+            (0, 0) => Bound::Nothing,
+            (1, 0) => self.rows.pop().map_or(Bound::Nothing, Bound::Row),
+            (0, 1) => self.others.pop().unwrap_or(Bound::Nothing),
+            (_, _) => Bound::Union(self),
         }
-        (keep, drop) => {
-            fill_intersection(keep, drop, block, out, pool);
+    }
+
+    fn sum_at_most(&self, block: u32) -> u64 {
+        let rows = self.rows.iter().map(|row| row.block_cardinality(block));
+        let others = self.others.iter().map(|other| other.at_most(block));
+        rows.chain(others).map(u64::from).sum()
+    }
+
+    /// One item for each operand that finds a user of a block.
+    fn holding(&self, block: u32, place: u16) -> impl Iterator<Item = ()> {
+        let rows = self.rows.iter().map(move |row| holds(row, block, place));
+        let others = self
+            .others
+            .iter()
+            .map(move |other| other.contains(block, place));
+        rows.chain(others).filter(|holds| *holds).map(|_| ())
+    }
+
+    /// `out` becomes who is in one of them.
+    fn fill_union(&self, block: u32, out: &mut Block, pool: &mut BlockPool) {
+        let mut others = self.others.iter().filter(|other| other.at_most(block) > 0);
+        match (self.rows.is_empty(), others.next()) {
+            (true, Some(first)) => {
+                first.fill(block, out, pool);
+            }
+            (_, first) => {
+                unite(&self.rows, block, out);
+                if let Some(first) = first {
+                    first.add_to(block, out, pool);
+                }
+            }
+        }
+        others.for_each(|other| other.add_to(block, out, pool));
+    }
+
+    /// How many are in one of them.
+    fn count_union(&self, block: u32, pool: &mut BlockPool) -> u32 {
+        let mut out = pool.take();
+        let count = if self.others.is_empty() {
+            count_union(&self.rows, block, &mut out)
+        } else {
+            self.fill_union(block, &mut out, pool);
             out.count()
+        };
+        pool.give_back(out);
+        count
+    }
+
+    /// A block for each of those that have to be computed and may find somebody.
+    fn fill_others(&self, block: u32, pool: &mut BlockPool) -> Vec<Block> {
+        let mut blocks = pool.take_stack();
+        for other in self.others.iter().filter(|other| other.at_most(block) > 0) {
+            let mut filled = pool.take();
+            other.fill(block, &mut filled, pool);
+            blocks.push(filled);
         }
+        blocks
+    }
+}
+
+impl Bound {
+    /// `out` gains the users of a block.
+    fn add_to(&self, block: u32, out: &mut Block, pool: &mut BlockPool) {
+        let mut filled = pool.take();
+        self.fill(block, &mut filled, pool);
+        out.or(&filled);
+        pool.give_back(filled);
+    }
+}
+
+impl Intersection {
+    fn demands(&self) -> Demands<'_> {
+        Demands {
+            keep: &self.keep.rows,
+            drop: &self.drop.rows,
+        }
+    }
+
+    fn at_most(&self, block: u32) -> u32 {
+        let others = self.keep.others.iter().map(|other| other.at_most(block));
+        let others = others.min().unwrap_or(BLOCK_USERS);
+        self.demands().at_most(block).min(others)
+    }
+
+    /// Every user but those dropped are counted by counting the dropped.
+    fn count(&self, block: u32, pool: &mut BlockPool) -> u32 {
+        if let Some(everyone) = &self.everyone {
+            let dropped = self.drop.count_union(block, pool);
+            return everyone.block_cardinality(block).saturating_sub(dropped);
+        }
+        let mut out = pool.take();
+        let count = if self.keep.others.is_empty() && self.drop.others.is_empty() {
+            self.demands().count(block, &mut out, &mut pool.room)
+        } else {
+            match self.find(block, &mut out, pool) {
+                Found::Listed => pool.room.list.len() as u32,
+                Found::Filled(count) => count,
+            }
+        };
+        pool.give_back(out);
+        count
+    }
+
+    fn cardinality(&self) -> Option<u64> {
+        let everyone = self.everyone.as_ref()?;
+        match (self.drop.rows.as_slice(), self.drop.others.as_slice()) {
+            ([only], []) => Some(everyone.cardinality().saturating_sub(only.cardinality())),
+            _ => None,
+        }
+    }
+
+    /// Finds the users of a block: rows first, then what has to be computed, until nobody is
+    /// left.
+    fn find(&self, block: u32, out: &mut Block, pool: &mut BlockPool) -> Found {
+        if self.at_most(block) == 0 {
+            pool.room.list.clear();
+            return Found::Listed;
+        }
+        let kept = self.keep.others.iter().map(|other| (other, Left::Inside));
+        let dropped = self.drop.others.iter().map(|other| (other, Left::Outside));
+        let mut others = kept.chain(dropped);
+        let has_rows = !self.keep.rows.is_empty() || !self.drop.rows.is_empty();
+        let mut found = match (has_rows, self.keep.others.is_empty()) {
+            (false, false) => match others.next() {
+                Some((first, _)) => Found::Filled(first.fill(block, out, pool)),
+                None => Found::Filled(0),
+            },
+            (true, _) | (false, true) => self.demands().find(block, out, &mut pool.room),
+        };
+        for (other, left) in others {
+            let is_nobody = match found {
+                Found::Listed => pool.room.list.is_empty(),
+                Found::Filled(count) => count == 0,
+            };
+            if is_nobody {
+                break;
+            }
+            if left == Left::Inside || other.at_most(block) > 0 {
+                found = other.restrict(found, left, block, out, pool);
+            }
+        }
+        found
     }
 }
 

@@ -185,8 +185,7 @@ impl<'a> ShardScan<'a> {
             if self.bound.at_most(index) == 0 {
                 continue;
             }
-            self.bound.fill(index, &mut users, &mut self.pool);
-            if users.is_empty() {
+            if self.bound.fill(index, &mut users, &mut self.pool) == 0 {
                 continue;
             }
             visit(FoundBlock {

@@ -7,6 +7,7 @@ mod damage;
 mod deltas;
 mod fragments;
 mod numbers;
+mod several;
 mod thresholds;
 
 use proptest::prelude::*;

@@ -9,6 +9,7 @@
 mod changes;
 mod counts;
 mod crowds;
+mod dense;
 mod dimensions;
 mod queries;
 mod segments;
