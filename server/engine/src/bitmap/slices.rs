@@ -89,19 +89,36 @@ impl NumberSlices {
     ///
     /// # Errors
     /// The first error of `fetch`.
-    pub fn load<E>(mut fetch: impl FnMut(SliceRow) -> Result<Arc<Fragment>, E>) -> Result<Self, E> {
+    pub fn load<E>(fetch: impl FnMut(SliceRow) -> Result<Arc<Fragment>, E>) -> Result<Self, E> {
+        Self::load_held(u64::MAX, fetch)
+    }
+
+    /// Fetches only those slices that are known to hold somebody: [`NumberSlices::bits_held`] of
+    /// the same state.
+    ///
+    /// # Errors
+    /// The first error of `fetch`.
+    pub fn load_held<E>(
+        held: u64,
+        mut fetch: impl FnMut(SliceRow) -> Result<Arc<Fragment>, E>,
+    ) -> Result<Self, E> {
         let present = fetch(SliceRow::Present)?;
+        let nobody = Arc::new(Fragment::empty());
         if present.is_empty() {
             return Ok(Self {
-                sign: Arc::clone(&present),
+                sign: nobody,
                 present,
                 bits: Vec::new(),
             });
         }
         let sign = fetch(SliceRow::Sign)?;
-        let mut bits = Vec::with_capacity(usize::from(SLICE_BITS));
-        for bit in 0..SLICE_BITS {
-            bits.push(fetch(SliceRow::Bit(bit))?);
+        let count = SLICE_BITS.min((u64::BITS - held.leading_zeros()) as u8);
+        let mut bits = Vec::with_capacity(usize::from(count));
+        for bit in 0..count {
+            bits.push(match held >> bit & 1 {
+                1 => fetch(SliceRow::Bit(bit))?,
+                _ => Arc::clone(&nobody),
+            });
         }
         while bits.last().is_some_and(|highest| highest.is_empty()) {
             bits.pop();
@@ -111,6 +128,13 @@ impl NumberSlices {
             sign,
             bits,
         })
+    }
+
+    /// Which slices hold somebody, bit k for slice k.
+    pub fn bits_held(&self) -> u64 {
+        let bits = self.bits.iter().enumerate();
+        bits.map(|(bit, slice)| u64::from(!slice.is_empty()) << bit)
+            .sum()
     }
 
     /// Who has a value.

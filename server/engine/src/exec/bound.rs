@@ -80,9 +80,7 @@ impl Bound {
             Operation::Nothing => Self::Nothing,
             Operation::Row(row) => Self::row(dataset.fragment(partition, shard, *row)?),
             Operation::Slices(attribute, range) => {
-                let slices = NumberSlices::load(|row| {
-                    dataset.fragment(partition, shard, row.row(*attribute))
-                })?;
+                let slices = dataset.slices(partition, shard, *attribute)?;
                 if slices.present().is_empty() {
                     Self::Nothing
                 } else {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::{
-    bitmap::Fragment,
+    bitmap::{Fragment, NumberSlices},
     column::ColumnBlock,
     ids::{AttributeId, BlockId, Location, PartitionId, RowId, ShardId, UserId},
     schema::Schema,
@@ -39,6 +39,19 @@ pub trait Dataset: Send + Sync {
         shard: ShardId,
         row: RowId,
     ) -> Result<Arc<Fragment>, StorageError>;
+
+    /// The slices of a number in one shard.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn slices(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        attribute: AttributeId,
+    ) -> Result<NumberSlices, StorageError> {
+        NumberSlices::load(|row| self.fragment(partition, shard, row.row(attribute)))
+    }
 
     /// An attribute's codes or numbers in one block; all missing where nothing is stored.
     ///

@@ -1,14 +1,21 @@
 //! Estimated sizes of leaves, from a sample of the data.
 //!
-//! Partitions are samples by hash: a row's size is its cardinality in partition 0 times the
-//! number of partitions. A range is compared in the first block of partition 0.
+//! A row's size is its cardinality in a few shards, chosen evenly among all partitions and
+//! shards, in proportion to the users there; with few shards it is exact. A range is compared
+//! in a few blocks, chosen evenly likewise: numbers often follow the order in which users came,
+//! so one stretch of ids says little about the others. What is looked at depends on nothing but
+//! the data, so the same leaf has the same size in every question over one state.
 
 use std::{cell::RefCell, collections::HashMap};
 
-use super::dataset::Dataset;
+use super::{
+    dataset::Dataset,
+    scan::{Unit, units},
+};
 use crate::{
     bitmap::{Block, NumberSlices, SliceScratch},
-    ids::{AttributeId, PartitionId, RowId, ShardId},
+    error::Error,
+    ids::{AttributeId, PartitionId, RowId, SHARD_BLOCKS},
     plan::{
         estimate::Estimates,
         logical::{Expr, Leaf, Range},
@@ -16,23 +23,97 @@ use crate::{
     storage::StorageError,
 };
 
-/// The sampled partition.
-const SAMPLED: PartitionId = PartitionId(0);
+/// Shards in which rows are counted.
+const SAMPLED_SHARDS: usize = 8;
+/// Blocks in which ranges are compared.
+const SAMPLED_BLOCKS: usize = 4;
+
+/// The partition in which a text's users are listed; partitions are samples by hash.
+const LISTED: PartitionId = PartitionId(0);
 
 /// Sizes of the leaves of one expression, measured before it is simplified.
 #[derive(Debug)]
 pub(crate) struct Sizes {
-    users: u64,
-    partitions: u64,
+    sample: Sample,
     leaves: HashMap<Leaf, u64>,
-    numbers: HashMap<AttributeId, SampledNumbers>,
+    numbers: HashMap<AttributeId, Vec<SampledNumbers>>,
     ranges: RefCell<HashMap<(AttributeId, Range), u64>>,
 }
 
+/// Where it is looked.
+#[derive(Debug)]
+struct Sample {
+    /// All users.
+    users: u64,
+    units: Vec<Unit>,
+    /// Users of these units.
+    users_sampled: u64,
+    /// Of some units, a block with users.
+    blocks: Vec<(Unit, u32)>,
+}
+
+/// A number's slices in one block.
 #[derive(Debug)]
 struct SampledNumbers {
-    present: u64,
     slices: NumberSlices,
+    block: u32,
+}
+
+impl Sample {
+    fn choose(dataset: &dyn Dataset) -> Result<Self, Error> {
+        let mut users = 0;
+        let mut counted = Vec::new();
+        for unit in units(dataset)? {
+            let living = dataset.fragment(unit.partition, unit.shard, RowId::Users)?;
+            users += living.cardinality();
+            if !living.is_empty() {
+                counted.push((unit, living));
+            }
+        }
+        let chosen: Vec<_> = evenly(counted.len(), SAMPLED_SHARDS)
+            .filter_map(|index| counted.get(index))
+            .collect();
+        let blocks = evenly(chosen.len(), SAMPLED_BLOCKS)
+            .filter_map(|index| chosen.get(index))
+            .zip(0..)
+            .filter_map(|((unit, living), turn)| {
+                let has_users = |block: &u32| living.block_cardinality(*block) > 0;
+                let crowded: Vec<u32> = (0..SHARD_BLOCKS).filter(has_users).collect();
+                // Early in one shard, late in another.
+                let place = (2 * turn + 1) * crowded.len() / (2 * SAMPLED_BLOCKS);
+                crowded.get(place).map(|block| (*unit, *block))
+            })
+            .collect();
+        Ok(Self {
+            users,
+            units: chosen.iter().map(|(unit, _)| *unit).collect(),
+            users_sampled: chosen.iter().map(|(_, living)| living.cardinality()).sum(),
+            blocks,
+        })
+    }
+
+    /// A row's size among all users.
+    fn row(&self, dataset: &dyn Dataset, row: RowId) -> Result<u64, StorageError> {
+        let mut found = 0;
+        for unit in &self.units {
+            found += dataset
+                .fragment(unit.partition, unit.shard, row)?
+                .cardinality();
+        }
+        Ok(in_proportion(found, self.users_sampled, self.users))
+    }
+}
+
+/// At most `most` of `count` indices, evenly spread.
+fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let taken = count.min(most);
+    (0..taken).map(move |turn| turn * count / taken.max(1))
+}
+
+/// As much of the whole as `part` is of `of`.
+fn in_proportion(part: u64, of: u64, whole: u64) -> u64 {
+    let scaled = u128::from(part) * u128::from(whole) / u128::from(of.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
 impl Sizes {
@@ -40,12 +121,9 @@ impl Sizes {
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn measure(dataset: &dyn Dataset, expr: &Expr) -> Result<Self, StorageError> {
-        let partitions = u64::from(dataset.partition_count());
-        let users = row_size(dataset, RowId::Users)? * partitions;
+    pub(crate) fn measure(dataset: &dyn Dataset, expr: &Expr) -> Result<Self, Error> {
         let mut sizes = Self {
-            users,
-            partitions,
+            sample: Sample::choose(dataset)?,
             leaves: HashMap::new(),
             numbers: HashMap::new(),
             ranges: RefCell::default(),
@@ -62,21 +140,20 @@ impl Sizes {
         if self.leaves.contains_key(leaf) {
             return Ok(());
         }
-        let in_sample = match leaf {
-            Leaf::Tag(tag) => row_size(dataset, RowId::Tag(*tag))?,
-            Leaf::Present(attribute) => row_size(dataset, RowId::Present(*attribute))?,
-            Leaf::Value(attribute, code) => row_size(dataset, RowId::Value(*attribute, *code))?,
+        let size = match leaf {
+            Leaf::Tag(tag) => self.sample.row(dataset, RowId::Tag(*tag))?,
+            Leaf::Present(attribute) => self.sample.row(dataset, RowId::Present(*attribute))?,
+            Leaf::Value(attribute, code) => {
+                self.sample.row(dataset, RowId::Value(*attribute, *code))?
+            }
             Leaf::Text(attribute, text) => {
-                dataset.text_matches(SAMPLED, *attribute, text)?.len() as u64
+                let listed = dataset.text_matches(LISTED, *attribute, text)?.len() as u64;
+                listed * u64::from(dataset.partition_count())
             }
             Leaf::Range(attribute, _) => return self.measure_numbers(dataset, *attribute),
-            Leaf::Keys(keys) => {
-                self.leaves.insert(leaf.clone(), keys.len() as u64);
-                return Ok(());
-            }
+            Leaf::Keys(keys) => keys.len() as u64,
         };
-        self.leaves
-            .insert(leaf.clone(), in_sample * self.partitions);
+        self.leaves.insert(leaf.clone(), size);
         Ok(())
     }
 
@@ -88,36 +165,40 @@ impl Sizes {
         if self.numbers.contains_key(&attribute) {
             return Ok(());
         }
-        let present = row_size(dataset, RowId::Present(attribute))? * self.partitions;
         // A range of every number becomes its presence.
+        let present = self.sample.row(dataset, RowId::Present(attribute))?;
         self.leaves.insert(Leaf::Present(attribute), present);
-        let slices =
-            NumberSlices::load(|row| dataset.fragment(SAMPLED, ShardId(0), row.row(attribute)))?;
-        self.numbers
-            .insert(attribute, SampledNumbers { present, slices });
+        let mut sampled = Vec::with_capacity(self.sample.blocks.len());
+        for (unit, block) in &self.sample.blocks {
+            sampled.push(SampledNumbers {
+                slices: dataset.slices(unit.partition, unit.shard, attribute)?,
+                block: *block,
+            });
+        }
+        self.numbers.insert(attribute, sampled);
         Ok(())
     }
 
     fn range(&self, attribute: AttributeId, range: Range) -> u64 {
         let Some(numbers) = self.numbers.get(&attribute) else {
-            return self.users / 4;
+            return self.sample.users / 4;
         };
         if let Some(known) = self.ranges.borrow().get(&(attribute, range)) {
             return *known;
         }
-        let sampled = u64::from(numbers.slices.present().block_cardinality(0));
-        let mut found = Block::new();
-        numbers.slices.range_into(
-            Some(range.low),
-            Some(range.high),
-            0,
-            &mut SliceScratch::new(),
-            &mut found,
-        );
+        let present = self.leaves.get(&Leaf::Present(attribute));
+        let present = present.copied().unwrap_or(self.sample.users);
+        let (mut sampled, mut found) = (0, 0);
+        let (mut block, mut scratch) = (Block::new(), SliceScratch::new());
+        for SampledNumbers { slices, block: at } in numbers {
+            sampled += u64::from(slices.present().block_cardinality(*at));
+            let (low, high) = (Some(range.low), Some(range.high));
+            slices.range_into(low, high, *at, &mut scratch, &mut block);
+            found += u64::from(block.count());
+        }
         let size = match sampled {
-            0 => numbers.present / 4,
-            // Neither factor passes 2^32 but for the users, which stay below 2^48.
-            sampled => u64::from(found.count()).saturating_mul(numbers.present) / sampled,
+            0 => present / 4,
+            sampled => in_proportion(found, sampled, present),
         };
         self.ranges.borrow_mut().insert((attribute, range), size);
         size
@@ -126,27 +207,81 @@ impl Sizes {
 
 impl Estimates for Sizes {
     fn users(&self) -> u64 {
-        self.users
+        self.sample.users
     }
 
     fn leaf(&self, leaf: &Leaf) -> u64 {
         let size = match leaf {
             Leaf::Range(attribute, range) => self.range(*attribute, *range),
             Leaf::Tag(_) | Leaf::Present(_) | Leaf::Value(..) | Leaf::Text(..) | Leaf::Keys(_) => {
-                self.leaves.get(leaf).copied().unwrap_or(self.users)
+                self.leaves.get(leaf).copied().unwrap_or(self.sample.users)
             }
         };
-        size.min(self.users)
+        size.min(self.sample.users)
     }
 }
 
-/// A row's size in the sampled partition.
-fn row_size(dataset: &dyn Dataset, row: RowId) -> Result<u64, StorageError> {
-    let mut size = 0;
-    for shard in 0..dataset.shard_count(SAMPLED)? {
-        size += dataset
-            .fragment(SAMPLED, ShardId(shard), row)?
-            .cardinality();
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        exec::testing::{
+            memory::{MemoryDataset, User},
+            random,
+        },
+        ids::{Location, TagId, UserId},
+        storage::{StoredValue, UserRecord},
+    };
+
+    /// Twelve shards in three partitions, ten users in each; who came later has a greater
+    /// number, and every third a tag.
+    fn dataset() -> MemoryDataset {
+        let users = (0..120_u32).map(|number| {
+            let (shard, partition) = (number / 30, (number / 10) % 3);
+            let mut record = UserRecord::default();
+            record.set_value(random::AGE, Some(StoredValue::Number(i64::from(number))));
+            if number % 3 == 0 {
+                record.add_tag(TagId(0));
+            }
+            User {
+                key: format!("u{number}"),
+                location: Location {
+                    partition: PartitionId(partition as u16),
+                    user: UserId(shard << 20 | number % 10),
+                },
+                record,
+            }
+        });
+        MemoryDataset::new(random::schema(), random::PARTITIONS, users.collect())
     }
-    Ok(size)
+
+    #[test]
+    fn sizes_come_from_shards_and_blocks_all_over() {
+        let dataset = dataset();
+        let tag: Expr = Leaf::Tag(TagId(0)).into();
+        let range = |low, high| Leaf::Range(random::AGE, Range { low, high });
+        let expr = Expr::And(vec![tag, range(0, 59).into(), range(60, 119).into()]);
+        let sizes = Sizes::measure(&dataset, &expr).expect("memory does not fail");
+        assert_eq!(sizes.users(), 120);
+        let size = |leaf: &Leaf| sizes.leaf(leaf);
+        assert!((35..=45).contains(&size(&Leaf::Tag(TagId(0)))));
+        assert_eq!(size(&Leaf::Present(random::AGE)), 120);
+        assert!((30..=90).contains(&size(&range(0, 59))));
+        assert_eq!(size(&range(0, 59)) + size(&range(60, 119)), 120);
+        assert_eq!(size(&Leaf::Tag(TagId(4))), 120, "not asked for");
+    }
+
+    #[test]
+    fn indices_are_evenly_spread() {
+        let check = |count, most, expected: &[usize]| {
+            assert!(
+                evenly(count, most).eq(expected.iter().copied()),
+                "{count} {most}"
+            );
+        };
+        check(0, 4, &[]);
+        check(3, 4, &[0, 1, 2]);
+        check(4, 4, &[0, 1, 2, 3]);
+        check(10, 4, &[0, 2, 5, 7]);
+    }
 }

@@ -22,6 +22,7 @@ use quick_cache::{Weighter, unsync::Cache};
 use crate::{
     bitmap::Fragment,
     column::ColumnBlock,
+    ids::{AttributeId, PartitionId, RowId, ShardId},
     storage::keys::{ColumnKey, FragmentKey, KeyBlockKey},
     user_keys::KeyBlock,
 };
@@ -41,6 +42,22 @@ pub(crate) enum CacheKey {
     Fragment(FragmentKey),
     Column(ColumnKey),
     Keys(KeyBlockKey),
+    /// Which slices of a number hold somebody in a shard.
+    SlicesHeld(PartitionId, ShardId, AttributeId),
+}
+
+impl CacheKey {
+    /// What else changes when this does.
+    fn derived(&self) -> Option<Self> {
+        match self {
+            Self::Fragment(FragmentKey {
+                partition,
+                row: RowId::Slice(attribute, _),
+                shard,
+            }) => Some(Self::SlicesHeld(*partition, *shard, *attribute)),
+            Self::Fragment(_) | Self::Column(_) | Self::Keys(_) | Self::SlicesHeld(..) => None,
+        }
+    }
 }
 
 /// What is kept.
@@ -49,6 +66,8 @@ pub(crate) enum Cached {
     Fragment(Arc<Fragment>),
     Column(Arc<ColumnBlock>),
     Keys(Arc<KeyBlock>),
+    /// Bit k for slice k. Spares a look at each of the 63 slices a number may have.
+    SlicesHeld(u64),
 }
 
 #[derive(Debug, Clone)]
@@ -66,6 +85,7 @@ impl Weighter<CacheKey, Entry> for ByHeapBytes {
             Cached::Fragment(fragment) => fragment.heap_bytes(),
             Cached::Column(column) => column.heap_bytes(),
             Cached::Keys(keys) => keys.heap_bytes(),
+            Cached::SlicesHeld(_) => 0,
         };
         (heap_bytes + ENTRY_BYTES) as u64
     }
@@ -196,10 +216,15 @@ impl Caches {
     /// view with this version.
     pub(crate) fn invalidate(&self, touched: &[CacheKey], version: u64) {
         let oldest_live = lock(&self.live).keys().next().copied().unwrap_or(version);
-        for key in touched {
-            let mut piece = self.piece(key);
-            piece.entries.remove(key);
-            piece.last_write.insert(*key, version);
+        for key in touched
+            .iter()
+            .copied()
+            .flat_map(|key| [Some(key), key.derived()])
+            .flatten()
+        {
+            let mut piece = self.piece(&key);
+            piece.entries.remove(&key);
+            piece.last_write.insert(key, version);
             if piece.last_write.len() > piece.notes_max {
                 piece.last_write.retain(|_, written| *written > oldest_live);
                 piece.notes_max = NOTES_MIN.max(2 * piece.last_write.len());
@@ -246,7 +271,7 @@ mod tests {
     fn seen(caches: &Caches, version: u64) -> Option<Vec<u32>> {
         match caches.find(&key(0), version)? {
             Cached::Fragment(fragment) => Some(fragment.iter().collect()),
-            Cached::Column(_) | Cached::Keys(_) => None,
+            Cached::Column(_) | Cached::Keys(_) | Cached::SlicesHeld(_) => None,
         }
     }
 
@@ -265,6 +290,28 @@ mod tests {
         caches.offer(key(0), set_of(&[1, 2]), 2);
         assert_eq!(seen(&caches, 2), Some(vec![1, 2]));
         assert_eq!(seen(&caches, 1), None);
+    }
+
+    #[test]
+    fn what_is_derived_from_a_slice_goes_with_it() {
+        let caches = Arc::new(Caches::new(1 << 20));
+        let _view = caches.register(2);
+        let (partition, shard) = (PartitionId(0), ShardId(0));
+        let derived = |attribute| CacheKey::SlicesHeld(partition, shard, AttributeId(attribute));
+        for attribute in [1, 2] {
+            caches.offer(derived(attribute), Cached::SlicesHeld(5), 1);
+        }
+        let slice = CacheKey::Fragment(FragmentKey {
+            partition,
+            row: RowId::Slice(AttributeId(1), 3),
+            shard,
+        });
+        caches.invalidate(&[slice], 2);
+        assert!(caches.find(&derived(1), 2).is_none());
+        assert!(caches.find(&derived(2), 2).is_some());
+        // What an older view finds out is not offered to newer ones.
+        caches.offer(derived(1), Cached::SlicesHeld(5), 1);
+        assert!(caches.find(&derived(1), 2).is_none());
     }
 
     #[test]

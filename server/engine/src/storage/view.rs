@@ -1,9 +1,9 @@
 //! One consistent state of the database, as queries see it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::{
-    bitmap::Fragment,
+    bitmap::{Fragment, NumberSlices, SliceRow},
     column::ColumnBlock,
     exec::dataset::Dataset,
     ids::{AttributeId, BlockId, Location, PartitionId, RowId, SHARD_USERS, ShardId, UserId},
@@ -32,6 +32,8 @@ pub struct View {
     caches: Arc<Caches>,
     partition_count: u16,
     live: LiveView,
+    /// What was read of how far the partitions are: every query asks for it.
+    states: Box<[OnceLock<PartitionState>]>,
 }
 
 impl View {
@@ -49,6 +51,7 @@ impl View {
             caches: caches.clone(),
             partition_count,
             live,
+            states: (0..partition_count).map(|_| OnceLock::new()).collect(),
         }
     }
 
@@ -77,7 +80,12 @@ impl View {
         &self,
         partition: PartitionId,
     ) -> Result<PartitionState, StorageError> {
-        Ok(read::<Partitions>(&self.snapshot, &partition)?.unwrap_or_default())
+        let known = self.states.get(usize::from(partition.0));
+        if let Some(state) = known.and_then(OnceLock::get) {
+            return Ok(*state);
+        }
+        let state = read::<Partitions>(&self.snapshot, &partition)?.unwrap_or_default();
+        Ok(known.map_or(state, |known| *known.get_or_init(|| state)))
     }
 
     /// Where users of a partition are, in the order of their keys: quicker than one by one.
@@ -188,6 +196,24 @@ impl Dataset for View {
             version,
         );
         Ok(fragment)
+    }
+
+    fn slices(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        attribute: AttributeId,
+    ) -> Result<NumberSlices, StorageError> {
+        let fetch = |row: SliceRow| self.fragment(partition, shard, row.row(attribute));
+        let key = CacheKey::SlicesHeld(partition, shard, attribute);
+        let version = self.version();
+        if let Some(Cached::SlicesHeld(held)) = self.caches.find(&key, version) {
+            return NumberSlices::load_held(held, fetch);
+        }
+        let slices = NumberSlices::load(fetch)?;
+        let held = Cached::SlicesHeld(slices.bits_held());
+        self.caches.offer(key, held, version);
+        Ok(slices)
     }
 
     fn column(

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::resolved;
+use super::{planned, resolved};
 use crate::{
     exec::{
         count::count,
@@ -30,8 +30,67 @@ fn fast_count(bench: &Bench, expr: &Expr) -> u64 {
     count(bench.context(), &plan).expect("memory does not fail")
 }
 
+/// The same question in other words: operands in another order, some of them in brackets.
+fn reworded(expr: &Expr, choices: &mut impl FnMut(usize) -> usize) -> Expr {
+    let mut operands = |of: &[Expr]| {
+        let mut reworded_operands: Vec<Expr> = of
+            .iter()
+            .map(|operand| reworded(operand, choices))
+            .collect();
+        for last in (1..of.len()).rev() {
+            reworded_operands.swap(last, choices(last + 1));
+        }
+        reworded_operands
+    };
+    match expr {
+        Expr::All | Expr::None | Expr::Leaf(_) => expr.clone(),
+        Expr::Not(inner) => reworded(inner, choices).negated(),
+        Expr::And(of) => {
+            let of = operands(of);
+            Expr::And(bracketed(of, Expr::And, choices))
+        }
+        Expr::Or(of) => {
+            let of = operands(of);
+            Expr::Or(bracketed(of, Expr::Or, choices))
+        }
+        Expr::AtLeast { threshold, of } => Expr::AtLeast {
+            threshold: *threshold,
+            of: operands(of),
+        },
+    }
+}
+
+fn bracketed(
+    mut of: Vec<Expr>,
+    node: fn(Vec<Expr>) -> Expr,
+    choices: &mut impl FnMut(usize) -> usize,
+) -> Vec<Expr> {
+    let kept = choices(of.len() + 1);
+    if kept > 0 && kept + 1 < of.len() {
+        let inner = node(of.split_off(kept));
+        of.push(inner);
+    }
+    of
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn the_wording_does_not_change_the_plan(
+        dataset in random::dataset(),
+        expr in random::expr(),
+        mut seed in any::<u64>(),
+    ) {
+        let bench = Bench::new(dataset);
+        let expr = resolved(&bench.dataset, &expr);
+        let mut choices = |below: usize| {
+            seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (seed >> 33) as usize % below.max(1)
+        };
+        let other = reworded(&expr, &mut choices);
+        prop_assert_eq!(planned(&bench, expr), planned(&bench, other));
+    }
 
     #[test]
     fn counts_agree_with_the_oracle(dataset in random::dataset(), expr in random::expr()) {

@@ -26,7 +26,7 @@ use crate::{
 };
 
 const USERS: u32 = 90_000;
-const EXPRESSIONS: usize = 150;
+const EXPRESSIONS: usize = 60;
 
 /// A number that looks random and is the same every time (SplitMix64).
 fn scramble(seed: u64) -> u64 {
