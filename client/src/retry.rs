@@ -26,13 +26,14 @@ impl Repeat {
             RequestBody::Ping => Self::Safe,
             RequestBody::Execute { statement, .. } => Self::of_statement(statement),
             RequestBody::Write {
-                idempotency_key: Some(_),
-                ..
-            } => Self::Safe,
-            RequestBody::Write {
-                idempotency_key: None,
-                ..
-            } => Self::Unsafe,
+                idempotency_key, ..
+            }
+            | RequestBody::Load {
+                idempotency_key, ..
+            } => match idempotency_key {
+                Some(_) => Self::Safe,
+                None => Self::Unsafe,
+            },
         }
     }
 

@@ -119,6 +119,10 @@ pub struct LimitsConfig {
     pub outgoing_bytes_max: ByteSize,
 }
 
+/// Long messages that are decoded at once: it takes no longer when the others wait, as decoding
+/// waits for nothing but memory.
+pub(crate) const DECODES_RUNNING_MAX: usize = 4;
+
 /// The configuration before anything is set: all but the data directory, which has no default.
 #[derive(Debug, Serialize)]
 pub(crate) struct Defaults {
@@ -201,7 +205,7 @@ impl Config {
     }
 
     /// Threads the runtime may block at once: one for each call into the engine, those that wait
-    /// for their clients included, and some for opening, closing and looking up names.
+    /// for their clients included, those that decode, and some for opening, closing and looking up names.
     pub fn blocking_threads_max(&self) -> usize {
         let limits = &self.limits;
         let calls = [
@@ -209,6 +213,7 @@ impl Config {
             limits.writes_running_max,
             limits.streams_waiting_max,
         ];
-        calls.iter().map(|&calls| calls as usize).sum::<usize>() + 8
+        let calls = calls.iter().map(|&calls| calls as usize).sum::<usize>();
+        calls + DECODES_RUNNING_MAX + 8
     }
 }

@@ -3,7 +3,7 @@
 //! Knows how many calls may run at once and waits for them when the server stops. Nothing else
 //! in this crate calls the engine. Does not know sockets or messages.
 //!
-//! There are three kinds of places:
+//! There are three kinds of places for calls:
 //! - A statement takes a *statement place* while it runs.
 //! - A write takes a *write place* while it waits for the disk. The engine commits all writes that
 //!   wait in one batch, so places are cheap and many: 256 clients that write at once share
@@ -11,6 +11,9 @@
 //! - A statement whose client does not keep up gives its place to another and takes a *waiting
 //!   place* until the client goes on. So clients that stall keep nobody from being answered,
 //!   and when even the waiting places are taken it is the next to stall that fails.
+//!
+//! Beside them there is a [`Bench`] for what needs no engine, but would hold up other connections
+//! if it were done among them: decoding long messages.
 //!
 //! Each place is one thread of the runtime's blocking pool:
 //! [`crate::config::Config::blocking_threads_max`] is their sum.
@@ -35,7 +38,7 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
-use crate::config::LimitsConfig;
+use crate::config::{DECODES_RUNNING_MAX, LimitsConfig};
 
 /// What the server needs of a database. All calls block.
 pub trait Engine: Send + Sync + 'static {
@@ -108,7 +111,36 @@ pub(crate) struct Door {
     statements: Arc<Semaphore>,
     writes: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    bench: Bench,
     calls: TaskTracker,
+}
+
+/// Where long work without the engine is done. All clones share its places.
+#[derive(Clone)]
+pub(crate) struct Bench(Arc<Semaphore>);
+
+impl Bench {
+    /// A bench for so much work at once.
+    pub(crate) fn new(places: usize) -> Self {
+        Self(Arc::new(Semaphore::new(places)))
+    }
+
+    /// Waits for a place and does the work. Dropping the future abandons the work.
+    ///
+    /// # Errors
+    /// When it panics.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
+        let place = acquire(&self.0).await;
+        let work = move || {
+            let outcome = work();
+            drop(place);
+            outcome
+        };
+        Call(spawn_blocking(work)).outcome().await
+    }
 }
 
 impl Door {
@@ -120,8 +152,14 @@ impl Door {
             statements: places(limits.statements_running_max),
             writes: places(limits.writes_running_max),
             waiting: places(limits.streams_waiting_max),
+            bench: Bench::new(DECODES_RUNNING_MAX),
             calls: TaskTracker::new(),
         }
+    }
+
+    /// Where long work without the engine is done.
+    pub(crate) fn bench(&self) -> Bench {
+        self.bench.clone()
     }
 
     /// Waits for a statement place.
@@ -218,7 +256,7 @@ impl<T> Call<T> {
     /// When it panicked.
     pub(crate) async fn outcome(self) -> Result<T, Panicked> {
         self.0.await.map_err(|error: JoinError| {
-            tracing::error!(%error, "a call into the engine panicked");
+            tracing::error!(%error, "a call panicked");
             Panicked
         })
     }

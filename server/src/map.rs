@@ -11,7 +11,7 @@ use tessera_engine::{
     parameters::Parameters,
     write,
 };
-use tessera_protocol::message as wire;
+use tessera_protocol::{load::LoadRows, message as wire};
 
 /// A failure without a place in a statement.
 pub(crate) fn failure(code: wire::FailureCode, message: impl Into<String>) -> wire::Failure {
@@ -143,11 +143,26 @@ pub(crate) fn write_request(
 ) -> write::WriteRequest {
     write::WriteRequest {
         mutations: mutations.into_iter().map(mutation).collect(),
-        unknown_tags: match unknown_tags {
-            wire::UnknownTags::Refuse => write::UnknownTags::Refuse,
-            wire::UnknownTags::Define => write::UnknownTags::Define,
-        },
+        unknown_tags: unknown(unknown_tags),
         idempotency_key,
+    }
+}
+
+/// A load for the engine.
+pub(crate) fn load_request(
+    idempotency_key: Option<[u8; 16]>,
+    unknown_tags: wire::UnknownTags,
+    rows: LoadRows,
+) -> write::WriteRequest {
+    let reader = rows.reader();
+    let mutations = (0..rows.len()).flat_map(|row| reader.mutations(row));
+    write_request(idempotency_key, unknown_tags, mutations.collect())
+}
+
+fn unknown(unknown_tags: wire::UnknownTags) -> write::UnknownTags {
+    match unknown_tags {
+        wire::UnknownTags::Refuse => write::UnknownTags::Refuse,
+        wire::UnknownTags::Define => write::UnknownTags::Define,
     }
 }
 

@@ -86,6 +86,7 @@ where
         client: ClientSide::Speaks,
         heard: Instant::now(),
         context: Arc::clone(&context),
+        version: 0,
     };
     let ended = match session.shake_hands().await {
         Ok(()) => session.serve().await,
@@ -128,8 +129,13 @@ where
 }
 
 fn first_reader<R: AsyncRead + Unpin>(read: R, context: &Context) -> MessageReader<R> {
-    let memory = context.memory.clone();
-    MessageReader::new(read, FIRST_FRAME_BYTES_MAX, context.stall_timeout, memory)
+    MessageReader::new(
+        read,
+        FIRST_FRAME_BYTES_MAX,
+        context.stall_timeout,
+        context.memory.clone(),
+        context.door.bench(),
+    )
 }
 
 /// Whether the connection will end once nothing is under way.
@@ -166,6 +172,8 @@ struct Session<R> {
     /// When the last message came.
     heard: Instant,
     context: Arc<Context>,
+    /// The protocol's version that both sides speak; 0 before they have agreed on one.
+    version: u16,
 }
 
 impl<R: AsyncRead + Send + Unpin> Session<R> {
@@ -191,6 +199,7 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
         if let ClientMessage::Hello(hello) = &message {
             tracing::info!(agent = ?hello.agent, version = welcome.version, "connected");
         }
+        self.version = welcome.version;
         self.reader.set_frame_bytes_max(welcome.frame_bytes_max);
         self.say(&ServerMessage::Welcome(welcome)).await?;
         self.heard = Instant::now();
@@ -293,6 +302,10 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
         let id = request.id;
         match self.admit(id, request.rows_messages_credit)? {
             Err(refused) => self.fail(id, refused).await,
+            Ok(entry) if request.body.version_min() > self.version => {
+                drop((entry, memory));
+                self.fail(id, not_of_the_version(self.version)).await
+            }
             Ok(entry) if request.body == RequestBody::Ping => {
                 drop((entry, memory));
                 let summary = map::summary(Summary::default(), arrived.elapsed());
@@ -396,6 +409,9 @@ fn broken(error: ReadError) -> Ended {
         }
         ReadError::Frame(error) => violation(&error.to_string()),
         ReadError::Decode(error) => violation(&error.to_string()),
+        defect @ ReadError::Panicked(_) => {
+            Ended::Refused(failure(FailureCode::Internal, defect.to_string()))
+        }
         slow @ ReadError::Slow => {
             Ended::Refused(failure(FailureCode::DeadlineExceeded, slow.to_string()))
         }
@@ -405,6 +421,11 @@ fn broken(error: ReadError) -> Ended {
 
 fn violation(message: &str) -> Ended {
     Ended::Refused(failure(FailureCode::Protocol, message))
+}
+
+fn not_of_the_version(version: u16) -> Failure {
+    let message = format!("the request is not of version {version} of the protocol");
+    failure(FailureCode::Version, message)
 }
 
 fn too_many_requests() -> Failure {

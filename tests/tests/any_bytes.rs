@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use tessera_protocol::{
     codec::{encode_client, encode_server},
     frame::encode_frame,
+    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
     message::{
         ClientMessage, Datum, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage,
         Summary, UnknownTags,
@@ -160,7 +161,12 @@ fn client_message(seed: u64) -> ClientMessage {
                 value: Datum::List(vec!["x".to_owned(); 3]),
             }],
         },
-        Step::Wait(_) | Step::Restart => RequestBody::Write {
+        Step::Restart => RequestBody::Load {
+            idempotency_key: None,
+            unknown_tags: UnknownTags::Refuse,
+            rows: load_rows(seed),
+        },
+        Step::Wait(_) => RequestBody::Write {
             idempotency_key: None,
             unknown_tags: UnknownTags::Define,
             mutations: vec![Mutation::Add {
@@ -176,6 +182,37 @@ fn client_message(seed: u64) -> ClientMessage {
         rows_messages_credit: 1,
         body,
     })
+}
+
+/// A column of each kind.
+fn load_rows(seed: u64) -> LoadRows {
+    let count = (seed % 20) as u32;
+    let mut keys = PackedTexts::default();
+    (0..count).for_each(|row| keys.push(&format!("u{row}")).unwrap());
+    let codes: Vec<u32> = (0..count).map(|row| row % 3).collect();
+    let columns = vec![
+        LoadColumn::Coded {
+            attribute: "a".to_owned(),
+            dictionary: vec![Datum::Null, Datum::list(["x", "y"])],
+            codes: codes.clone(),
+        },
+        LoadColumn::Numbers {
+            attribute: "b".to_owned(),
+            form: NumberForm::Decimal { scale: 2 },
+            present: presence(codes.iter().map(|code| *code == 1)),
+            numbers: codes
+                .iter()
+                .filter(|code| **code == 1)
+                .map(|_| seed as i64)
+                .collect(),
+        },
+        LoadColumn::Tags {
+            names: vec!["s".to_owned(), "t".to_owned(), "u".to_owned()],
+            ends: (1..=count).collect(),
+            codes,
+        },
+    ];
+    LoadRows { keys, columns }
 }
 
 fn server_message(seed: u64) -> ServerMessage {

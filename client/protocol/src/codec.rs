@@ -196,9 +196,20 @@ fn encode(
         out.truncate(start);
         match overrun {
             Overrun::Yes => EncodeError::TooLong { frame_bytes_max },
-            Overrun::No => EncodeError::Unsayable(error.to_string()),
+            Overrun::No => EncodeError::Unsayable(unsayable(error)),
         }
     })
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "bincode's enum is open, and only what our own types say is for people"
+)]
+fn unsayable(error: BinEncodeError) -> String {
+    match error {
+        BinEncodeError::OtherString(reason) => reason,
+        other => other.to_string(),
+    }
 }
 
 fn frame(
@@ -262,12 +273,13 @@ fn decode_within<T: Decode<()>, const LIMIT: usize>(bytes: &[u8]) -> Result<T, D
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "bincode's enum is open, and of its kinds only three differ for a peer"
+    reason = "bincode's enum is open, and of its kinds only four differ for a peer"
 )]
 fn explain(error: BinDecodeError) -> DecodeError {
     match error {
         BinDecodeError::UnexpectedEnd { .. } => DecodeError::Truncated,
         BinDecodeError::LimitExceeded | BinDecodeError::OutsideUsizeRange(_) => DecodeError::Claim,
+        BinDecodeError::OtherString(reason) => DecodeError::Malformed(reason),
         other => DecodeError::Malformed(other.to_string()),
     }
 }

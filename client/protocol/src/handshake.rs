@@ -8,7 +8,8 @@ use std::ops::RangeInclusive;
 use crate::{
     frame::FRAME_BYTES_LIMIT,
     message::{
-        ClientMessage, Failure, FailureCode, Hello, MAGIC, PROTOCOL_VERSION, ServerMessage, Welcome,
+        ClientMessage, Failure, FailureCode, Hello, MAGIC, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN,
+        ServerMessage, Welcome,
     },
 };
 
@@ -16,7 +17,7 @@ use crate::{
 pub const AGENT_BYTES_MAX: usize = 256;
 
 /// The protocol versions this crate speaks, oldest to newest.
-pub const VERSIONS: RangeInclusive<u16> = PROTOCOL_VERSION..=PROTOCOL_VERSION;
+pub const VERSIONS: RangeInclusive<u16> = PROTOCOL_VERSION_MIN..=PROTOCOL_VERSION;
 
 /// What a server says of itself in its [`Welcome`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub struct Offer {
     pub frame_bytes_max: u32,
     /// Requests one connection may have under way.
     pub requests_in_flight_max: u32,
-    /// Mutations one write may have.
+    /// Mutations one write may have, and rows one load.
     pub mutations_max: u32,
 }
 
@@ -207,9 +208,10 @@ mod tests {
                 .map_err(|failure| failure.code);
             assert_eq!(seen, expected, "{first:?}");
         };
-        check(hello("test"), Ok(1));
-        check(hello_of(MAGIC, 0..=7, "test"), Ok(1));
-        check(hello_of(MAGIC, 2..=7, "test"), Err(FailureCode::Version));
+        check(hello("test"), Ok(2));
+        check(hello_of(MAGIC, 0..=7, "test"), Ok(2));
+        check(hello_of(MAGIC, 0..=1, "test"), Ok(1));
+        check(hello_of(MAGIC, 3..=7, "test"), Err(FailureCode::Version));
         check(hello_of(MAGIC, 0..=0, "test"), Err(FailureCode::Version));
         check(
             hello_of(*b"HTTP", 1..=1, "test"),
@@ -240,7 +242,8 @@ mod tests {
         };
         let failure = protocol("no");
         check(welcome(1, 1, 1), Ok(()));
-        check(welcome(2, 1, 1), Err(HandshakeError::Version(2)));
+        check(welcome(2, 1, 1), Ok(()));
+        check(welcome(3, 1, 1), Err(HandshakeError::Version(3)));
         check(
             welcome(1, 0, 1),
             Err(HandshakeError::Nonsense("it takes frames of no bytes")),

@@ -12,5 +12,6 @@ pub mod codec;
 mod datum;
 pub mod frame;
 pub mod handshake;
+pub mod load;
 pub mod message;
 pub mod weight;

@@ -10,11 +10,16 @@
 
 use bincode::{Decode, Encode};
 
+use crate::load::LoadRows;
+
 /// The first bytes of a [`Hello`]: whoever sends others is not speaking this protocol.
 pub const MAGIC: [u8; 4] = *b"TSSR";
 
-/// The one version of the protocol that this crate speaks.
-pub const PROTOCOL_VERSION: u16 = 1;
+/// The newest version of the protocol that this crate speaks.
+pub const PROTOCOL_VERSION: u16 = 2;
+
+/// The oldest version of the protocol that this crate speaks.
+pub const PROTOCOL_VERSION_MIN: u16 = 1;
 
 /// Names a request within its connection. Chosen by the client; free again once its `End` or
 /// `Failed` has arrived.
@@ -92,6 +97,25 @@ pub enum RequestBody {
         /// What to do.
         mutations: Vec<Mutation>,
     },
+    /// Rows of users column by column, applied all or none, in order. Since version 2.
+    Load {
+        /// As for a write.
+        idempotency_key: Option<[u8; 16]>,
+        /// What to do about tags that are not defined.
+        unknown_tags: UnknownTags,
+        /// The rows; as many as a write may have mutations.
+        rows: LoadRows,
+    },
+}
+
+impl RequestBody {
+    /// The oldest version of the protocol in which this can be asked.
+    pub fn version_min(&self) -> u16 {
+        match self {
+            Self::Ping | Self::Execute { .. } | Self::Write { .. } => 1,
+            Self::Load { .. } => 2,
+        }
+    }
 }
 
 /// A value for a `$` parameter.
@@ -247,7 +271,7 @@ pub struct Welcome {
     pub frame_bytes_max: u32,
     /// Requests one connection may have under way.
     pub requests_in_flight_max: u32,
-    /// Mutations one write may have.
+    /// Mutations one write may have, and rows one load.
     pub mutations_max: u32,
 }
 

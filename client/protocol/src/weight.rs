@@ -3,7 +3,10 @@
 //! Knows the format well enough to count elements without making them. Judges nothing: of bytes
 //! that are no message it weighs those that decoding would get to.
 
-use crate::message::{Datum, Mutation, Parameter, RequestId};
+use crate::{
+    load::LoadColumn,
+    message::{Datum, Mutation, Parameter, RequestId},
+};
 
 /// What a request on the wire is, before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +57,54 @@ impl Scale<'_> {
                 let _unknown_tags = self.number()?;
                 self.list(size_of::<Mutation>(), Self::mutation)
             }
+            3 => {
+                if self.byte()? == 1 {
+                    self.skip(16)?;
+                }
+                let _unknown_tags = self.number()?;
+                self.text()?;
+                self.numbers(size_of::<u32>())?;
+                self.list(size_of::<LoadColumn>(), Self::column)
+            }
             _ => None,
         }
+    }
+
+    fn column(&mut self) -> Option<()> {
+        const DECIMAL: u64 = 1;
+        match self.number()? {
+            0 => {
+                self.text()?;
+                self.list(size_of::<Datum>(), Self::value)?;
+                self.numbers(size_of::<u32>())
+            }
+            1 => {
+                self.text()?;
+                let form = self.number()?;
+                if form == DECIMAL {
+                    self.skip(1)?;
+                }
+                self.text()?;
+                self.numbers(size_of::<i64>())
+            }
+            2 => {
+                self.list(size_of::<String>(), Self::text)?;
+                self.numbers(size_of::<u32>())?;
+                self.numbers(size_of::<u32>())
+            }
+            _ => None,
+        }
+    }
+
+    /// Numbers of one width each, which count when all are there.
+    fn numbers(&mut self, number_bytes: usize) -> Option<()> {
+        let width = usize::from(self.byte()?);
+        let count = usize::try_from(self.number()?).ok()?;
+        self.skip(count.checked_mul(width)?)?;
+        // A width of none is no number, and decoding stops there.
+        let bytes = count.checked_mul(number_bytes).filter(|_| width > 0)?;
+        self.decoded_bytes = self.decoded_bytes.saturating_add(bytes);
+        Some(())
     }
 
     fn mutation(&mut self) -> Option<()> {

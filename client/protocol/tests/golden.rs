@@ -6,7 +6,11 @@
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, fs, path::PathBuf};
 
 use bytes::BytesMut;
-use tessera_protocol::{codec, message::*};
+use tessera_protocol::{
+    codec,
+    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
+    message::*,
+};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -72,7 +76,7 @@ fn client_messages() -> Vec<(String, Said)> {
     let hello = Hello {
         magic: MAGIC,
         version_min: 1,
-        version_max: 1,
+        version_max: 2,
         agent: text("example 1.0"),
     };
     let parameters = vec![Parameter {
@@ -171,6 +175,53 @@ fn mutations() -> Vec<(String, Said)> {
     ]
 }
 
+fn load(name: &str, columns: Vec<LoadColumn>) -> Result<(String, Said), Box<dyn Error>> {
+    let mut keys = PackedTexts::default();
+    for key in ["u1", "u22", "ü3"] {
+        keys.push(key)?;
+    }
+    let body = RequestBody::Load {
+        idempotency_key: None,
+        unknown_tags: UnknownTags::Define,
+        rows: LoadRows { keys, columns },
+    };
+    Ok((format!("load-{name}"), request(4, body)))
+}
+
+fn loads() -> Result<Vec<(String, Said)>, Box<dyn Error>> {
+    let text = str::to_owned;
+    let coded = LoadColumn::Coded {
+        attribute: text("city"),
+        dictionary: vec![Datum::from("Bern"), Datum::Null],
+        codes: vec![1, 0, 2],
+    };
+    let numbers = |form, rows: [Option<i64>; 3]| LoadColumn::Numbers {
+        attribute: text("age"),
+        form,
+        present: presence(rows.map(|number| number.is_some())),
+        numbers: rows.into_iter().flatten().collect(),
+    };
+    let tags = LoadColumn::Tags {
+        names: vec![text("vip"), text("gold")],
+        ends: vec![2, 2, 3],
+        codes: vec![1, 0, 0],
+    };
+    let integers = numbers(NumberForm::Integer, [Some(30), Some(-1), Some(300)]);
+    let decimals = numbers(NumberForm::Decimal { scale: 2 }, [Some(1999), None, None]);
+    let dates = numbers(NumberForm::Date, [None, Some(20_780), None]);
+    let moments = [None, None, Some(1_795_392_000_000_000)];
+    let moments = numbers(NumberForm::Timestamp, moments);
+    Ok(vec![
+        load("keys", vec![])?,
+        load("coded", vec![coded])?,
+        load("integers", vec![integers])?,
+        load("decimals", vec![decimals])?,
+        load("dates", vec![dates])?,
+        load("timestamps", vec![moments])?,
+        load("tags", vec![tags])?,
+    ])
+}
+
 fn values() -> Vec<(String, Said)> {
     let list = vec!["en".to_owned(), "fr".to_owned()];
     let mut values = vec![
@@ -227,7 +278,7 @@ fn values() -> Vec<(String, Said)> {
 fn server_messages() -> Vec<(String, Said)> {
     let id = RequestId(2);
     let welcome = Welcome {
-        version: 1,
+        version: 2,
         agent: "tessera-server 0.1.0".to_owned(),
         frame_bytes_max: 8_388_608,
         requests_in_flight_max: 64,
@@ -368,15 +419,16 @@ fn small_enums() -> Vec<(String, Said)> {
     all
 }
 
-fn messages() -> Vec<(String, Said)> {
-    [
+fn messages() -> Result<Vec<(String, Said)>, Box<dyn Error>> {
+    Ok([
         client_messages(),
         mutations(),
         server_messages(),
         values(),
         small_enums(),
+        loads()?,
     ]
-    .concat()
+    .concat())
 }
 
 fn file() -> PathBuf {
@@ -420,9 +472,9 @@ fn golden() -> Result<BTreeMap<String, Vec<u8>>, Box<dyn Error>> {
 
 fn bless() -> Outcome {
     let mut text = String::from(
-        "# The bytes of messages of protocol version 1, without the frame's length.\n",
+        "# The bytes of messages of protocol versions 1 and 2, without the frame's length.\n",
     );
-    for (name, said) in messages() {
+    for (name, said) in messages()? {
         writeln!(text, "{name} {}", to_hex(&said.bytes()?))?;
     }
     Ok(fs::write(file(), text)?)
@@ -434,7 +486,7 @@ fn every_message_has_the_bytes_it_always_had() -> Outcome {
         bless()?;
     }
     let golden = golden()?;
-    let messages = messages();
+    let messages = messages()?;
     for (name, said) in &messages {
         let kept = golden
             .get(name)
@@ -452,9 +504,9 @@ fn every_message_has_the_bytes_it_always_had() -> Outcome {
 
 /// Where each variant stands; a new one does not compile until it is counted here.
 #[test]
-fn every_variant_is_among_the_messages() {
+fn every_variant_is_among_the_messages() -> Outcome {
     let mut seen = std::collections::BTreeSet::new();
-    for (_, said) in messages() {
+    for (_, said) in messages()? {
         match said {
             Said::Client(message) => see_client(&message, &mut |name| {
                 seen.insert(name);
@@ -464,8 +516,9 @@ fn every_variant_is_among_the_messages() {
             }),
         }
     }
-    // 5 from clients, 3 bodies, 7 mutations, 9 values, 7 from servers.
-    assert_eq!(seen.len(), 5 + 3 + 7 + 9 + 7, "{seen:?}");
+    // 5 from clients, 4 bodies, 7 mutations, 6 columns, 9 values, 7 from servers.
+    assert_eq!(seen.len(), 5 + 4 + 7 + 6 + 9 + 7, "{seen:?}");
+    Ok(())
 }
 
 fn see_client(message: &ClientMessage, see: &mut dyn FnMut(&'static str)) {
@@ -485,8 +538,27 @@ fn see_client(message: &ClientMessage, see: &mut dyn FnMut(&'static str)) {
                         .iter()
                         .for_each(|mutation| see(mutation_name(mutation)));
                 }
+                RequestBody::Load { rows, .. } => {
+                    see("load");
+                    rows.columns
+                        .iter()
+                        .for_each(|column| see(column_name(column)));
+                }
             }
         }
+    }
+}
+
+fn column_name(column: &LoadColumn) -> &'static str {
+    match column {
+        LoadColumn::Coded { .. } => "coded column",
+        LoadColumn::Numbers { form, .. } => match form {
+            NumberForm::Integer => "integer column",
+            NumberForm::Decimal { .. } => "decimal column",
+            NumberForm::Date => "date column",
+            NumberForm::Timestamp => "timestamp column",
+        },
+        LoadColumn::Tags { .. } => "tag column",
     }
 }
 
@@ -578,6 +650,7 @@ fn the_page_shows_the_same_bytes() -> Outcome {
     for (name, _) in client_messages()
         .iter()
         .chain(&mutations())
+        .chain(&loads()?)
         .chain(&server_messages())
     {
         let is_shown = blocks

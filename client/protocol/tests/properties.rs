@@ -1,10 +1,13 @@
 //! What holds for any message and any bytes.
 
+#![expect(clippy::expect_used, reason = "a test may stop at the first surprise")]
+
 use bytes::BytesMut;
 use proptest::prelude::*;
 use tessera_protocol::{
     codec,
     frame::{self, FrameDecoder},
+    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
     message::*,
     weight::weigh_client,
 };
@@ -53,11 +56,57 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
+/// The keys and three columns of as many rows as there are elements.
+fn load_rows() -> impl Strategy<Value = LoadRows> {
+    let row = (".{0,6}", any::<u32>(), any::<(bool, i64, u8)>(), texts());
+    let dictionary = prop::collection::vec(datum(), 1..4);
+    (prop::collection::vec(row, 0..20), dictionary).prop_map(|(rows, dictionary)| {
+        let mut keys = PackedTexts::default();
+        let (mut codes, mut present, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut names, mut ends, mut tags) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, code, (is_present, number, shift), row_tags) in rows {
+            keys.push(&key).expect("short");
+            codes.push(code % (dictionary.len() as u32 + 1));
+            present.push(is_present);
+            numbers.extend(is_present.then_some(number >> (shift % 64)));
+            tags.extend((0..row_tags.len()).map(|tag| (names.len() + tag) as u32));
+            names.extend(row_tags);
+            ends.push(tags.len() as u32);
+        }
+        let coded = LoadColumn::Coded {
+            attribute: "coded".to_owned(),
+            dictionary,
+            codes,
+        };
+        let integers = LoadColumn::Numbers {
+            attribute: "integers".to_owned(),
+            form: NumberForm::Integer,
+            present: presence(present),
+            numbers,
+        };
+        let tags = LoadColumn::Tags {
+            names,
+            ends,
+            codes: tags,
+        };
+        LoadRows {
+            keys,
+            columns: vec![coded, integers, tags],
+        }
+    })
+}
+
 fn body() -> impl Strategy<Value = RequestBody> {
     let parameter = (".{0,5}", datum()).prop_map(|(name, value)| Parameter { name, value });
-    let unknown_tags = prop_oneof![Just(UnknownTags::Refuse), Just(UnknownTags::Define)];
+    let unknown_tags = || prop_oneof![Just(UnknownTags::Refuse), Just(UnknownTags::Define)].boxed();
+    let load = (any::<Option<[u8; 16]>>(), unknown_tags(), load_rows());
     prop_oneof![
         Just(RequestBody::Ping),
+        load.prop_map(|(idempotency_key, unknown_tags, rows)| RequestBody::Load {
+            idempotency_key,
+            unknown_tags,
+            rows,
+        }),
         (".{0,40}", prop::collection::vec(parameter, 0..4)).prop_map(|(statement, parameters)| {
             RequestBody::Execute {
                 statement,
@@ -66,7 +115,7 @@ fn body() -> impl Strategy<Value = RequestBody> {
         }),
         (
             any::<Option<[u8; 16]>>(),
-            unknown_tags,
+            unknown_tags(),
             prop::collection::vec(mutation(), 0..5)
         )
             .prop_map(
@@ -240,6 +289,34 @@ fn body_bytes(body: &RequestBody) -> usize {
             let mutation = |mutation: &Mutation| size_of::<Mutation>() + mutation_bytes(mutation);
             mutations.iter().map(mutation).sum()
         }
+        RequestBody::Load { rows, .. } => {
+            let column = |column: &LoadColumn| size_of::<LoadColumn>() + column_bytes(column);
+            let columns: usize = rows.columns.iter().map(column).sum();
+            rows.keys.text_bytes() + rows.len() * size_of::<u32>() + columns
+        }
+    }
+}
+
+fn column_bytes(column: &LoadColumn) -> usize {
+    match column {
+        LoadColumn::Coded {
+            attribute,
+            dictionary,
+            codes,
+        } => {
+            let entry = |value: &Datum| size_of::<Datum>() + datum_bytes(value);
+            let entries: usize = dictionary.iter().map(entry).sum();
+            attribute.len() + entries + size_of_val(codes.as_slice())
+        }
+        LoadColumn::Numbers {
+            attribute,
+            form: _,
+            present,
+            numbers,
+        } => attribute.len() + present.len() + size_of_val(numbers.as_slice()),
+        LoadColumn::Tags { names, ends, codes } => {
+            texts_bytes(names) + size_of_val(ends.as_slice()) + size_of_val(codes.as_slice())
+        }
     }
 }
 
@@ -277,6 +354,20 @@ proptest! {
         let bytes = client_bytes(&message)?;
         let read = codec::decode_client(&bytes)?;
         prop_assert_eq!(client_bytes(&read)?, bytes);
+    }
+
+    #[test]
+    fn rows_that_are_parted_say_the_same(
+        rows in load_rows(),
+        places in prop::collection::vec(0..20_u32, 0..30),
+    ) {
+        let there: Vec<u32> = places.into_iter().filter(|place| (*place as usize) < rows.len()).collect();
+        let some = rows.select(&there);
+        prop_assert_eq!(some.check(), Ok(()));
+        for (place, row) in there.iter().enumerate() {
+            let (parted, whole) = (some.reader().mutations(place), rows.reader().mutations(*row as usize));
+            prop_assert_eq!(format!("{parted:?}"), format!("{whole:?}"));
+        }
     }
 
     #[test]

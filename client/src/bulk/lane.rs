@@ -223,7 +223,9 @@ impl Lane {
         let outcome = self.client.ask_again(&body).await;
         part.mutations = match body {
             RequestBody::Write { mutations, .. } => mutations,
-            RequestBody::Ping | RequestBody::Execute { .. } => Vec::new(),
+            RequestBody::Ping | RequestBody::Execute { .. } | RequestBody::Load { .. } => {
+                Vec::new()
+            }
         };
         match outcome {
             Ok(answer) => {

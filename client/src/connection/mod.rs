@@ -19,7 +19,9 @@ use tessera_protocol::{
     codec::{self, EncodeError, RequestHead},
     frame::{FIRST_FRAME_BYTES_MAX, FrameDecoder},
     handshake,
-    message::{ClientMessage, RequestBody, RequestId, ServerMessage, Welcome},
+    message::{
+        ClientMessage, Failure, FailureCode, RequestBody, RequestId, ServerMessage, Welcome,
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -156,6 +158,7 @@ impl Connection {
         deadline: Option<Instant>,
         rows_messages_credit: u32,
     ) -> Result<Response, Error> {
+        self.check_version(body)?;
         let permits = Arc::clone(&self.link.permits);
         let permit = permits
             .acquire_owned()
@@ -185,6 +188,22 @@ impl Connection {
             return Err(self.lost(Outcome::NothingDone));
         }
         Ok(Response::new(self.clone(), id, events, credit))
+    }
+
+    /// Refuses what the version that both sides speak cannot say, before it is said.
+    fn check_version(&self, body: &RequestBody) -> Result<(), Error> {
+        let (spoken, needed) = (self.welcome.version, body.version_min());
+        if spoken >= needed {
+            return Ok(());
+        }
+        Err(Error::Refused(Failure {
+            code: FailureCode::Version,
+            message: format!(
+                "the server speaks protocol version {spoken}, and the request needs {needed}"
+            ),
+            span: None,
+            hint: Some("upgrade the server".to_owned()),
+        }))
     }
 
     /// Says something about a request under way. Never waits, so that it can be said on a drop.

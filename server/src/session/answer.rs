@@ -10,9 +10,12 @@ use tessera_engine::{
     datum::Summary,
     error::{Error, ErrorCode},
 };
-use tessera_protocol::message::{
-    Failure, FailureCode, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage,
-    UnknownTags,
+use tessera_protocol::{
+    load::LoadRows,
+    message::{
+        Failure, FailureCode, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage,
+        UnknownTags,
+    },
 };
 use tokio::{
     sync::mpsc::Receiver,
@@ -100,6 +103,15 @@ impl Answer {
                 drop(memory);
                 outcome
             }
+            RequestBody::Load {
+                idempotency_key,
+                unknown_tags,
+                rows,
+            } => {
+                let outcome = self.load(idempotency_key, unknown_tags, rows).await;
+                drop(memory);
+                outcome
+            }
         }
     }
 
@@ -111,6 +123,21 @@ impl Answer {
     ) -> Result<Summary, Failure> {
         self.context.check_mutations(mutations.len())?;
         let request = map::write_request(idempotency_key, unknown_tags, mutations);
+        let place = self.unless_stopped(self.context.door.write_place()).await?;
+        let outcome = self.context.door.write(place, request).outcome().await;
+        outcome
+            .map_err(defect)?
+            .map_err(|error| engine_failure(&error))
+    }
+
+    async fn load(
+        &self,
+        idempotency_key: Option<[u8; 16]>,
+        unknown_tags: UnknownTags,
+        rows: LoadRows,
+    ) -> Result<Summary, Failure> {
+        self.context.check_rows(rows.len())?;
+        let request = map::load_request(idempotency_key, unknown_tags, rows);
         let place = self.unless_stopped(self.context.door.write_place()).await?;
         let outcome = self.context.door.write(place, request).outcome().await;
         outcome
@@ -336,6 +363,7 @@ fn kind(body: &RequestBody) -> &'static str {
         RequestBody::Ping => "ping",
         RequestBody::Execute { statement, .. } => statement_kind(statement),
         RequestBody::Write { .. } => "write",
+        RequestBody::Load { .. } => "load",
     }
 }
 

@@ -117,6 +117,11 @@ impl Context {
         )
     }
 
+    /// Whether a load may have so many rows.
+    pub(super) fn check_rows(&self, rows: usize) -> Result<(), Failure> {
+        within("load", "rows", rows, self.offer.mutations_max as usize)
+    }
+
     /// A message about a request as a frame. Should it not fit, the client is told so instead.
     pub(super) fn encode(&self, id: RequestId, message: &ServerMessage) -> Bytes {
         encode(message, self.cut.frame_bytes_max).unwrap_or_else(|error| {

@@ -4,7 +4,7 @@
 //! taken from the budget before there is anything to keep. Does not know which message is allowed
 //! when.
 
-use std::{io, time::Duration};
+use std::{future::Future, io, pin::Pin, time::Duration};
 
 use bytes::{BufMut as _, BytesMut};
 use tessera_protocol::{
@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::memory::{Memory, Share};
+use crate::door::{Bench, Panicked};
 
 /// Bytes asked of the socket at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -26,6 +27,9 @@ const READ_BYTES: usize = 16 * 1024;
 /// Bytes of an unfinished frame that each connection may keep for nothing: else nobody could even
 /// cancel while there is no memory left.
 const FREE_BYTES: usize = 64 * 1024;
+
+/// A longer frame is decoded on the bench: on the way it would hold up other connections.
+const SHORT_FRAME_BYTES: usize = 64 * 1024;
 
 /// What came.
 #[derive(Debug)]
@@ -54,12 +58,20 @@ pub(super) enum ReadError {
     /// There is no memory for what is not a request.
     #[error("{}", .0.message)]
     Unaffordable(Failure),
+    /// A defect.
+    #[error("the message could not be decoded: {0}")]
+    Panicked(#[from] Panicked),
 }
+
+type Decoding = Pin<Box<dyn Future<Output = Result<Received, ReadError>> + Send + Sync>>;
 
 /// Reads messages from a socket.
 pub(super) struct MessageReader<R> {
     source: R,
     decoder: FrameDecoder,
+    bench: Bench,
+    /// A long frame that is being decoded.
+    decoding: Option<Decoding>,
     memory: Memory,
     /// What the unfinished frame takes of the memory.
     share: Share,
@@ -75,10 +87,13 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         frame_bytes_max: u32,
         frame_timeout: Duration,
         memory: Memory,
+        bench: Bench,
     ) -> Self {
         Self {
             source,
             decoder: FrameDecoder::new(frame_bytes_max),
+            bench,
+            decoding: None,
             memory,
             share: Share::default(),
             frame_timeout,
@@ -95,9 +110,21 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     /// Dropping the future before it is done loses nothing.
     pub(super) async fn next(&mut self) -> Result<Option<Received>, ReadError> {
         loop {
+            if let Some(decoding) = &mut self.decoding {
+                let decoded = decoding.await;
+                self.decoding = None;
+                return decoded.map(Some);
+            }
             if let Some(frame) = self.decoder.next_frame()? {
                 self.begun = None;
-                return self.message(&frame).map(Some);
+                let (share, memory) = (std::mem::take(&mut self.share), self.memory.clone());
+                if frame.len() <= SHORT_FRAME_BYTES {
+                    return message(&frame, share, &memory).map(Some);
+                }
+                let bench = self.bench.clone();
+                let decode = move || message(&frame, share, &memory);
+                self.decoding = Some(Box::pin(async move { bench.run(decode).await? }));
+                continue;
             }
             if let Some(refused) = self.pay_for_unfinished()? {
                 return Ok(Some(refused));
@@ -148,20 +175,6 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         Ok(Some(Received::Unaffordable(id, failure)))
     }
 
-    /// Decodes a frame once its message is paid for. The frame's own bytes are not counted beside
-    /// those of its message: they go as soon as the message is there.
-    fn message(&mut self, frame: &BytesMut) -> Result<Received, ReadError> {
-        let mut share = std::mem::take(&mut self.share);
-        let weight = weigh_client(frame);
-        if let Some(id) = weight.request {
-            let bytes = weight.decoded_bytes.max(frame.len());
-            if let Err(failure) = self.memory.grow(&mut share, bytes) {
-                return Ok(Received::Unaffordable(id, failure));
-            }
-        }
-        Ok(Received::Message(decode_client(frame)?, share))
-    }
-
     /// Reads and forgets until the client closes, for at most so long: closing a socket on
     /// unread bytes would reset the connection, and the client might lose our last words.
     pub(super) async fn linger(&mut self, time: Duration) {
@@ -171,4 +184,17 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             tracing::debug!("the client did not close its side in time");
         }
     }
+}
+
+/// Decodes a frame once its message is paid for. The frame's own bytes are not counted beside
+/// those of its message: they go as soon as the message is there.
+fn message(frame: &BytesMut, mut share: Share, memory: &Memory) -> Result<Received, ReadError> {
+    let weight = weigh_client(frame);
+    if let Some(id) = weight.request {
+        let bytes = weight.decoded_bytes.max(frame.len());
+        if let Err(failure) = memory.grow(&mut share, bytes) {
+            return Ok(Received::Unaffordable(id, failure));
+        }
+    }
+    Ok(Received::Message(decode_client(frame)?, share))
 }

@@ -9,7 +9,8 @@ use bytes::BytesMut;
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use tessera_protocol::{
     codec::encode_client,
-    message::{ClientMessage, Mutation, Request, RequestBody, RequestId},
+    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
+    message::{ClientMessage, Datum, Mutation, Request, RequestBody, RequestId, UnknownTags},
 };
 use tessera_tests::wire::{Wire, write_body};
 
@@ -106,6 +107,38 @@ fn a_write() -> Vec<u8> {
     body_bytes(&ClientMessage::Request(request(body)))
 }
 
+/// One that is decoded beside the others, as it is long.
+fn a_load(rows: u32) -> Vec<u8> {
+    let mut keys = PackedTexts::default();
+    for row in 0..rows {
+        keys.push(&format!("x{row}")).unwrap();
+    }
+    let coded = LoadColumn::Coded {
+        attribute: "nobody's".to_owned(),
+        dictionary: vec![Datum::Integer(7)],
+        codes: vec![1; rows as usize],
+    };
+    let numbers = LoadColumn::Numbers {
+        attribute: "nobody's".to_owned(),
+        form: NumberForm::Integer,
+        present: presence((0..rows).map(|_| true)),
+        numbers: vec![1 << 40; rows as usize],
+    };
+    let tags = LoadColumn::Tags {
+        names: vec!["vip".to_owned()],
+        ends: (1..=rows).collect(),
+        codes: vec![0; rows as usize],
+    };
+    body_bytes(&ClientMessage::Request(request(RequestBody::Load {
+        idempotency_key: None,
+        unknown_tags: UnknownTags::Refuse,
+        rows: LoadRows {
+            keys,
+            columns: vec![coded, numbers, tags],
+        },
+    })))
+}
+
 fn request(body: RequestBody) -> Request {
     Request {
         id: RequestId(1),
@@ -133,12 +166,23 @@ fn truncated_frames(server: SocketAddr) -> Vec<Wire> {
         let mut wire = Wire::connect(server).unwrap();
         wire.stream().write_all(&whole[..end]).unwrap();
     }
-    // A frame that is whole, of a message that is not.
-    for end in (1..whole.len() - 4).step_by(7) {
+    // Frames that are whole, of messages that are not.
+    let (load, long) = (a_load(20), a_load(20_000));
+    let parts = |body: &[u8], step: usize| -> Vec<Vec<u8>> {
+        let ends = (1..body.len()).step_by(step);
+        ends.map(|end| body[..end].to_vec()).collect()
+    };
+    let all = [
+        parts(&whole[4..], 7),
+        parts(&load, 7),
+        parts(&long, long.len() / 9),
+    ];
+    for body in all.concat() {
         let mut wire = Wire::connect(server).unwrap();
         assert!(
-            is_closed_after(&mut wire, &framed(&whole[4..4 + end])),
-            "{end}"
+            is_closed_after(&mut wire, &framed(&body)),
+            "{} bytes",
+            body.len()
         );
     }
     assert_eq!(
@@ -167,14 +211,20 @@ fn slow_handshakes(server: SocketAddr) -> Vec<Wire> {
     Vec::new()
 }
 
-/// The list at the end of a write is empty: its length is the last byte.
+/// The list at the end of a write is empty: its length is the last byte. So is that of a load.
 fn huge_counts(server: SocketAddr) -> Vec<Wire> {
     let mut empty = body_bytes(&ClientMessage::Request(request(write_body(
         None,
         Vec::new(),
     ))));
     assert_eq!(empty.pop(), Some(0));
-    for count in [1_u64 << 20, 1 << 40, u64::MAX] {
+    let mut no_tags = a_load(0);
+    assert_eq!(no_tags.pop(), Some(0));
+    let counts = [1_u64 << 20, 1 << 40, u64::MAX];
+    for (empty, count) in [&empty, &no_tags]
+        .into_iter()
+        .flat_map(|empty| counts.map(|count| (empty, count)))
+    {
         let mut body = empty.clone();
         body.push(253);
         body.extend(count.to_le_bytes());
@@ -192,14 +242,17 @@ fn huge_counts(server: SocketAddr) -> Vec<Wire> {
 }
 
 fn flipped_bytes(server: SocketAddr) -> Vec<Wire> {
-    let good = a_write();
-    for at in (0..good.len()).step_by(3) {
-        let mut body = good.clone();
-        body[at] ^= 0xff;
-        let mut wire = Wire::connect(server).unwrap();
-        wire.stream().write_all(&framed(&body)).unwrap();
-        wire.send(&ClientMessage::Goodbye).ok();
-        assert!(is_closed_after(&mut wire, &[]), "byte {at}");
+    let load = a_load(20);
+    let writes = (a_write(), 3);
+    for (good, step) in [writes, (load, 7)] {
+        for at in (0..good.len()).step_by(step) {
+            let mut body = good.clone();
+            body[at] ^= 0xff;
+            let mut wire = Wire::connect(server).unwrap();
+            wire.stream().write_all(&framed(&body)).unwrap();
+            wire.send(&ClientMessage::Goodbye).ok();
+            assert!(is_closed_after(&mut wire, &[]), "byte {at}");
+        }
     }
     Vec::new()
 }

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use tessera_protocol::{
     handshake::hello,
+    load::LoadRows,
     message::{
         ClientMessage, FailureCode, Hello, MAGIC, Mutation, Request, RequestBody, RequestId,
-        ServerMessage,
+        ServerMessage, UnknownTags,
     },
 };
 use tessera_tests::wire::{Wire, WireError, write_body};
@@ -22,6 +23,7 @@ pub(crate) const ATTACKS: Attacks = &[
     ("many requests and no reading", flood),
     ("rows that nobody fetches", no_credit),
     ("more mutations than a write may have", many_mutations),
+    ("a load in a connection of version 1", load_of_the_future),
     ("more connections than there may be", many_connections),
 ];
 
@@ -95,6 +97,32 @@ fn second_hello(server: SocketAddr) -> Vec<Wire> {
         other => panic!("{other:?}"),
     }
     Vec::new()
+}
+
+fn load_of_the_future(server: SocketAddr) -> Vec<Wire> {
+    let mut wire = Wire::open(server).unwrap();
+    wire.send(&ClientMessage::Hello(Hello {
+        magic: MAGIC,
+        version_min: 1,
+        version_max: 1,
+        agent: String::new(),
+    }))
+    .unwrap();
+    match wire.receive() {
+        Ok(ServerMessage::Welcome(welcome)) => assert_eq!(welcome.version, 1),
+        other => panic!("{other:?}"),
+    }
+    let load = RequestBody::Load {
+        idempotency_key: None,
+        unknown_tags: UnknownTags::Refuse,
+        rows: LoadRows::default(),
+    };
+    ask(&mut wire, 1, 1, load);
+    match wire.receive() {
+        Ok(ServerMessage::Failed { failure, .. }) => assert_eq!(failure.code, FailureCode::Version),
+        other => panic!("{other:?}"),
+    }
+    vec![wire]
 }
 
 /// What has just been answered may still be cancelled or given credit: the client cannot know.

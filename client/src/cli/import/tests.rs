@@ -62,8 +62,23 @@ async fn serve(
 fn told(request: &Request) -> String {
     match &request.body {
         RequestBody::Execute { statement, .. } => statement.clone(),
-        RequestBody::Write { mutations, .. } => format!("{} changes", mutations.len()),
+        RequestBody::Write { .. } | RequestBody::Load { .. } => {
+            format!("{} changes", mutations(request).len())
+        }
         RequestBody::Ping => String::new(),
+    }
+}
+
+/// What a request changes, however it says it.
+fn mutations(request: &Request) -> Vec<Mutation> {
+    match &request.body {
+        RequestBody::Execute { .. } | RequestBody::Ping => Vec::new(),
+        RequestBody::Write { mutations, .. } => mutations.clone(),
+        RequestBody::Load { rows, .. } => {
+            let reader = rows.reader();
+            let all = (0..rows.len()).flat_map(|row| reader.mutations(row));
+            all.collect()
+        }
     }
 }
 
@@ -86,7 +101,9 @@ fn answer(request: &Request, age_type: Option<&str>) -> Vec<ServerMessage> {
             let rows = vec![vec![text("gold"), text("plans")]];
             definitions(id, ["name", "group"], rows)
         }
-        RequestBody::Write { mutations, .. } if mutations.iter().any(is_bad) => {
+        RequestBody::Write { .. } | RequestBody::Load { .. }
+            if mutations(request).iter().any(is_bad) =>
+        {
             let failure = Failure {
                 code: FailureCode::Conflict,
                 message: "age is write-once".to_owned(),
@@ -95,8 +112,8 @@ fn answer(request: &Request, age_type: Option<&str>) -> Vec<ServerMessage> {
             };
             vec![ServerMessage::Failed { id, failure }]
         }
-        RequestBody::Write { mutations, .. } => {
-            let facts_changed = mutations.len() as u64;
+        RequestBody::Write { .. } | RequestBody::Load { .. } => {
+            let facts_changed = mutations(request).len() as u64;
             vec![end(Summary {
                 facts_changed,
                 ..Summary::default()

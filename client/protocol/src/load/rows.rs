@@ -1,0 +1,263 @@
+//! Some of the rows, and rows as mutations: for whoever has to part what was sent together.
+//!
+//! Knows how rows are said another way. Does not know why they are parted.
+
+use super::{LoadColumn, LoadRows, NumberForm, PackedTexts};
+use crate::message::{Datum, Mutation};
+
+impl LoadRows {
+    /// The rows at these places, in this order, with dictionaries of only what they need. Places
+    /// where there is no row are passed over.
+    #[must_use]
+    pub fn select(&self, places: &[u32]) -> Self {
+        let there: Vec<usize> = places
+            .iter()
+            .map(|place| *place as usize)
+            .filter(|place| *place < self.len())
+            .collect();
+        Self {
+            keys: self.keys.select(&there),
+            columns: self
+                .columns
+                .iter()
+                .map(|column| column.select(&there))
+                .collect(),
+        }
+    }
+
+    /// Reads them row by row.
+    pub fn reader(&self) -> RowReader<'_> {
+        let ranks = self.columns.iter().map(Ranks::of).collect();
+        RowReader { rows: self, ranks }
+    }
+}
+
+/// Reads what columns say row by row.
+#[derive(Debug)]
+pub struct RowReader<'a> {
+    rows: &'a LoadRows,
+    /// For each column.
+    ranks: Vec<Ranks>,
+}
+
+impl RowReader<'_> {
+    /// What one row says, as mutations: the values first, then the tags; that the user exists
+    /// when it says nothing else. None when there is no such row.
+    pub fn mutations(&self, row: usize) -> Vec<Mutation> {
+        let Some(user) = self.rows.keys.get(row) else {
+            return Vec::new();
+        };
+        let user = || user.to_owned();
+        let (mut values, mut tags) = (Vec::new(), Vec::new());
+        for (column, ranks) in self.rows.columns.iter().zip(&self.ranks) {
+            match column {
+                LoadColumn::Coded {
+                    attribute,
+                    dictionary,
+                    codes,
+                } => {
+                    let value = value_of(dictionary, codes, row);
+                    values.extend(value.map(|value| (attribute.clone(), value.clone())));
+                }
+                LoadColumn::Numbers {
+                    attribute,
+                    form,
+                    present,
+                    numbers,
+                } => {
+                    let number = ranks.number(present, numbers, row);
+                    values.extend(number.map(|number| (attribute.clone(), form.datum(number))));
+                }
+                LoadColumn::Tags { names, ends, codes } => {
+                    let names = codes_of(ends, codes, row)
+                        .iter()
+                        .filter_map(|code| names.get(*code as usize));
+                    tags.extend(names.cloned());
+                }
+            }
+        }
+        let mut mutations = Vec::with_capacity(2);
+        if values.is_empty() && tags.is_empty() {
+            mutations.push(Mutation::Ensure { user: user() });
+        }
+        if !values.is_empty() {
+            let user = user();
+            mutations.push(Mutation::Set { user, values });
+        }
+        if !tags.is_empty() {
+            let user = user();
+            mutations.push(Mutation::Tag { user, tags });
+        }
+        mutations
+    }
+}
+
+fn value_of<'a>(dictionary: &'a [Datum], codes: &[u32], row: usize) -> Option<&'a Datum> {
+    let code = *codes.get(row)? as usize;
+    dictionary.get(code.checked_sub(1)?)
+}
+
+impl NumberForm {
+    /// A number as the value that it is.
+    pub fn datum(self, number: i64) -> Datum {
+        match self {
+            Self::Integer => Datum::Integer(number),
+            Self::Decimal { scale } => Datum::decimal(number, scale),
+            // Rows with other dates are neither encoded nor decoded.
+            Self::Date => Datum::Date(i32::try_from(number).unwrap_or(i32::MAX)),
+            Self::Timestamp => Datum::Timestamp(number),
+        }
+    }
+}
+
+/// For each byte of a column's presence how many numbers there are before it; nothing for other
+/// columns.
+#[derive(Debug)]
+struct Ranks(Vec<u32>);
+
+impl Ranks {
+    fn of(column: &LoadColumn) -> Self {
+        let present: &[u8] = match column {
+            LoadColumn::Numbers { present, .. } => present,
+            LoadColumn::Coded { .. } | LoadColumn::Tags { .. } => &[],
+        };
+        let before = present.iter().scan(0, |sum, byte| {
+            let before = *sum;
+            *sum += byte.count_ones();
+            Some(before)
+        });
+        Self(before.collect())
+    }
+
+    fn number(&self, present: &[u8], numbers: &[i64], row: usize) -> Option<i64> {
+        let byte = *present.get(row / 8)?;
+        let bit = 1_u8 << (row % 8);
+        let within = (byte & (bit - 1)).count_ones();
+        let place = *self.0.get(row / 8)? + within;
+        numbers
+            .get(place as usize)
+            .filter(|_| byte & bit != 0)
+            .copied()
+    }
+}
+
+impl PackedTexts {
+    fn select(&self, places: &[usize]) -> Self {
+        let mut texts = Self {
+            text: String::with_capacity(places.len() * self.text.len() / self.len().max(1)),
+            ends: Vec::with_capacity(places.len()),
+        };
+        for place in places {
+            texts.text.push_str(self.get(*place).unwrap_or_default());
+            // Some of the texts take no more bytes than all; the same one many times might.
+            texts.ends.push(texts.text.len() as u32);
+        }
+        texts
+    }
+}
+
+impl LoadColumn {
+    fn select(&self, places: &[usize]) -> Self {
+        match self {
+            Self::Coded {
+                attribute,
+                dictionary,
+                codes,
+            } => {
+                let mut kept = Kept::new(dictionary);
+                let code = |place: &usize| match codes.get(*place).copied().unwrap_or(0) {
+                    0 => 0,
+                    code => kept.place_of(code - 1) + 1,
+                };
+                let codes = places.iter().map(code).collect();
+                Self::Coded {
+                    attribute: attribute.clone(),
+                    dictionary: kept.entries,
+                    codes,
+                }
+            }
+            Self::Numbers {
+                attribute,
+                form,
+                present,
+                numbers,
+            } => {
+                let ranks = Ranks::of(self);
+                let number = |place: &usize| ranks.number(present, numbers, *place);
+                let some: Vec<Option<i64>> = places.iter().map(number).collect();
+                Self::Numbers {
+                    attribute: attribute.clone(),
+                    form: *form,
+                    present: presence(some.iter().map(Option::is_some)),
+                    numbers: some.into_iter().flatten().collect(),
+                }
+            }
+            Self::Tags { names, ends, codes } => {
+                let mut kept = Kept::new(names);
+                let (mut some_ends, mut some) = (Vec::with_capacity(places.len()), Vec::new());
+                for place in places {
+                    let row = codes_of(ends, codes, *place);
+                    some.extend(row.iter().map(|code| kept.place_of(*code)));
+                    some_ends.push(some.len() as u32);
+                }
+                Self::Tags {
+                    names: kept.entries,
+                    ends: some_ends,
+                    codes: some,
+                }
+            }
+        }
+    }
+}
+
+fn codes_of<'a>(ends: &[u32], codes: &'a [u32], row: usize) -> &'a [u32] {
+    let end = |row: usize| ends.get(row).map_or(0, |end| *end as usize);
+    let start = row.checked_sub(1).map_or(0, end);
+    codes.get(start..end(row)).unwrap_or_default()
+}
+
+/// The rows for which it is true, as [`LoadColumn::Numbers`] has them.
+pub fn presence(rows: impl IntoIterator<Item = bool>) -> Vec<u8> {
+    let mut bits = Vec::new();
+    for (row, present) in rows.into_iter().enumerate() {
+        if row % 8 == 0 {
+            bits.push(0_u8);
+        }
+        if let Some(last) = bits.last_mut() {
+            *last |= u8::from(present) << (row % 8);
+        }
+    }
+    bits
+}
+
+/// Entries of a dictionary that are still needed, in the order in which they came to be.
+struct Kept<'a, T> {
+    all: &'a [T],
+    entries: Vec<T>,
+    /// For each of all entries its new place, counted from 1; 0 for none yet.
+    places: Vec<u32>,
+}
+
+impl<'a, T: Clone> Kept<'a, T> {
+    fn new(all: &'a [T]) -> Self {
+        Self {
+            all,
+            entries: Vec::new(),
+            places: vec![0; all.len()],
+        }
+    }
+
+    fn place_of(&mut self, entry: u32) -> u32 {
+        let (Some(place), Some(value)) = (
+            self.places.get_mut(entry as usize),
+            self.all.get(entry as usize),
+        ) else {
+            return 0;
+        };
+        if *place == 0 {
+            self.entries.push(value.clone());
+            *place = self.entries.len() as u32;
+        }
+        *place - 1
+    }
+}
