@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tessera_engine::{
     database::{
-        Budget, Database, Durability as EngineDurability, Limits, OpenError, Options, Parameters,
-        WriteRequest,
+        Budget, Database, Durability as EngineDurability, Limits, LoadRequest, OpenError, Options,
+        Parameters, WriteRequest,
     },
     datum::{ResultSink, Summary},
     error::Error,
@@ -77,6 +77,10 @@ impl Engine for OpenDatabase {
 
     fn write(&self, request: WriteRequest) -> Result<Summary, Error> {
         self.database()?.write(request)
+    }
+
+    fn load(&self, request: LoadRequest) -> Result<Summary, Error> {
+        self.database()?.load(request)
     }
 
     fn close(&self) -> Result<(), CloseError> {

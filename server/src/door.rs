@@ -26,7 +26,7 @@ use tessera_engine::{
     error::Error,
     parameters::Parameters,
     storage::StorageError,
-    write::WriteRequest,
+    write::{LoadRequest, WriteRequest},
 };
 use tokio::{
     runtime::Handle,
@@ -59,6 +59,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// Says why none was applied.
     fn write(&self, request: WriteRequest) -> Result<Summary, Error>;
+
+    /// Applies the rows of a load, all or none, and waits until they are durable.
+    ///
+    /// # Errors
+    /// Says why none was applied.
+    fn load(&self, request: LoadRequest) -> Result<Summary, Error>;
 
     /// Closes the store. Called after every other call has returned.
     ///
@@ -208,6 +214,20 @@ impl Door {
         let engine = Arc::clone(&self.engine);
         Call(spawn_blocking(move || {
             let outcome = engine.write(request);
+            drop(place);
+            outcome
+        }))
+    }
+
+    /// Applies the rows of a load, as [`Self::write`] does mutations.
+    pub(crate) fn load(
+        &self,
+        place: WritePlace,
+        request: LoadRequest,
+    ) -> Call<Result<Summary, Error>> {
+        let engine = Arc::clone(&self.engine);
+        Call(spawn_blocking(move || {
+            let outcome = engine.load(request);
             drop(place);
             outcome
         }))

@@ -11,7 +11,10 @@ use tessera_engine::{
     parameters::Parameters,
     write,
 };
-use tessera_protocol::{load::LoadRows, message as wire};
+use tessera_protocol::{
+    load::{LoadColumn, LoadRows, NumberForm},
+    message as wire,
+};
 
 /// A failure without a place in a statement.
 pub(crate) fn failure(code: wire::FailureCode, message: impl Into<String>) -> wire::Failure {
@@ -148,15 +151,60 @@ pub(crate) fn write_request(
     }
 }
 
-/// A load for the engine.
+/// A load for the engine: columns move as they are, only their dictionaries are gone through.
+///
+/// # Errors
+/// [`wire::FailureCode::Protocol`] when the keys do not fit together, which decoding has seen
+/// before.
 pub(crate) fn load_request(
     idempotency_key: Option<[u8; 16]>,
     unknown_tags: wire::UnknownTags,
     rows: LoadRows,
-) -> write::WriteRequest {
-    let reader = rows.reader();
-    let mutations = (0..rows.len()).flat_map(|row| reader.mutations(row));
-    write_request(idempotency_key, unknown_tags, mutations.collect())
+) -> Result<write::LoadRequest, wire::Failure> {
+    let (text, ends) = rows.keys.into_parts();
+    let keys = write::PackedTexts::new(text, ends)
+        .map_err(|error| failure(wire::FailureCode::Protocol, error.to_string()))?;
+    Ok(write::LoadRequest {
+        idempotency_key,
+        unknown_tags: unknown(unknown_tags),
+        keys,
+        columns: rows.columns.into_iter().map(load_column).collect(),
+    })
+}
+
+fn load_column(column: LoadColumn) -> write::LoadColumn {
+    match column {
+        LoadColumn::Coded {
+            attribute,
+            dictionary,
+            codes,
+        } => write::LoadColumn::Coded {
+            attribute,
+            dictionary: dictionary.into_iter().map(from_wire).collect(),
+            codes,
+        },
+        LoadColumn::Numbers {
+            attribute,
+            form,
+            present,
+            numbers,
+        } => write::LoadColumn::Numbers {
+            attribute,
+            form: number_form(form),
+            present,
+            numbers,
+        },
+        LoadColumn::Tags { names, ends, codes } => write::LoadColumn::Tags { names, ends, codes },
+    }
+}
+
+fn number_form(form: NumberForm) -> write::NumberForm {
+    match form {
+        NumberForm::Integer => write::NumberForm::Integer,
+        NumberForm::Decimal { scale } => write::NumberForm::Decimal { scale },
+        NumberForm::Date => write::NumberForm::Date,
+        NumberForm::Timestamp => write::NumberForm::Timestamp,
+    }
 }
 
 fn unknown(unknown_tags: wire::UnknownTags) -> write::UnknownTags {

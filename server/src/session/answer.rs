@@ -137,9 +137,9 @@ impl Answer {
         rows: LoadRows,
     ) -> Result<Summary, Failure> {
         self.context.check_rows(rows.len())?;
-        let request = map::load_request(idempotency_key, unknown_tags, rows);
+        let request = map::load_request(idempotency_key, unknown_tags, rows)?;
         let place = self.unless_stopped(self.context.door.write_place()).await?;
-        let outcome = self.context.door.write(place, request).outcome().await;
+        let outcome = self.context.door.load(place, request).outcome().await;
         outcome
             .map_err(defect)?
             .map_err(|error| engine_failure(&error))

@@ -6,7 +6,7 @@ use tessera_protocol::message::{
 };
 
 use crate::{
-    client::{Client, PLENTY, execute, write},
+    client::{Client, PLENTY, execute, load, write},
     fake::{config, start},
 };
 
@@ -57,6 +57,39 @@ async fn a_write_reaches_the_engine_as_it_was_sent() {
         values: vec![("age".to_owned(), datum::Datum::Integer(3))],
     };
     assert_eq!(writes[0].mutations[1], set);
+}
+
+/// A short one and one that is decoded beside the connections, with others after it.
+#[tokio::test]
+async fn a_load_reaches_the_engine_as_it_was_sent() {
+    let fixture = start(|_| {}).await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    for (id, rows) in [(1, 3), (2, 50_000)] {
+        client.request(id, 0, load(rows)).await;
+        client.request(100 + id, 0, RequestBody::Ping).await;
+        let mut changed = Vec::new();
+        for _ in 0..2 {
+            match client.receive().await {
+                Some(ServerMessage::End { id, summary }) => {
+                    changed.push((id.0, summary.users_changed));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        changed.sort_unstable();
+        assert_eq!(changed, [(id, u64::from(rows)), (100 + id, 0)]);
+    }
+    let loads = fixture.engine.loads.lock().unwrap();
+    let load = &loads[1];
+    assert_eq!(load.idempotency_key, Some([7; 16]));
+    assert_eq!(load.keys.at(49_999), Some("u49999"));
+    let ages = engine::LoadColumn::Numbers {
+        attribute: "age".to_owned(),
+        form: engine::NumberForm::Integer,
+        present: vec![0xff; 50_000 / 8],
+        numbers: (0..50_000).collect(),
+    };
+    assert_eq!(load.columns, [ages]);
 }
 
 #[tokio::test]
@@ -246,5 +279,5 @@ async fn many_connections_write_at_once() {
 #[test]
 fn there_is_a_thread_for_every_call() {
     let config = config();
-    assert_eq!(config.blocking_threads_max(), 64 + 256 + 256 + 8);
+    assert_eq!(config.blocking_threads_max(), 64 + 256 + 256 + 4 + 8);
 }

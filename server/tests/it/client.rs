@@ -7,6 +7,7 @@ use tessera_protocol::{
     codec::{decode_server, frame_client},
     frame::{FRAME_BYTES_LIMIT, FrameDecoder},
     handshake::hello,
+    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
     message::{
         ClientMessage, Datum, Failure, FailureCode, Mutation, Request, RequestBody, RequestId,
         ServerMessage, Summary, UnknownTags, Welcome,
@@ -203,5 +204,27 @@ pub(crate) fn write(mutations: Vec<Mutation>) -> RequestBody {
         idempotency_key: None,
         unknown_tags: UnknownTags::Refuse,
         mutations,
+    }
+}
+
+/// Users `u0`, `u1` and so on, as old as their number says.
+pub(crate) fn load(users: u32) -> RequestBody {
+    let mut keys = PackedTexts::default();
+    for number in 0..users {
+        keys.push(&format!("u{number}")).unwrap();
+    }
+    let ages = LoadColumn::Numbers {
+        attribute: "age".to_owned(),
+        form: NumberForm::Integer,
+        present: presence((0..users).map(|_| true)),
+        numbers: (0..users).map(i64::from).collect(),
+    };
+    RequestBody::Load {
+        idempotency_key: Some([7; 16]),
+        unknown_tags: UnknownTags::Refuse,
+        rows: LoadRows {
+            keys,
+            columns: vec![ages],
+        },
     }
 }

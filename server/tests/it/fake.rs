@@ -21,7 +21,7 @@ use tessera_engine::{
     error::Error,
     parameters::Parameters,
     time::ManualClock,
-    write::WriteRequest,
+    write::{LoadRequest, WriteRequest},
 };
 use tessera_server::{
     Config, RunningServer, Server,
@@ -48,6 +48,7 @@ pub(crate) struct FakeEngine {
     released: Mutex<HashSet<String>>,
     changed: Condvar,
     pub(crate) writes: Mutex<Vec<WriteRequest>>,
+    pub(crate) loads: Mutex<Vec<LoadRequest>>,
 }
 
 /// A server around a fake engine.
@@ -73,6 +74,7 @@ pub(crate) async fn start(change: impl FnOnce(&mut Config)) -> Fixture {
         released: Mutex::default(),
         changed: Condvar::new(),
         writes: Mutex::default(),
+        loads: Mutex::default(),
     });
     let door: Arc<dyn Engine> = Arc::clone(&engine) as _;
     let server = Server::start_with(&config, Arc::new(ManualClock::default()), door)
@@ -191,6 +193,15 @@ impl Engine for FakeEngine {
     fn write(&self, request: WriteRequest) -> Result<Summary, Error> {
         let users_changed = request.mutations.len() as u64;
         self.writes.lock().unwrap().push(request);
+        Ok(Summary {
+            users_changed,
+            ..Summary::default()
+        })
+    }
+
+    fn load(&self, request: LoadRequest) -> Result<Summary, Error> {
+        let users_changed = request.keys.len() as u64;
+        self.loads.lock().unwrap().push(request);
         Ok(Summary {
             users_changed,
             ..Summary::default()

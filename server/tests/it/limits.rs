@@ -12,7 +12,7 @@ use tessera_protocol::{
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    client::{Client, PLENTY, execute, write},
+    client::{Client, PLENTY, execute, load, write},
     fake::{PATIENCE, start},
 };
 
@@ -236,6 +236,17 @@ async fn a_write_has_a_most_of_mutations() {
         .await;
     assert_eq!(client.failure(2).await, FailureCode::LimitExceeded);
     assert_eq!(fixture.engine.writes.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_load_has_a_most_of_rows() {
+    let fixture = start(|config| config.limits.mutations_max = 2).await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    client.request(1, 0, load(2)).await;
+    assert!(client.answer(1).await.is_ok());
+    client.request(2, 0, load(3)).await;
+    assert_eq!(client.failure(2).await, FailureCode::LimitExceeded);
+    assert_eq!(fixture.engine.loads.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
