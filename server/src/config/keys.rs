@@ -6,6 +6,8 @@
 pub struct Key {
     /// Its place in the file: `limits.frame_bytes_max` is `frame_bytes_max` in `[limits]`.
     pub path: &'static str,
+    /// Another name of its flag.
+    pub alias: Option<&'static str>,
     /// How its value is read from a text.
     pub shape: Shape,
     /// What the flag's value is called in the help text.
@@ -26,6 +28,7 @@ pub enum Shape {
 const fn text(path: &'static str, placeholder: &'static str, help: &'static str) -> Key {
     Key {
         path,
+        alias: None,
         shape: Shape::Text,
         placeholder,
         help,
@@ -35,6 +38,7 @@ const fn text(path: &'static str, placeholder: &'static str, help: &'static str)
 const fn size(path: &'static str, help: &'static str) -> Key {
     Key {
         path,
+        alias: None,
         shape: Shape::Text,
         placeholder: "SIZE",
         help,
@@ -44,6 +48,7 @@ const fn size(path: &'static str, help: &'static str) -> Key {
 const fn count(path: &'static str, help: &'static str) -> Key {
     Key {
         path,
+        alias: None,
         shape: Shape::Number,
         placeholder: "N",
         help,
@@ -53,6 +58,7 @@ const fn count(path: &'static str, help: &'static str) -> Key {
 const fn time(path: &'static str, help: &'static str) -> Key {
     Key {
         path,
+        alias: None,
         shape: Shape::Number,
         placeholder: "MS",
         help,
@@ -71,7 +77,10 @@ pub const KEYS: &[Key] = &[
         "ADDR",
         "Address and port to listen on; port 0 picks a free one",
     ),
-    size("memory_bytes", "Memory for cached bitmaps and columns"),
+    Key {
+        alias: Some("memory"),
+        ..size("memory_bytes", "Memory for cached bitmaps and columns")
+    },
     count("threads", "Threads that evaluate queries"),
     count(
         "partitions",

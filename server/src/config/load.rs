@@ -114,7 +114,8 @@ pub fn command() -> Command {
         let arg = Arg::new(key.path)
             .long(key.flag())
             .value_name(key.placeholder)
-            .help(format!("{} [env: {}]", key.help, key.env()));
+            .help(format!("{} [env: {}]", key.help, key.env()))
+            .visible_aliases(key.alias);
         match key.path.split_once('.') {
             Some(("limits", _)) => arg.help_heading("Limits"),
             Some(_) => arg.help_heading("Log"),

@@ -249,13 +249,7 @@ fn variables_of_others_are_left_alone() {
 
 #[test]
 fn the_printed_configuration_reads_back_as_itself() -> Result<(), toml::ser::Error> {
-    let flags = [
-        "--data-dir",
-        "d",
-        "--memory-bytes",
-        "3GiB",
-        "--print-config",
-    ];
+    let flags = ["--data-dir", "d", "--memory", "3GiB", "--print-config"];
     let Ok(Invocation::PrintConfig(config)) = loaded(&flags, &[], None) else {
         panic!("--print-config is not understood");
     };

@@ -27,8 +27,10 @@ use crate::{
     user_keys::KeyBlock,
 };
 
-/// Pieces with a lock each.
-const PIECES: usize = 16;
+/// Pieces with a lock each, at most.
+const PIECES_MAX: u64 = 16;
+/// A smaller piece would have no room for the fragments and columns of a large shard.
+const PIECE_BYTES_MIN: u64 = 2 << 20;
 /// What an entry costs beside its bytes.
 const ENTRY_BYTES: usize = 160;
 /// What an entry is expected to weigh, to size the tables.
@@ -148,7 +150,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Caches {
     pub(crate) fn new(bytes_max: u64) -> Self {
-        let piece_bytes = bytes_max / PIECES as u64;
+        let pieces = (bytes_max / PIECE_BYTES_MIN).clamp(1, PIECES_MAX);
+        let piece_bytes = bytes_max / pieces;
         let expected = usize::try_from(piece_bytes / ENTRY_BYTES_EXPECTED)
             .unwrap_or(usize::MAX)
             .max(16);
@@ -166,7 +169,7 @@ impl Caches {
             misses: 0,
         };
         Self {
-            pieces: (0..PIECES).map(|_| Mutex::new(piece())).collect(),
+            pieces: (0..pieces).map(|_| Mutex::new(piece())).collect(),
             hasher: FixedState::default(),
             live: Mutex::default(),
             bytes_max,

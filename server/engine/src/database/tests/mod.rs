@@ -8,6 +8,7 @@ mod definitions;
 mod limits;
 mod load;
 mod loading;
+mod memory;
 mod model;
 mod opening;
 mod rules;
