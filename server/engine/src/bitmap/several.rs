@@ -86,6 +86,10 @@ impl<'a> Terms<'a> {
 }
 
 /// What is to be seen from the kinds of containers alone.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack while one block is looked at; a box would be an allocation"
+)]
 enum Sight<'a> {
     /// Nobody is in all.
     Nobody,
@@ -360,6 +364,10 @@ pub fn count_union(rows: &[Arc<Fragment>], block_index: u32, out: &mut Block) ->
 }
 
 /// Sets of which so many must hold, as far as they are neither empty nor full.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack while one block is looked at; a box would be an allocation"
+)]
 enum Votes<'a> {
     /// What is empty and full already decides.
     Everybody,

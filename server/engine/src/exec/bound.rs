@@ -310,7 +310,11 @@ impl Operands {
         for plan in plans {
             match Bound::load(plan, dataset, partition, shard)? {
                 Bound::Nothing => return Ok(None),
-                bound => operands.push(bound),
+                bound @ (Bound::Row(_)
+                | Bound::Slices(..)
+                | Bound::Union(_)
+                | Bound::Intersect(_)
+                | Bound::Threshold(..)) => operands.push(bound),
             }
         }
         Ok((operands.len() > 0).then_some(operands))

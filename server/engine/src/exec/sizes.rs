@@ -223,6 +223,8 @@ impl Estimates for Sizes {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "tests stop at the first surprise")]
+
     use super::*;
     use crate::{
         exec::testing::{
@@ -247,7 +249,7 @@ mod tests {
                 key: format!("u{number}"),
                 location: Location {
                     partition: PartitionId(partition as u16),
-                    user: UserId(shard << 20 | number % 10),
+                    user: UserId((shard << 20) | (number % 10)),
                 },
                 record,
             }

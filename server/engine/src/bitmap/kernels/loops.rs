@@ -3,6 +3,11 @@
 //! for certain instructions. Arithmetic wraps on purpose: a check in a loop keeps it from being
 //! vectorised, and none of the numbers here can pass 2^17.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "the closures of iterators are not sure to be inlined into what is compiled for more"
+)]
+
 use super::{Bits, Digit, Term, Words};
 use crate::bitmap::block::BLOCK_WORDS;
 
