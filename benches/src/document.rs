@@ -8,12 +8,15 @@ use crate::report::Report;
 const BEGIN: &str = "<!-- tables: written by `make bench-docs` -->\n";
 const END: &str = "<!-- end of the tables -->";
 
-/// The tables, fewest users first.
+/// The drawing of all runs, where `make bench-docs` leaves it.
+const PLOT: &str = "![time against users](../benches/results/times.svg)\n";
+
+/// The drawing and the tables, fewest users first.
 pub fn tables(reports: &[Report]) -> String {
     let mut reports: Vec<&Report> = reports.iter().collect();
     reports.sort_by_key(|report| report.users);
     let tables: Vec<String> = reports.iter().map(|report| report.to_markdown()).collect();
-    tables.join("\n")
+    format!("{PLOT}\n{}", tables.join("\n"))
 }
 
 /// The document with these tables instead of those that it has; `None` without marks.
