@@ -4,6 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use tessera_protocol::{
     handshake::HandshakeError,
+    load::LoadError,
     message::{Failure, FailureCode},
 };
 
@@ -54,6 +55,9 @@ pub enum Error {
     /// The query cannot be written down. Nothing was sent.
     #[error("the query makes no sense: {0}")]
     Query(#[from] QueryError),
+    /// Rows whose columns do not fit together. Nothing was sent.
+    #[error("the rows make no sense: {0}")]
+    Rows(#[from] LoadError),
     /// The request is longer than the server takes. Nothing was sent.
     #[error("the request is longer than the {frame_bytes_max} bytes the server takes")]
     TooLong {
@@ -85,6 +89,7 @@ impl Error {
             | Self::Handshake { .. }
             | Self::ConnectionLost { .. }
             | Self::Query(_)
+            | Self::Rows(_)
             | Self::TooLong { .. }
             | Self::AnswerTooLong { .. }
             | Self::Unexpected(_) => false,
@@ -99,6 +104,7 @@ impl Error {
             Self::Stopped(error) => error.is_connection(),
             Self::Timeout(_)
             | Self::Query(_)
+            | Self::Rows(_)
             | Self::TooLong { .. }
             | Self::AnswerTooLong { .. }
             | Self::Unexpected(_) => false,
@@ -119,6 +125,7 @@ impl Error {
             | Self::ConnectionLost { .. }
             | Self::Timeout(_)
             | Self::Query(_)
+            | Self::Rows(_)
             | Self::TooLong { .. }
             | Self::AnswerTooLong { .. }
             | Self::Unexpected(_) => None,

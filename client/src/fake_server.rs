@@ -32,6 +32,7 @@ pub(crate) struct FakeServer {
     arrivals: mpsc::UnboundedReceiver<DuplexStream>,
     refusals: Arc<AtomicU32>,
     offer: Offer,
+    version_max: u16,
 }
 
 struct Pipe {
@@ -81,6 +82,7 @@ pub(crate) fn pair(options: ClientOptions) -> (Client, FakeServer) {
             arrivals,
             refusals,
             offer,
+            version_max: u16::MAX,
         },
     )
 }
@@ -89,6 +91,11 @@ impl FakeServer {
     /// Refuses so many connections from now on.
     pub(crate) fn refuse_next(&self, connections: u32) {
         self.refusals.store(connections, Ordering::SeqCst);
+    }
+
+    /// Speaks no newer version of the protocol than this one.
+    pub(crate) fn speak_at_most(&mut self, version_max: u16) {
+        self.version_max = version_max;
     }
 
     pub(crate) fn offer_mut(&mut self) -> &mut Offer {
@@ -112,8 +119,9 @@ impl FakeServer {
     pub(crate) async fn accept(&mut self) -> io::Result<Peer> {
         let mut peer = self.arrival().await?;
         let hello = peer.receive().await?;
-        let welcome = handshake::accept(&hello, &self.offer)
+        let mut welcome = handshake::accept(&hello, &self.offer)
             .map_err(|failure| io::Error::other(failure.message))?;
+        welcome.version = welcome.version.min(self.version_max);
         peer.send(ServerMessage::Welcome(welcome)).await?;
         Ok(peer)
     }

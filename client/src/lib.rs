@@ -52,6 +52,9 @@ pub use query::{
     segment::{Cursor, KeyStream, Page, SegmentQuery, UserRow, UserStream},
 };
 pub use render::QueryError;
+pub use tessera_protocol::load::{
+    LoadColumn, LoadError, LoadRows, NumberForm, PackedTexts, presence,
+};
 pub use tessera_protocol::message::{
     Column, ColumnRole, Datum, Failure, FailureCode, Mutation, Parameter, ResultKind, Summary,
     UnknownTags, Welcome,

@@ -128,6 +128,7 @@ fn advise(error: &Error, repeat: Repeat) -> Advice {
         Error::Handshake { .. }
         | Error::Timeout(_)
         | Error::Query(_)
+        | Error::Rows(_)
         | Error::TooLong { .. }
         | Error::AnswerTooLong { .. }
         | Error::Unexpected(_)

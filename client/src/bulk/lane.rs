@@ -2,19 +2,27 @@
 
 use std::{ops::Range, sync::Arc};
 
-use tessera_protocol::message::{Failure, FailureCode, Mutation, RequestBody};
+use tessera_protocol::{
+    load::LoadRows,
+    message::{Failure, FailureCode, Mutation, RequestBody},
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
-use super::{BulkOptions, Ledger, Refusal, Unit, blame};
-use crate::{client::Client, error::Error};
+use super::{BulkOptions, Ledger, Refusal, Unit, blame, rows::Rows};
+use crate::{answer::Answer, client::Client, error::Error};
+
+/// Rows that are refused together and are so few are sent one change after the other: that tells
+/// which of them is to blame.
+const REFUSED_ROWS_FEW: usize = 500;
 
 /// What a lane is given.
 #[derive(Debug)]
 pub(super) enum Item {
     Unit(Unit),
+    Rows(Rows),
     /// Answered when everything before it is done.
     Flush(oneshot::Sender<()>),
 }
@@ -30,22 +38,17 @@ struct Batch {
 /// Where a unit's changes are.
 #[derive(Debug)]
 struct Span {
-    first_index: u64,
+    /// The places of its changes among all: one for each change, or one for all of a row.
+    indices: Range<u64>,
     mutations: usize,
     /// Held until the unit is done.
-    _memory: OwnedSemaphorePermit,
-}
-
-impl Span {
-    fn indices(&self) -> Range<u64> {
-        self.first_index..self.first_index + self.mutations as u64
-    }
+    _memory: Arc<OwnedSemaphorePermit>,
 }
 
 impl Batch {
     fn push(&mut self, unit: Unit) {
         self.spans.push(Span {
-            first_index: unit.first_index,
+            indices: unit.indices,
             mutations: unit.mutations.len(),
             _memory: unit.memory,
         });
@@ -58,7 +61,8 @@ impl Batch {
 
     /// The places of its changes among all.
     fn indices(&self) -> Vec<u64> {
-        self.spans.iter().flat_map(Span::indices).collect()
+        let indices = self.spans.iter().map(|span| span.indices.clone());
+        indices.flatten().collect()
     }
 
     /// Keeps the first half of the units and gives the second.
@@ -76,6 +80,8 @@ impl Batch {
 enum Closed {
     /// It is full, or has waited long enough.
     Due,
+    /// Rows follow.
+    Rows(Rows),
     /// Somebody waits for it.
     Flushed(oneshot::Sender<()>),
     /// Nothing will follow.
@@ -115,6 +121,7 @@ impl Lane {
             self.settle(batch).await;
             match closed {
                 Closed::Due => {}
+                Closed::Rows(rows) => self.settle_rows(rows).await,
                 Closed::Flushed(done) => drop(done.send(())),
                 Closed::Finished => return,
             }
@@ -141,6 +148,7 @@ impl Lane {
                 Err(_elapsed) => return (batch, Closed::Due),
                 Ok(None) => return (batch, Closed::Finished),
                 Ok(Some(Item::Flush(done))) => return (batch, Closed::Flushed(done)),
+                Ok(Some(Item::Rows(rows))) => return (batch, Closed::Rows(rows)),
                 Ok(Some(Item::Unit(unit)))
                     if !self.has_room(&batch, bytes, unit.mutations.len()) =>
                 {
@@ -194,6 +202,72 @@ impl Lane {
         }
     }
 
+    /// Applies rows as they were given, halving what is refused: earlier halves first. What is
+    /// refused and little, or what the server does not understand, becomes batches of changes.
+    async fn settle_rows(&self, rows: Rows) {
+        let mut parts = vec![rows];
+        while let Some(mut part) = parts.pop() {
+            if part.len() == 0 {
+                continue;
+            }
+            if let Some(error) = self.ledger.stop_reason() {
+                self.ledger.failed(part.indices(), Error::Stopped(error));
+                continue;
+            }
+            if part.len() > 1 && part.len() > self.mutations_max() {
+                let [first, second] = part.halves();
+                parts.extend([second, first]);
+                continue;
+            }
+            match self.send_rows(&mut part).await {
+                Verdict::Applied => {}
+                Verdict::Refused(failure)
+                    if part.len() <= REFUSED_ROWS_FEW || failure.code == FailureCode::Version =>
+                {
+                    self.settle_as_changes(&part).await;
+                }
+                Verdict::Refused(_) => {
+                    let [first, second] = part.halves();
+                    parts.extend([second, first]);
+                }
+                Verdict::Failed(error) => self.ledger.failed(part.indices(), error),
+            }
+        }
+    }
+
+    async fn settle_as_changes(&self, rows: &Rows) {
+        let mut batch = Batch::default();
+        for (index, mutations) in rows.mutations() {
+            if !self.has_room(&batch, 0, mutations.len()) {
+                self.settle(std::mem::take(&mut batch)).await;
+            }
+            batch.push(Unit {
+                indices: index..index + 1,
+                mutations,
+                bytes: 0,
+                memory: Arc::clone(rows.memory()),
+            });
+        }
+        self.settle(batch).await;
+    }
+
+    /// Sends rows under a fresh idempotency key: the client repeats it as often as need be.
+    async fn send_rows(&self, part: &mut Rows) -> Verdict {
+        let body = RequestBody::Load {
+            idempotency_key: Some(rand::random()),
+            unknown_tags: self.options.unknown_tags,
+            rows: std::mem::take(&mut part.rows),
+        };
+        let outcome = self.client.ask_again(&body).await;
+        part.rows = match body {
+            RequestBody::Load { rows, .. } => rows,
+            RequestBody::Ping | RequestBody::Execute { .. } | RequestBody::Write { .. } => {
+                LoadRows::default()
+            }
+        };
+        self.judge(outcome, part.len())
+    }
+
     /// The server's own limit, as far as it is known; beyond it a batch need not be tried.
     fn mutations_max(&self) -> usize {
         self.client.mutations_max().unwrap_or(usize::MAX).max(1)
@@ -201,12 +275,13 @@ impl Lane {
 
     /// Tells the refusal of a part that is one unit.
     fn refuse(&self, mut part: Batch, failure: Failure) {
-        let Some(together) = part.spans.first().map(Span::indices) else {
+        let Some(together) = part.spans.first().map(|span| span.indices.clone()) else {
             return;
         };
         let blamed = blame::find(&part.mutations, &failure.message);
+        let last = together.end.saturating_sub(1);
         self.ledger.refused(Refusal {
-            index: together.start + blamed as u64,
+            index: last.min(together.start + blamed as u64),
             mutation: part.mutations.swap_remove(blamed),
             together,
             failure,
@@ -227,9 +302,15 @@ impl Lane {
                 Vec::new()
             }
         };
+        let changes = part.indices().len();
+        self.judge(outcome, changes)
+    }
+
+    /// What an answer means for so many changes.
+    fn judge(&self, outcome: Result<Answer, Error>, changes: usize) -> Verdict {
         match outcome {
             Ok(answer) => {
-                self.ledger.applied(part.mutations.len(), &answer.summary);
+                self.ledger.applied(changes, &answer.summary);
                 Verdict::Applied
             }
             Err(Error::Refused(failure)) if lies_in_the_data(failure.code) => {
@@ -246,13 +327,15 @@ impl Lane {
     }
 }
 
-/// Whether a refusal lies in what was asked, so that the rest of a batch may still go through.
+/// Whether a refusal lies in what was asked, so that the rest of a batch may still go through,
+/// or all of it said another way.
 fn lies_in_the_data(code: FailureCode) -> bool {
     match code {
         FailureCode::UnknownName
         | FailureCode::TypeMismatch
         | FailureCode::LimitExceeded
-        | FailureCode::Conflict => true,
+        | FailureCode::Conflict
+        | FailureCode::Version => true,
         FailureCode::Syntax
         | FailureCode::NotAvailableYet
         | FailureCode::Cancelled
@@ -261,7 +344,6 @@ fn lies_in_the_data(code: FailureCode) -> bool {
         | FailureCode::Closing
         | FailureCode::Overloaded
         | FailureCode::Protocol
-        | FailureCode::Version
         | FailureCode::Storage
         | FailureCode::Internal => false,
     }

@@ -32,15 +32,26 @@ fn set_named(user: &str, name: &str, value: i64) -> Mutation {
 }
 
 fn parts(request: Request) -> ([u8; 16], Vec<Mutation>) {
-    let RequestBody::Write {
-        idempotency_key: Some(key),
-        mutations,
-        ..
-    } = request.body
-    else {
-        panic!("not a write with a key: {request:?}");
-    };
-    (key, mutations)
+    match request.body {
+        RequestBody::Write {
+            idempotency_key: Some(key),
+            mutations,
+            ..
+        } => (key, mutations),
+        RequestBody::Load {
+            idempotency_key: Some(key),
+            rows,
+            ..
+        } => {
+            let reader = rows.reader();
+            let mutations = (0..rows.len()).flat_map(|row| reader.mutations(row));
+            (key, mutations.collect())
+        }
+        RequestBody::Ping
+        | RequestBody::Execute { .. }
+        | RequestBody::Write { .. }
+        | RequestBody::Load { .. } => panic!("not a write with a key"),
+    }
 }
 
 fn value_of(mutation: &Mutation) -> i64 {
@@ -171,6 +182,113 @@ async fn bad_changes_are_set_aside_and_all_others_applied_in_order() {
             "{user}: {before:?} then {value}"
         );
     }
+}
+
+/// A row for each value: the user is the value's last digit, the attribute `n`.
+fn rows_of(values: impl Iterator<Item = i64>) -> LoadRows {
+    let mut keys = tessera_protocol::load::PackedTexts::default();
+    let numbers: Vec<i64> = values
+        .inspect(|value| {
+            keys.push(&format!("u{}", value.unsigned_abs() % 10))
+                .unwrap()
+        })
+        .collect();
+    let column = tessera_protocol::load::LoadColumn::Numbers {
+        attribute: "n".to_owned(),
+        form: tessera_protocol::load::NumberForm::Integer,
+        present: tessera_protocol::load::presence(numbers.iter().map(|_| true)),
+        numbers,
+    };
+    LoadRows {
+        keys,
+        columns: vec![column],
+    }
+}
+
+/// Gives rows, a change and rows again, some of them bad; checks what becomes of them. Gives how
+/// many requests that took.
+async fn check_rows(version_max: u16) -> usize {
+    let (client, mut server) = pair(ClientOptions::default());
+    server.speak_at_most(version_max);
+    server.offer_mut().mutations_max = 3_000;
+    let model = serving(server);
+    let mut bulk = client.bulk(&BulkOptions {
+        batch_mutations_max: 1_000,
+        ..small(2)
+    });
+    let bad = [1_i64, 1_234, 4_999];
+    let value = |number: i64| {
+        if bad.contains(&number) {
+            -number
+        } else {
+            number
+        }
+    };
+    let first = bulk.push_rows(rows_of((0..5_000).map(value))).await;
+    assert_eq!(first.unwrap(), 0..5_000);
+    assert_eq!(bulk.push(set("u3", 5_000)).await.unwrap(), 5_000);
+    let second = bulk.push_rows(rows_of((5_001..6_000).map(value))).await;
+    assert_eq!(second.unwrap(), 5_001..6_000);
+    assert_eq!(
+        bulk.push_rows(LoadRows::default()).await.unwrap(),
+        6_000..6_000
+    );
+    let mut report = bulk.finish().await;
+    report.refusals.sort_by_key(|refusal| refusal.index);
+    for (refusal, index) in report.refusals.iter().zip(bad) {
+        let place = index as u64;
+        assert_eq!(
+            (refusal.index, refusal.together.clone()),
+            (place, place..place + 1)
+        );
+        assert_eq!(refusal.mutation, set(&format!("u{}", index % 10), -index));
+        assert_eq!(refusal.failure, refusal_of(&refusal.mutation));
+    }
+    let totals = report.totals;
+    assert_eq!(
+        (totals.given, totals.applied, totals.refused, totals.failed),
+        (6_000, 5_997, 3, 0)
+    );
+    let model = model.lock().unwrap();
+    assert_eq!(model.applied.len(), 5_997);
+    assert!(model.longest_batch <= 3_000);
+    let mut last: HashMap<&str, i64> = HashMap::new();
+    for (user, value) in &model.applied {
+        let before = last.insert(user, *value);
+        assert!(before.is_none_or(|before| before < *value), "{user}");
+    }
+    model.requests
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_rows_are_set_aside_and_all_others_applied_in_order() {
+    assert!(check_rows(2).await > 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_knows_no_rows_is_sent_changes() {
+    check_rows(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn good_rows_take_a_request_a_lane() {
+    let (client, server) = pair(ClientOptions::default());
+    let model = serving(server);
+    let mut bulk = client.bulk(&small(2));
+    bulk.push_rows(rows_of(0..900)).await.unwrap();
+    assert_eq!(bulk.finish().await.totals.applied, 900);
+    assert_eq!(model.lock().unwrap().requests, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_do_not_fit_together_are_an_error_at_once() {
+    let (client, _server) = pair(ClientOptions::default());
+    let mut bulk = client.bulk(&small(2));
+    let mut rows = rows_of(0..3);
+    (0..6).for_each(|_| rows.keys.push("one more").unwrap());
+    let error = bulk.push_rows(rows).await.unwrap_err();
+    assert!(matches!(error, Error::Rows(_)), "{error}");
+    assert_eq!(bulk.finish().await.totals.given, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,9 +111,9 @@ pub(crate) struct ImportArguments {
     /// Where bad rows are written with the reason [default: FILE.rejects.csv].
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
-    /// Changes sent at once.
-    #[arg(long, value_name = "N", default_value = "2000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) batch: u32,
+    /// Rows sent at once (100000 if not given), or changes (2000) where rows become such
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) batch: Option<u32>,
     /// Read and check everything, and send nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -3,9 +3,11 @@
 //! Knows the way from a file to the server. What a column means is the mapping's matter, what
 //! a change means the server's.
 
+mod columns;
 mod define;
 mod delimited;
 mod infer;
+mod intern;
 mod lines;
 mod mapping;
 mod pending;
@@ -45,6 +47,9 @@ use super::streams::Streams;
 /// The longest mapping file, in bytes.
 const MAPPING_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// Rows that travel together where they can be said column by column.
+const BATCH_ROWS: usize = 100_000;
+
 /// Imports files.
 pub(crate) async fn run(
     arguments: &ImportArguments,
@@ -73,26 +78,28 @@ pub(crate) async fn run(
         session.connect().await?;
         define::define(&mapping, session).await?;
     }
+    let strictness = if arguments.strict {
+        Strictness::Strict
+    } else {
+        Strictness::Lenient
+    };
     let parts = SendingParts {
         mapping: &mapping,
         files: inputs.iter().map(|input| input.name.clone()).collect(),
-        strictness: if arguments.strict {
-            Strictness::Strict
-        } else {
-            Strictness::Lenient
-        },
+        strictness,
         rejects: open_rejects(arguments)?,
         progress: progress(&arguments.files, streams),
         bytes_read,
         stderr: &mut *streams.stderr,
     };
+    let batch = arguments.batch.map(|batch| batch as usize);
     let sending = match arguments.dry_run {
         true => Sending::dry(parts),
-        false => Sending::to_server(parts, session, arguments.batch as usize),
+        false => Sending::to_server(parts, session, batch, plan.form()),
     };
     let started = Instant::now();
-    let (chunks, reader) =
-        read::start(inputs, plan).map_err(|error| CliError::Stopped(error.to_string()))?;
+    let (chunks, reader) = read::start(inputs, plan, batch.unwrap_or(BATCH_ROWS), strictness)
+        .map_err(|error| CliError::Stopped(error.to_string()))?;
     // An import that stops early does not wait: the reader may be waiting for somebody to type.
     let totals = sending.run(chunks).await?;
     wait_for(reader)?;

@@ -2,6 +2,7 @@
 //!
 //! Knows where each row's changes begin. Does not know files or the server.
 
+use super::columns::RawRows;
 use super::read::Row;
 
 /// What rows that are kept may take, in bytes, about. How much the bulk writer has under way says
@@ -15,20 +16,28 @@ const ROW_OVERHEAD_BYTES: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     rows: Vec<SentRow>,
+    /// Rows that were sent together, with the place of the first one's change: each is one.
+    batches: Vec<(u64, RawRows)>,
     bytes: usize,
 }
 
-/// A row that was sent.
-#[derive(Debug)]
-pub(crate) struct SentRow {
-    /// The place of its first change among all changes.
-    first_change: u64,
-    /// Which file it stands in.
+/// Where a row stands, and the row itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundRow {
+    /// Which file.
     pub(crate) file: usize,
     /// The number of its first line.
     pub(crate) line: u64,
     /// As it stands in the file.
     pub(crate) record: Vec<u8>,
+}
+
+/// A row that was sent.
+#[derive(Debug)]
+struct SentRow {
+    /// The place of its first change among all changes.
+    first_change: u64,
+    found: FoundRow,
 }
 
 impl Pending {
@@ -43,10 +52,14 @@ impl Pending {
         self.bytes += record.len() + ROW_OVERHEAD_BYTES;
         self.rows.push(SentRow {
             first_change,
-            file,
-            line,
-            record,
+            found: FoundRow { file, line, record },
         });
+    }
+
+    /// Keeps rows that were sent together, the change of the first of which has this place.
+    pub(crate) fn keep_batch(&mut self, first_change: u64, rows: RawRows) {
+        self.bytes += rows.bytes();
+        self.batches.push((first_change, rows));
     }
 
     /// Whether no more rows should be kept before those that are here have left.
@@ -57,13 +70,27 @@ impl Pending {
     /// Forgets all rows.
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
+        self.batches.clear();
         self.bytes = 0;
     }
 
     /// The row that a change belongs to; none if it has left.
-    pub(crate) fn row_of(&self, change: u64) -> Option<&SentRow> {
-        let after = self.rows.partition_point(|row| row.first_change <= change);
-        self.rows.get(after.checked_sub(1)?)
+    pub(crate) fn row_of(&self, change: u64) -> Option<FoundRow> {
+        self.in_batch(change).or_else(|| {
+            let after = self.rows.partition_point(|row| row.first_change <= change);
+            Some(self.rows.get(after.checked_sub(1)?)?.found.clone())
+        })
+    }
+
+    fn in_batch(&self, change: u64) -> Option<FoundRow> {
+        let after = self.batches.partition_point(|(first, _)| *first <= change);
+        let (first, rows) = self.batches.get(after.checked_sub(1)?)?;
+        let (line, record) = rows.row(usize::try_from(change - first).ok()?)?;
+        Some(FoundRow {
+            file: rows.file,
+            line,
+            record: record.to_vec(),
+        })
     }
 }
 

@@ -24,22 +24,34 @@ const MISSING: &str = "";
 /// A mapping made ready.
 pub(crate) struct Plan {
     columns: Vec<String>,
-    key: usize,
-    attributes: Vec<AttributeRule>,
-    tags: Vec<TagRule>,
+    pub(super) key: usize,
+    pub(super) attributes: Vec<AttributeRule>,
+    pub(super) tags: Vec<TagRule>,
 }
 
-struct AttributeRule {
-    column: usize,
-    mapping: AttributeMapping,
-    name: String,
-    missing: Vec<String>,
+/// Whether rows can be said column by column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// They can.
+    Columns,
+    /// Some change is not the value of an attribute or a tag that is given: values that are added
+    /// to a multi attribute, tags that are taken away.
+    Changes,
 }
 
-struct TagRule {
-    column: Option<usize>,
-    mapping: TagMapping,
-    missing: Vec<String>,
+/// An attribute's column.
+pub(super) struct AttributeRule {
+    pub(super) column: usize,
+    pub(super) mapping: AttributeMapping,
+    pub(super) name: String,
+    pub(super) missing: Vec<String>,
+}
+
+/// A column that becomes tags, or a tag for every row.
+pub(super) struct TagRule {
+    pub(super) column: Option<usize>,
+    pub(super) mapping: TagMapping,
+    pub(super) missing: Vec<String>,
     /// Names that were defined with the group and the notes already.
     defined: HashSet<String>,
 }
@@ -109,6 +121,19 @@ impl Plan {
         &self.columns
     }
 
+    /// How rows are said.
+    pub(crate) fn form(&self) -> Form {
+        let adds = |rule: &AttributeRule| {
+            let mode = rule.mapping.mode.unwrap_or_default();
+            rule.mapping.kind == AttributeKind::Multi && mode == MultiMode::Add
+        };
+        let clears = |rule: &TagRule| rule.mapping.clear;
+        match self.attributes.iter().any(adds) || self.tags.iter().any(clears) {
+            true => Form::Changes,
+            false => Form::Columns,
+        }
+    }
+
     /// Turns a row into changes. A row with one bad field is bad as a whole.
     pub(crate) fn convert(&mut self, row: &Records) -> Result<Changes, BadRow> {
         let user = self.key_of(row)?;
@@ -125,7 +150,7 @@ impl Plan {
         }
         let definitions = self.definitions(&gathered.set, &names_end);
         Ok(Changes {
-            mutations: gathered.into_mutations(user),
+            mutations: gathered.into_mutations(user.into_owned()),
             definitions,
         })
     }
@@ -143,14 +168,15 @@ impl Plan {
         definitions
     }
 
-    fn key_of(&self, row: &Records) -> Result<String, BadRow> {
+    /// The user of a row.
+    pub(super) fn key_of<'a>(&self, row: &'a Records) -> Result<Cow<'a, str>, BadRow> {
         let refuse = |reason: &str| Err(bad(row, self.key, reason.to_owned()));
         match row.cell(self.key) {
             Ok(Cell::Text(key)) if key.is_empty() => refuse("the key is empty"),
             Ok(Cell::Text(key)) if key.len() > KEY_BYTES_MAX => {
                 refuse("the key is longer than 256 bytes")
             }
-            Ok(Cell::Text(key)) => Ok(key.into_owned()),
+            Ok(Cell::Text(key)) => Ok(key),
             Ok(Cell::Missing) => refuse("the key is missing"),
             Ok(Cell::List(_)) => refuse("the key is a list"),
             Err(reason) => refuse(reason),
@@ -169,14 +195,14 @@ fn slot(columns: &mut Vec<String>, column: &str) -> usize {
         })
 }
 
-fn bad(row: &Records, column: usize, reason: String) -> BadRow {
+pub(super) fn bad(row: &Records, column: usize, reason: String) -> BadRow {
     BadRow {
         column: Some(row.place(column)),
         reason,
     }
 }
 
-fn is_missing(text: &str, missing: &[String]) -> bool {
+pub(super) fn is_missing(text: &str, missing: &[String]) -> bool {
     missing.iter().any(|marker| marker == text)
 }
 
@@ -186,51 +212,55 @@ fn mapped<'a>(text: &'a str, map: &'a BTreeMap<String, String>) -> &'a str {
 
 impl AttributeRule {
     fn gather(&self, row: &Records, gathered: &mut Gathered) -> Result<(), String> {
-        if self.mapping.kind == AttributeKind::Multi {
-            return self.gather_multi(row, gathered);
-        }
-        match row.cell(self.column)? {
-            Cell::Missing => self.gather_nothing(gathered),
-            Cell::Text(text) if is_missing(&text, &self.missing) => self.gather_nothing(gathered),
-            Cell::Text(text) => {
-                let value = self.reading().read(mapped(&text, &self.mapping.map))?;
-                self.check_value(&value)?;
-                gathered.values.push((self.name.clone(), value));
+        let value = self.value_of(&row.cell(self.column)?)?;
+        let mode = self.mapping.mode.unwrap_or_default();
+        match value {
+            Some(Datum::List(items)) if mode == MultiMode::Add => {
+                let items = items.into_iter().map(Datum::Text).collect();
+                gathered.additions.push((self.name.clone(), items));
             }
-            Cell::List(_) => return Err("is a list, and the attribute takes one value".to_owned()),
+            Some(value) => gathered.values.push((self.name.clone(), value)),
+            None => {}
         }
         Ok(())
     }
 
-    fn gather_nothing(&self, gathered: &mut Gathered) {
-        match self.mapping.on_missing {
-            OnMissing::Keep => {}
-            OnMissing::Clear => gathered.values.push((self.name.clone(), Datum::Null)),
+    /// What a field sets; nothing when the attribute stays as it is.
+    pub(super) fn value_of(&self, cell: &Cell<'_>) -> Result<Option<Datum>, String> {
+        if self.mapping.kind == AttributeKind::Multi {
+            return self.list_of(cell);
+        }
+        match cell {
+            Cell::Missing => Ok(self.nothing()),
+            Cell::Text(text) if is_missing(text, &self.missing) => Ok(self.nothing()),
+            Cell::Text(text) => {
+                let value = self.reading().read(mapped(text, &self.mapping.map))?;
+                self.check_value(&value)?;
+                Ok(Some(value))
+            }
+            Cell::List(_) => Err("is a list, and the attribute takes one value".to_owned()),
         }
     }
 
-    fn gather_multi(&self, row: &Records, gathered: &mut Gathered) -> Result<(), String> {
-        let cell = row.cell(self.column)?;
-        let items: Vec<String> = items_of(&cell, self.mapping.separator(), &self.missing)
+    /// What no value means.
+    fn nothing(&self) -> Option<Datum> {
+        match self.mapping.on_missing {
+            OnMissing::Keep => None,
+            OnMissing::Clear => Some(Datum::Null),
+        }
+    }
+
+    fn list_of(&self, cell: &Cell<'_>) -> Result<Option<Datum>, String> {
+        let items: Vec<String> = items_of(cell, self.mapping.separator(), &self.missing)
             .map(|item| mapped(item, &self.mapping.map).to_owned())
             .collect();
         if items.is_empty() {
-            self.gather_nothing(gathered);
-            return Ok(());
+            return Ok(self.nothing());
         }
         for item in &items {
             self.check_listed(item)?;
         }
-        match self.mapping.mode.unwrap_or_default() {
-            MultiMode::Replace => gathered
-                .values
-                .push((self.name.clone(), Datum::List(items))),
-            MultiMode::Add => {
-                let items = items.into_iter().map(Datum::Text).collect();
-                gathered.additions.push((self.name.clone(), items));
-            }
-        }
-        Ok(())
+        Ok(Some(Datum::List(items)))
     }
 
     fn check_value(&self, value: &Datum) -> Result<(), String> {
@@ -306,22 +336,30 @@ impl TagRule {
     }
 
     fn gather_truth(&self, cell: &Cell<'_>, gathered: &mut Gathered) -> Result<(), String> {
-        let text = match cell {
-            Cell::Missing => return Ok(()),
-            Cell::Text(text) if is_missing(text, &self.missing) => return Ok(()),
-            Cell::Text(text) => mapped(text, &self.mapping.map),
-            Cell::List(_) => return Err("is a list, neither zero nor non-zero".to_owned()),
-        };
-        match truth(text) {
+        match self.truth_of(cell)? {
             Some(true) => gathered.set.extend(self.mapping.name.clone()),
             Some(false) if self.mapping.clear => gathered.cleared.extend(self.mapping.name.clone()),
-            Some(false) => {}
-            None => return Err(format!("{} is neither a number nor yes or no", shown(text))),
+            Some(false) | None => {}
         }
         Ok(())
     }
 
-    fn tag_named(&self, text: &str) -> Result<String, String> {
+    /// Whether a field is true or not zero; nothing when it is missing.
+    pub(super) fn truth_of(&self, cell: &Cell<'_>) -> Result<Option<bool>, String> {
+        let text = match cell {
+            Cell::Missing => return Ok(None),
+            Cell::Text(text) if is_missing(text, &self.missing) => return Ok(None),
+            Cell::Text(text) => mapped(text, &self.mapping.map),
+            Cell::List(_) => return Err("is a list, neither zero nor non-zero".to_owned()),
+        };
+        match truth(text) {
+            None => Err(format!("{} is neither a number nor yes or no", shown(text))),
+            known => Ok(known),
+        }
+    }
+
+    /// The tag that a value names.
+    pub(super) fn tag_named(&self, text: &str) -> Result<String, String> {
         let text = mapped(text, &self.mapping.map);
         let name = match self.mapping.prefix.as_deref() {
             None | Some("") => Cow::Borrowed(text),
@@ -330,15 +368,25 @@ impl TagRule {
         checked_name(name)
     }
 
-    /// Names that carry a group or notes are defined before they are first used.
-    fn define(&mut self, names: &[String], number: usize, definitions: &mut Vec<(usize, String)>) {
+    /// Whether its names carry a group or notes: then they are defined before they are first used.
+    pub(super) fn is_to_be_defined(&self) -> bool {
         let TagMapping {
             group,
             description,
             owner,
             ..
         } = &self.mapping;
-        if group.is_none() && description.is_none() && owner.is_none() {
+        group.is_some() || description.is_some() || owner.is_some()
+    }
+
+    /// Which of its names are to be defined and were not yet.
+    pub(super) fn define(
+        &mut self,
+        names: &[String],
+        number: usize,
+        definitions: &mut Vec<(usize, String)>,
+    ) {
+        if !self.is_to_be_defined() {
             return;
         }
         for name in names {

@@ -6,9 +6,11 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
 
-use super::plan::{Changes, Plan};
+use super::columns::{Columns, RowsBatch};
+use super::plan::{Changes, Form, Plan};
 use super::records::{BadRow, Next, Records};
 use super::rejects::Reject;
+use super::send::Strictness;
 
 /// Rows that travel together.
 const CHUNK_ROWS: usize = 1_000;
@@ -17,6 +19,10 @@ const CHUNK_ROWS: usize = 1_000;
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// Chunks that may wait.
 const CHUNKS_WAITING_MAX: usize = 8;
+/// Chunks that may wait when each is a batch of rows column by column.
+const BATCHES_WAITING_MAX: usize = 2;
+/// What a batch of rows may take, in bytes, about: the last row may be beyond it.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
 /// A file whose header fits the mapping.
 pub(crate) struct Input {
@@ -42,6 +48,8 @@ pub(crate) struct Row {
 pub(crate) enum Item {
     /// A row.
     Row(Row),
+    /// Rows of one file.
+    Rows(RowsBatch),
     /// A row that is none.
     Bad(Reject),
     /// A file cannot be read on; nothing follows.
@@ -52,11 +60,22 @@ pub(crate) enum Item {
 pub(crate) fn start(
     inputs: Vec<Input>,
     plan: Plan,
+    batch_rows: usize,
+    strictness: Strictness,
 ) -> std::io::Result<(mpsc::Receiver<Vec<Item>>, JoinHandle<()>)> {
-    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let (conversion, waiting_max) = match plan.form() {
+        Form::Changes => (Conversion::Changes(Box::new(plan)), CHUNKS_WAITING_MAX),
+        Form::Columns => {
+            let columns = Box::new(Columns::new(plan));
+            (Conversion::Columns(columns), BATCHES_WAITING_MAX)
+        }
+    };
+    let (sender, receiver) = mpsc::channel(waiting_max);
     let reader = Reader {
-        plan,
-        chunk: Vec::with_capacity(CHUNK_ROWS),
+        conversion,
+        batch_rows,
+        strictness,
+        chunk: Vec::new(),
         chunk_bytes: 0,
         sender,
     };
@@ -70,10 +89,19 @@ pub(crate) fn start(
 }
 
 struct Reader {
-    plan: Plan,
+    conversion: Conversion,
+    /// Rows of a batch.
+    batch_rows: usize,
+    strictness: Strictness,
     chunk: Vec<Item>,
     chunk_bytes: usize,
     sender: mpsc::Sender<Vec<Item>>,
+}
+
+/// What rows become.
+enum Conversion {
+    Changes(Box<Plan>),
+    Columns(Box<Columns>),
 }
 
 /// Nobody takes the rows any more.
@@ -94,43 +122,71 @@ impl Reader {
         let Input { name, mut records } = input;
         loop {
             let item = match records.next() {
-                Ok(Next::End) => return Ok(()),
+                Ok(Next::End) => {
+                    self.finish_batch(file);
+                    return Ok(());
+                }
                 Ok(Next::Row) => self.row(file, &name, &records),
-                Ok(Next::Bad(bad)) => Item::Bad(reject(&name, &records, bad)),
+                Ok(Next::Bad(bad)) => Some(Item::Bad(reject(&name, &records, bad))),
                 Err(error) => {
-                    Item::Failed(format!("{name}, after line {}: {error}", records.line()))
+                    let reason = format!("{name}, after line {}: {error}", records.line());
+                    self.finish_batch(file);
+                    self.chunk.push(Item::Failed(reason));
+                    self.hand_over()?;
+                    return Err(Abandoned);
                 }
             };
-            let is_last = matches!(item, Item::Failed(_));
-            self.chunk.push(item);
-            self.chunk_bytes += records.raw().len();
-            if is_last || self.is_full() {
-                self.hand_over()?;
+            if let Some(item) = item {
+                if self.strictness == Strictness::Strict && matches!(item, Item::Bad(_)) {
+                    // Rows before it are imported, and those after it are not.
+                    self.finish_batch(file);
+                }
+                self.chunk.push(item);
+                self.chunk_bytes += records.raw().len();
             }
-            if is_last {
-                return Err(Abandoned);
+            if self.is_full() {
+                self.finish_batch(file);
+                self.hand_over()?;
             }
         }
     }
 
-    fn row(&mut self, file: usize, name: &str, records: &Records) -> Item {
-        match self.plan.convert(records) {
-            Ok(changes) => Item::Row(Row {
-                changes,
-                file,
-                line: records.line(),
-                record: records.raw().to_vec(),
+    /// What a row becomes at once; nothing when it has joined a batch.
+    fn row(&mut self, file: usize, name: &str, records: &Records) -> Option<Item> {
+        let converted = match &mut self.conversion {
+            Conversion::Columns(columns) => columns.add(records).map(|()| None),
+            Conversion::Changes(plan) => plan.convert(records).map(|changes| {
+                Some(Item::Row(Row {
+                    changes,
+                    file,
+                    line: records.line(),
+                    record: records.raw().to_vec(),
+                }))
             }),
-            Err(bad) => Item::Bad(reject(name, records, bad)),
+        };
+        converted.unwrap_or_else(|bad| Some(Item::Bad(reject(name, records, bad))))
+    }
+
+    fn finish_batch(&mut self, file: usize) {
+        if let Conversion::Columns(columns) = &mut self.conversion
+            && columns.len() > 0
+        {
+            self.chunk.push(Item::Rows(columns.finish(file)));
         }
     }
 
     fn is_full(&self) -> bool {
-        self.chunk.len() >= CHUNK_ROWS || self.chunk_bytes >= CHUNK_BYTES
+        let batch_is_full = match &self.conversion {
+            Conversion::Columns(columns) => {
+                columns.len() >= self.batch_rows || columns.bytes() >= BATCH_BYTES
+            }
+            Conversion::Changes(_) => false,
+        };
+        batch_is_full || self.chunk.len() >= CHUNK_ROWS || self.chunk_bytes >= CHUNK_BYTES
     }
 
     fn hand_over(&mut self) -> Result<(), Abandoned> {
-        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_ROWS));
+        let chunk = std::mem::take(&mut self.chunk);
         self.chunk_bytes = 0;
         self.sender.blocking_send(chunk).map_err(|_| Abandoned)
     }
@@ -158,7 +214,9 @@ mod tests {
     use crate::cli::import::source::{BytesRead, Source};
 
     fn input(rows: usize, row_bytes: usize) -> (Input, Plan) {
-        let mapping = Mapping::parse("key = \"id\"\n").unwrap();
+        // Tags that are taken away make rows travel as changes.
+        let mapping = "key = \"id\"\n[[tag]]\ncolumn = \"id\"\nby = \"non-zero\"\nname = \"x\"\nclear = true\n";
+        let mapping = Mapping::parse(mapping).unwrap();
         let plan = Plan::new(&mapping);
         let filler = "x".repeat(row_bytes);
         let mut data = "id,filler\n".to_owned();
@@ -176,7 +234,7 @@ mod tests {
     fn chunks_are_limited_in_rows_and_in_bytes() {
         let check = |rows: usize, row_bytes: usize, expected: &[usize]| {
             let (input, plan) = input(rows, row_bytes);
-            let (mut chunks, thread) = start(vec![input], plan).unwrap();
+            let (mut chunks, thread) = start(vec![input], plan, 10, Strictness::Lenient).unwrap();
             let mut found = Vec::new();
             while let Some(chunk) = chunks.blocking_recv() {
                 found.push(chunk.len());

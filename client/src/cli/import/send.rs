@@ -8,9 +8,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::mpsc;
 
+use super::columns::{RawRows, RowsBatch};
 use super::define::define_tag;
 use super::mapping::Mapping;
 use super::pending::Pending;
+use super::plan::{Changes, Form};
 use super::read::{Item, Row};
 use super::rejects::{Reject, Rejects};
 use super::source::BytesRead;
@@ -19,6 +21,10 @@ use crate::cli::error::{CliError, with_hint};
 use crate::cli::output::printable;
 use crate::cli::progress::Progress;
 use crate::cli::session::{BulkOptions, BulkWriter, Mutation, Session, UnknownTags};
+use crate::{LoadColumn, LoadRows};
+
+/// Bytes of rows that are under way, about, for each lane of the bulk writer.
+const ROWS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What to do about a bad row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,12 +136,29 @@ impl<'a> Sending<'a> {
     }
 
     /// Sends rows in batches of so many changes. Must be called within the runtime.
-    pub(crate) fn to_server(parts: SendingParts<'a>, session: &Session, batch: usize) -> Self {
+    pub(crate) fn to_server(
+        parts: SendingParts<'a>,
+        session: &Session,
+        batch: Option<usize>,
+        form: Form,
+    ) -> Self {
         let (sender, refusals): (Sender<Refusal>, _) = channel();
-        let options = BulkOptions {
-            batch_mutations_max: batch,
+        let defaults = BulkOptions {
             unknown_tags: UnknownTags::Define,
             ..BulkOptions::default()
+        };
+        let defaults = match form {
+            Form::Changes => defaults,
+            // One that is decoded while the other is applied.
+            Form::Columns => BulkOptions {
+                lanes: 2,
+                batch_bytes_max: ROWS_BYTES_MAX,
+                ..defaults
+            },
+        };
+        let options = BulkOptions {
+            batch_mutations_max: batch.unwrap_or(defaults.batch_mutations_max),
+            ..defaults
         };
         // The receiver is gone only when the import has stopped.
         let tell = move |refusal| drop(sender.send(refusal));
@@ -173,6 +196,10 @@ impl<'a> Sending<'a> {
                     self.totals.rows += 1;
                     self.send(row).await?;
                 }
+                Item::Rows(batch) => {
+                    self.totals.rows += batch.rows.len() as u64;
+                    self.send_rows(batch).await?;
+                }
                 Item::Bad(reject) => {
                     self.totals.rows += 1;
                     self.reject(&reject)?;
@@ -206,6 +233,84 @@ impl<'a> Sending<'a> {
             .map_err(|_| Stop::Writer)?;
         self.pending.keep(places.start, row);
         Ok(())
+    }
+
+    async fn send_rows(&mut self, mut batch: RowsBatch) -> Result<(), Stop> {
+        if self.server.is_none() {
+            return Ok(());
+        }
+        self.define_tags(std::mem::take(&mut batch.definitions))
+            .await?;
+        let foreign = self.foreign_rows_of(&batch.rows);
+        if foreign.is_empty() {
+            return self.push_rows(batch.rows, batch.records).await;
+        }
+        let is_foreign = |row: u32| foreign.iter().any(|(foreign, _)| *foreign == row);
+        let last = match (self.strictness, foreign.first()) {
+            (Strictness::Strict, Some((first, _))) => *first,
+            (Strictness::Strict | Strictness::Lenient, _) => batch.rows.len() as u32,
+        };
+        let good: Vec<u32> = (0..last).filter(|row| !is_foreign(*row)).collect();
+        let records = batch.records.select(&good);
+        self.push_rows(batch.rows.select(&good), records).await?;
+        for (row, reason) in foreign {
+            if let Some((line, record)) = batch.records.row(row as usize) {
+                let row = Row {
+                    changes: Changes::default(),
+                    file: batch.records.file,
+                    line,
+                    record: record.to_vec(),
+                };
+                self.refuse(row, reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn push_rows(&mut self, rows: LoadRows, records: RawRows) -> Result<(), Stop> {
+        self.forget_answered().await?;
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        let places = server
+            .writer
+            .push_rows(rows)
+            .await
+            .map_err(|_| Stop::Writer)?;
+        self.pending.keep_batch(places.start, records);
+        Ok(())
+    }
+
+    /// Rows that give a tag that cannot be theirs, and why.
+    fn foreign_rows_of(&self, rows: &LoadRows) -> Vec<(u32, String)> {
+        let mut found = Vec::new();
+        if self.foreign_tags.is_empty() {
+            return found;
+        }
+        for column in &rows.columns {
+            let LoadColumn::Tags { names, ends, codes } = column else {
+                continue;
+            };
+            let reasons: Vec<Option<&String>> = names
+                .iter()
+                .map(|name| self.foreign_tags.get(name))
+                .collect();
+            if reasons.iter().all(Option::is_none) {
+                continue;
+            }
+            let mut start = 0;
+            for (row, end) in ends.iter().enumerate() {
+                let tags = codes.get(start..*end as usize).unwrap_or_default();
+                start = *end as usize;
+                let reason = |code: &u32| reasons.get(*code as usize).copied().flatten();
+                found.extend(
+                    tags.iter()
+                        .find_map(reason)
+                        .map(|reason| (row as u32, reason.clone())),
+                );
+            }
+        }
+        found
     }
 
     /// Defines all of them, also when one belongs elsewhere: no later row asks for them again.
@@ -294,7 +399,7 @@ impl<'a> Sending<'a> {
 
     fn reject_of(&self, refusal: &Refusal) -> Reject {
         let (file, line, record) = match self.pending.row_of(refusal.together.start) {
-            Some(row) => (row.file, row.line, row.record.clone()),
+            Some(row) => (row.file, row.line, row.record),
             None => (0, 0, Vec::new()),
         };
         Reject {

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use super::*;
+use crate::cli::import::columns::Columns;
 use crate::cli::import::records::{FileFormat, Next};
 use crate::cli::import::source::{BytesRead, Source};
 
@@ -10,14 +11,71 @@ use crate::cli::import::source::{BytesRead, Source};
 fn rows(mapping: &str, format: FileFormat, data: &str) -> Vec<Result<Changes, BadRow>> {
     let mapping = Mapping::parse(&format!("key = \"id\"\n{mapping}")).unwrap();
     let mut plan = Plan::new(&mapping);
-    let data = Cursor::new(data.as_bytes().to_vec());
-    let source = Source::new("test".to_owned(), data, &BytesRead::default()).unwrap();
-    let mut records = Records::open(source, format, b',', plan.columns()).unwrap();
+    let mut records = open(&plan, format, data);
     let mut rows = Vec::new();
     while records.next().unwrap() == Next::Row {
         rows.push(plan.convert(&records));
     }
+    if plan.form() == Form::Columns {
+        check_columns(&rows, Plan::new(&mapping), format, data);
+    }
     rows
+}
+
+fn open(plan: &Plan, format: FileFormat, data: &str) -> Records {
+    let data = Cursor::new(data.as_bytes().to_vec());
+    let source = Source::new("test".to_owned(), data, &BytesRead::default()).unwrap();
+    Records::open(source, format, b',', plan.columns()).unwrap()
+}
+
+/// Column by column, the same rows say the same: in one batch, and in batches of two rows.
+fn check_columns(expected: &[Result<Changes, BadRow>], plan: Plan, format: FileFormat, data: &str) {
+    let (whole, twice) = (expected.len().max(1), 2);
+    let mut columns = Columns::new(plan);
+    for batch_rows in [whole, twice] {
+        let mut records = open(columns.plan(), format, data);
+        let (mut found, mut definitions) = (Vec::new(), Vec::new());
+        for expected in expected {
+            assert_eq!(records.next().unwrap(), Next::Row);
+            match (columns.add(&records), expected) {
+                (Ok(()), Ok(_)) => {}
+                (Err(bad), Err(expected)) => assert_eq!(bad, *expected),
+                (added, expected) => panic!("{added:?}, not {expected:?}"),
+            }
+            if columns.len() == batch_rows {
+                take(&mut columns, &mut found, &mut definitions);
+            }
+        }
+        take(&mut columns, &mut found, &mut definitions);
+        let expected: Vec<&Changes> = expected.iter().flatten().collect();
+        let mutations: Vec<_> = expected.iter().map(|changes| &changes.mutations).collect();
+        assert_eq!(found.iter().collect::<Vec<_>>(), mutations, "{data}");
+        if batch_rows == whole {
+            let expected: Vec<_> = expected
+                .iter()
+                .flat_map(|changes| &changes.definitions)
+                .collect();
+            assert_eq!(definitions.iter().collect::<Vec<_>>(), expected);
+        } else {
+            assert_eq!(definitions, [], "all are defined already");
+        }
+    }
+}
+
+fn take(
+    columns: &mut Columns,
+    found: &mut Vec<Vec<Mutation>>,
+    definitions: &mut Vec<(usize, String)>,
+) {
+    let batch = columns.finish(7);
+    batch.rows.check().unwrap();
+    assert_eq!(
+        (batch.records.len(), batch.records.file),
+        (batch.rows.len(), 7)
+    );
+    let reader = batch.rows.reader();
+    found.extend((0..batch.rows.len()).map(|row| reader.mutations(row)));
+    definitions.extend(batch.definitions);
 }
 
 /// The changes of the only row.
