@@ -32,6 +32,9 @@ const LIST: u8 = 1;
 const BITMAPS: u8 = 2;
 /// Changes that are written as a list; more become bitmaps.
 const LIST_CHANGES_MAX: u32 = 256;
+/// Offsets of consecutive users that are written as a list: dense ones take a byte each, in an
+/// array two. Beyond, bitmaps are read faster.
+const LIST_OFFSETS_MAX: usize = 2048;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -101,6 +104,29 @@ impl FragmentDelta {
             }
         }
         list.bytes
+    }
+
+    /// The stored form of a delta that sets these offsets, which rise strictly, and clears none.
+    ///
+    /// # Errors
+    /// When the offsets do not rise strictly, or one is 2^20 or more.
+    pub fn encode_rising(offsets: &[u32]) -> Result<Vec<u8>, FragmentError> {
+        if let Some(last) = offsets.last().filter(|last| **last >= SHARD_USERS) {
+            return Err(FragmentError::OffsetBeyondShard(*last));
+        }
+        let falls = |pair: &&[u32]| pair[0] >= pair[1];
+        if let Some(pair) = offsets.windows(2).find(falls) {
+            return Err(FragmentError::OffsetOrder(pair[1]));
+        }
+        if offsets.len() > LIST_OFFSETS_MAX {
+            let set = portable_bytes(RoaringBitmap::from_iter(offsets))?;
+            return Ok(bitmaps(&set, &portable_bytes(RoaringBitmap::new())?));
+        }
+        let mut list = ListWriter::new(offsets.len());
+        offsets
+            .iter()
+            .for_each(|offset| list.push(*offset, Operation::Set));
+        Ok(list.bytes)
     }
 
     fn push(&mut self, offset: u32, operation: Operation) -> Result<(), FragmentError> {
@@ -285,13 +311,7 @@ impl Changes {
     fn encode_bitmaps(&self) -> Result<Vec<u8>, FragmentError> {
         let set = portable_bytes(self.bitmap(|block| &block.set))?;
         let clear = portable_bytes(self.bitmap(|block| &block.clear))?;
-        let mut bytes = Vec::with_capacity(5 + set.len() + clear.len());
-        bytes.push(BITMAPS);
-        // A shard's bitmap is far below 2^32 bytes.
-        bytes.extend_from_slice(&(set.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&set);
-        bytes.extend_from_slice(&clear);
-        Ok(bytes)
+        Ok(bitmaps(&set, &clear))
     }
 
     /// One of the two sets of all blocks.
@@ -317,6 +337,17 @@ impl Changes {
             .zip(&self.blocks)
             .filter_map(|(index, block)| Some((index << BLOCK_BITS, block.as_deref()?)))
     }
+}
+
+/// Writes the form of two portable bitmaps.
+fn bitmaps(set: &[u8], clear: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(5 + set.len() + clear.len());
+    bytes.push(BITMAPS);
+    // A shard's bitmap is far below 2^32 bytes.
+    bytes.extend_from_slice(&(set.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(set);
+    bytes.extend_from_slice(clear);
+    bytes
 }
 
 /// Writes the list form; the offsets must rise.

@@ -60,6 +60,11 @@ impl ColumnDelta {
     pub fn encode(&self) -> Vec<u8> {
         encode(self.changes.clone())
     }
+
+    /// The stored form, without a copy.
+    pub fn into_bytes(self) -> Vec<u8> {
+        encode(self.changes)
+    }
 }
 
 /// Applies deltas, oldest first, to a stored block (nothing stored: every place missing) and

@@ -7,6 +7,7 @@ use crate::{
     storage::{
         StorageError, UserRecord,
         formats::{DatabaseFacts, NextIds, StoredDefinition, ValueFormat},
+        incoming::IncomingList,
         keys::{
             ColumnKey, FormatError, FragmentKey, KeyBlockKey, KeyFormat, RequestKey, SchemaKey,
             TextKey, UserIdKey, UserKey,
@@ -104,6 +105,10 @@ family!(
     UnusedIds: Meta, NextIdsKey => NextIds
 );
 family!(
+    /// The files of a load that the store may not have taken yet.
+    IncomingLists: Meta, IncomingKey => IncomingList
+);
+family!(
     /// Definitions and the values of enums and multis.
     Definitions: Schema, SchemaKey => StoredDefinition
 );
@@ -167,6 +172,10 @@ meta_key!(
 meta_key!(
     /// Where the facts of creation are.
     DatabaseFactsKey = b"database"
+);
+meta_key!(
+    /// Where the list of incoming files is, while there is one.
+    IncomingKey = b"incoming"
 );
 meta_key!(
     /// Where the unused ids are.

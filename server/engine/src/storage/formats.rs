@@ -16,7 +16,7 @@ use crate::{
         AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity, GroupDefinition,
         Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
     },
-    storage::{UserRecord, keys::FormatError},
+    storage::{UserRecord, incoming::IncomingList, keys::FormatError},
     user_keys::KeyBlock,
 };
 
@@ -68,7 +68,8 @@ structure!(
     DatabaseFacts,
     NextIds,
     StoredDefinition,
-    IdempotentOutcome
+    IdempotentOutcome,
+    IncomingList
 );
 
 /// Nothing: the key says it all.

@@ -3,6 +3,7 @@
 //! - `rocks`: the only place that knows RocksDB. Bytes in families, snapshots, batches.
 //! - `keys`, `formats`: how keys and values are written as bytes.
 //! - `families`: which key and value a family has, so that nothing is read as the wrong type.
+//! - `incoming`: how the files of a load come in, whatever breaks off.
 //! - `open`, `view`, `cache`, `catalog`, `batch`: what the rest of the engine asks for.
 //!
 //! Knows how users, rows, columns and definitions are stored. Does not know rules of writing,
@@ -14,6 +15,7 @@ mod catalog;
 mod error;
 mod families;
 mod formats;
+mod incoming;
 mod keys;
 mod open;
 mod record;
@@ -28,22 +30,24 @@ mod golden;
 pub use error::{OpenError, StorageError};
 pub use open::{DatabaseId, Durability};
 pub use record::{StoredValue, UserRecord};
+pub(crate) use record::{write_record, write_value};
 pub use upgrade::FORMAT_VERSION;
 pub use view::View;
 
 pub(crate) use batch::Changes;
 pub(crate) use catalog::add as add_definition;
 pub(crate) use families::{
-    Definitions, NextIdsKey, Partitions, Records, Requests, Texts, UnusedIds, UserIds,
+    Definitions, FamilyId, NextIdsKey, Partitions, Records, Requests, Texts, UnusedIds, UserIds,
     damaged_state,
 };
 pub(crate) use formats::{
     IdempotentOutcome, NextIds, PartitionState, StoredDefinition, StoredNotes,
 };
+pub(crate) use incoming::{Entries, IncomingFiles};
 pub(crate) use keys::{
-    ColumnKey, FragmentKey, KeyBlockKey, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey,
-    partition_of_key,
+    ColumnKey, FormatError, FragmentKey, KeyBlockKey, RequestKey, SchemaKey, TextKey, UserIdKey,
+    UserKey, partition_of_key,
 };
 pub(crate) use open::{OpenedStore, Store, StoreOptions};
 #[cfg(test)]
-pub(crate) use {families::FamilyId, rocks::Sync};
+pub(crate) use {open::LoadStep, rocks::Sync};

@@ -21,6 +21,7 @@ use crate::{
             Requests, read, scan,
         },
         formats::{DatabaseFacts, ValueFormat},
+        incoming::{IncomingDir, IncomingFiles},
         keys::KeyFormat,
         rocks::{Rocks, Sync},
         upgrade::{FORMAT_VERSION, check_readable, upgrade},
@@ -93,9 +94,24 @@ pub(crate) struct Store {
     facts: DatabaseFacts,
     caches: Arc<Caches>,
     sync: Sync,
+    incoming: IncomingDir,
+    /// Lets the next loads fail at a step, as a crash there would.
+    #[cfg(test)]
+    pub(crate) failing_step: std::sync::Mutex<Option<LoadStep>>,
     /// Lets the next commits fail, as a full disk would.
     #[cfg(test)]
     pub(crate) is_failing: std::sync::atomic::AtomicBool,
+}
+
+/// What a load has come past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoadStep {
+    /// The files are written.
+    Written,
+    /// The batch with their list is on disk.
+    Decided,
+    /// The files of a family are in the store.
+    Taken(FamilyId),
 }
 
 /// An open store and what it holds at this moment.
@@ -121,6 +137,8 @@ impl Store {
         let mut rocks = Rocks::open(&store_dir, lock, options.block_cache_bytes)
             .map_err(|error| in_use(dir, error))?;
         let facts = prepare(&mut rocks, options)?;
+        let incoming = IncomingDir::open(dir)?;
+        incoming.recover(&rocks)?;
         let sync = match options.durability {
             Durability::Fsync => Sync::Disk,
             Durability::OsBuffered => Sync::OsBuffer,
@@ -131,6 +149,9 @@ impl Store {
             facts,
             caches,
             sync,
+            incoming,
+            #[cfg(test)]
+            failing_step: std::sync::Mutex::default(),
             #[cfg(test)]
             is_failing: std::sync::atomic::AtomicBool::new(false),
         });
@@ -188,6 +209,60 @@ impl Store {
             self.caches.invalidate(&part.take_touched(), version);
         }
         Ok(self.view(schema, version))
+    }
+
+    /// Begins the files of a load.
+    pub(crate) fn incoming_files(&self) -> IncomingFiles<'_> {
+        self.incoming.files(&self.rocks)
+    }
+
+    /// Writes a batch and takes the files of a load, all or nothing, and gives the state after
+    /// it as the view with this version.
+    pub(crate) fn commit_load(
+        &self,
+        mut changes: Vec<Changes>,
+        files: &IncomingFiles<'_>,
+        schema: Arc<Schema>,
+        version: u64,
+    ) -> Result<Arc<View>, StorageError> {
+        self.step(LoadStep::Written)?;
+        let mut batch = self.rocks.batch();
+        for part in &changes {
+            part.write_to(&mut batch)?;
+        }
+        files.list()?.write_to(&mut batch)?;
+        // Not left to the system's leisure: when a file is in the store, this must be on disk.
+        self.rocks.commit(batch, Sync::Disk)?;
+        self.step(LoadStep::Decided)?;
+        for family in FamilyId::ALL {
+            files.take(family)?;
+            self.step(LoadStep::Taken(family))?;
+        }
+        files.finish()?;
+        for part in &mut changes {
+            self.caches.invalidate(&part.take_touched(), version);
+        }
+        self.caches.invalidate(&files.take_touched(), version);
+        Ok(self.view(schema, version))
+    }
+
+    #[cfg(test)]
+    fn step(&self, step: LoadStep) -> Result<(), StorageError> {
+        let failing = self.failing_step.lock();
+        match failing.is_ok_and(|failing| *failing == Some(step)) {
+            true => Err(StorageError::Store(format!("stopped at {step:?}"))),
+            false => Ok(()),
+        }
+    }
+
+    #[cfg(not(test))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "tests stop here"
+    )]
+    fn step(&self, _step: LoadStep) -> Result<(), StorageError> {
+        Ok(())
     }
 
     /// Brings everything to disk in its final form.

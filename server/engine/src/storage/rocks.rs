@@ -12,7 +12,8 @@ use std::{
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    LogLevel, MergeOperands, Options, ReadOptions, WriteBatch, WriteOptions,
+    IngestExternalFileOptions, LogLevel, MergeOperands, Options, ReadOptions, SstFileWriter,
+    WriteBatch, WriteOptions,
 };
 
 use crate::{
@@ -35,6 +36,8 @@ const LOG_BYTES_MAX: u64 = 512 << 20;
 const OPEN_FILES_MAX: i32 = 1024;
 const BACKGROUND_JOBS: i32 = 4;
 const BLOCK_BYTES: usize = 16 << 10;
+/// Keys that are looked for together.
+const KEYS_AT_ONCE: usize = 256;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// The part of a memtable that a bloom filter over its keys takes.
 const MEMTABLE_BLOOM_RATIO: f64 = 0.05;
@@ -170,6 +173,36 @@ impl Rocks {
         Ok(())
     }
 
+    /// Writes a sorted file that [`Self::ingest`] can take, and syncs it. `fill` puts in one
+    /// entry at least, and keys that rise.
+    pub(crate) fn write_sorted(
+        &self,
+        family: FamilyId,
+        path: &Path,
+        fill: impl FnOnce(&mut SortedFile<'_>) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let options = file_options(family);
+        let mut file = SortedFile {
+            writer: SstFileWriter::create(&options),
+        };
+        file.writer.open(path)?;
+        fill(&mut file)?;
+        Ok(file.writer.finish()?)
+    }
+
+    /// Takes sorted files of a family as they are, all or none, and removes them from where they
+    /// were. Snapshots of before do not show them.
+    pub(crate) fn ingest(&self, family: FamilyId, paths: &[PathBuf]) -> Result<(), StorageError> {
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        let handle = self.inner.family(family)?;
+        let paths = paths.to_vec();
+        Ok(self
+            .inner
+            .db
+            .ingest_external_file_cf_opts(handle, &options, paths)?)
+    }
+
     /// Rewrites a family's files, merging what is pending.
     #[cfg(test)]
     pub(crate) fn compact(&self, family: FamilyId) -> Result<(), StorageError> {
@@ -220,15 +253,57 @@ fn database_options() -> Options {
     options
 }
 
-fn family_options(family: FamilyId, cache: &Cache) -> Options {
+/// How blocks look, wherever a file is written.
+fn table_options() -> BlockBasedOptions {
     let mut table = BlockBasedOptions::default();
-    table.set_block_cache(cache);
     table.set_block_size(BLOCK_BYTES);
     table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    table.set_format_version(5);
+    table
+}
+
+/// Options of a sorted file that is written outside the store.
+fn file_options(family: FamilyId) -> Options {
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table_options());
+    options.set_compression_type(match placement(family) {
+        Placement::Rewritten => DBCompressionType::Lz4,
+        Placement::Final => DBCompressionType::Zstd,
+    });
+    options
+}
+
+/// Where the files that a load brings come to lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placement {
+    /// On the last level: nothing else has keys between theirs.
+    Final,
+    /// On the first: they will be merged with others.
+    Rewritten,
+}
+
+fn placement(family: FamilyId) -> Placement {
+    match family {
+        FamilyId::Records => Placement::Final,
+        FamilyId::Meta
+        | FamilyId::Schema
+        | FamilyId::Partitions
+        | FamilyId::UserIds
+        | FamilyId::KeyBlocks
+        | FamilyId::UserKeys
+        | FamilyId::Fragments
+        | FamilyId::Columns
+        | FamilyId::Texts
+        | FamilyId::Requests => Placement::Rewritten,
+    }
+}
+
+fn family_options(family: FamilyId, cache: &Cache) -> Options {
+    let mut table = table_options();
+    table.set_block_cache(cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_cache_index_and_filter_blocks_with_high_priority(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    table.set_format_version(5);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
     options.set_compression_type(DBCompressionType::Lz4);
@@ -345,6 +420,49 @@ impl Snapshot {
         })
     }
 
+    /// Shows the places of those keys that are there. The keys rise and begin with `prefix`.
+    ///
+    /// Keys that all lie between two neighbours of the store, as those of users who came later
+    /// often do, cost one step together.
+    pub(crate) fn find_keys(
+        &self,
+        family: FamilyId,
+        prefix: &[u8],
+        keys: &[Vec<u8>],
+        mut visit: impl FnMut(usize),
+    ) -> Result<(), StorageError> {
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
+            return Ok(());
+        };
+        self.cell.with_dependent(|inner, snapshot| {
+            let handle = inner.family(family)?;
+            let mut options = ReadOptions::default();
+            if let Some(end) = end_of_prefix(prefix) {
+                options.set_iterate_upper_bound(end);
+            }
+            let mut iterator = snapshot.raw_iterator_cf_opt(handle, options);
+            iterator.seek(first);
+            let is_between = iterator.key().is_none_or(|next| next > last.as_slice());
+            iterator.status()?;
+            if is_between {
+                return Ok(());
+            }
+            for (start, keys) in (0..).step_by(KEYS_AT_ONCE).zip(keys.chunks(KEYS_AT_ONCE)) {
+                let mut options = ReadOptions::default();
+                options.set_snapshot(snapshot);
+                let found = inner
+                    .db
+                    .batched_multi_get_cf_opt(handle, keys, true, &options);
+                for (place, value) in (start..).zip(found) {
+                    if value?.is_some() {
+                        visit(place);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Shows all keys that begin with `prefix`, in order, and their values to `visit`, until it
     /// fails.
     pub(crate) fn walk(
@@ -413,6 +531,21 @@ fn end_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix[..=keep].to_vec();
     end[keep] += 1;
     Some(end)
+}
+
+/// A sorted file in the making.
+pub(crate) struct SortedFile<'a> {
+    writer: SstFileWriter<'a>,
+}
+
+impl SortedFile<'_> {
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StorageError> {
+        Ok(self.writer.put(key, value)?)
+    }
+
+    pub(crate) fn merge(&mut self, key: &[u8], operand: &[u8]) -> Result<(), StorageError> {
+        Ok(self.writer.merge(key, operand)?)
+    }
 }
 
 /// Changes that are written together.

@@ -142,6 +142,21 @@ impl View {
         Ok(block)
     }
 
+    /// Shows the places of those users' keys that are users of the partition. The keys are
+    /// sorted, each once.
+    pub(crate) fn known_users<'a>(
+        &self,
+        partition: PartitionId,
+        keys: impl Iterator<Item = &'a str>,
+        visit: impl FnMut(usize),
+    ) -> Result<(), StorageError> {
+        let keys: Vec<Vec<u8>> = keys
+            .map(|key| UserIdKey { partition, key }.to_bytes())
+            .collect();
+        let prefix = UserKey::prefix(partition);
+        self.snapshot.find_keys(UserIds::ID, &prefix, &keys, visit)
+    }
+
     /// Shows the places of those texts that some user in the partition has. The texts are given
     /// as [`TextKey::text_bytes`], sorted, each once.
     pub(crate) fn texts_held(

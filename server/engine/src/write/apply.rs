@@ -42,7 +42,8 @@ pub(super) fn apply(
     }
 }
 
-fn apply_to_user(
+/// Applies a change of one user. The partition's order was advanced before.
+pub(super) fn apply_to_user(
     staging: &mut Staging,
     limits: &Limits,
     partition: PartitionId,

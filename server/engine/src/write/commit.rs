@@ -17,6 +17,7 @@ use crate::{
         derive::Derived,
         idempotency::IdempotencyKey,
         key_changes::KeyChanges,
+        load::{Loads, write_files},
         staging::{LiveUser, Slot, Staging},
     },
 };
@@ -31,25 +32,72 @@ pub(super) struct OutcomeChanges {
     pub(super) removed: Vec<IdempotencyKey>,
 }
 
-/// Writes everything staged in one batch; gives the view after it, or `None` when there was
-/// nothing to write.
-pub(super) fn commit(
+/// What is to be committed, and onto what.
+pub(super) struct Commit<'a> {
+    pub(super) store: &'a Store,
+    pub(super) staging: &'a Staging,
+    /// Beside what is staged.
+    pub(super) loads: &'a Loads,
+    pub(super) partitions_before: &'a [PartitionState],
+    pub(super) outcomes: &'a OutcomeChanges,
+    /// Of the view after it.
+    pub(super) version: u64,
+    pub(super) scheduler: &'a Scheduler,
+}
+
+impl Commit<'_> {
+    /// Writes everything; gives the view after it, or `None` when there was nothing to write.
+    pub(super) fn run(&self) -> Result<Option<Arc<View>>, Error> {
+        let staging = self.staging;
+        if !self.loads.is_empty() {
+            return self.run_load().map(Some);
+        }
+        let has_outcomes = !self.outcomes.added.is_empty() || !self.outcomes.removed.is_empty();
+        let has_users = staging.slots().iter().any(is_changed);
+        if !has_users && staging.schema_changes.is_empty() && !has_outcomes {
+            return Ok(None);
+        }
+        let changes = self.changes()?;
+        let schema = staging.schema.clone();
+        Ok(Some(self.store.commit(changes, schema, self.version)?))
+    }
+
+    /// Everything staged in one batch, and new users in files that the store takes with it.
+    fn run_load(&self) -> Result<Arc<View>, Error> {
+        let files = self.store.incoming_files();
+        if let Err(error) = write_files(self.scheduler, &files, self.loads.newcomers()) {
+            files.discard();
+            return Err(error);
+        }
+        let changes = self.changes()?;
+        let schema = self.staging.schema.clone();
+        let view = self
+            .store
+            .commit_load(changes, &files, schema, self.version);
+        Ok(view?)
+    }
+
+    /// All that is staged, part by part.
+    fn changes(&self) -> Result<Vec<Changes>, Error> {
+        staged_changes(
+            self.store,
+            self.staging,
+            self.partitions_before,
+            self.outcomes,
+            self.scheduler,
+        )
+    }
+}
+
+fn staged_changes(
     store: &Store,
     staging: &Staging,
     partitions_before: &[PartitionState],
     outcomes: &OutcomeChanges,
-    version: u64,
     scheduler: &Scheduler,
-) -> Result<Option<Arc<View>>, Error> {
-    let mut changed: Vec<&Slot> = staging
-        .slots()
-        .iter()
-        .filter(|slot| is_changed(slot))
-        .collect();
-    let has_outcomes = !outcomes.added.is_empty() || !outcomes.removed.is_empty();
-    if changed.is_empty() && staging.schema_changes.is_empty() && !has_outcomes {
-        return Ok(None);
-    }
+) -> Result<Vec<Changes>, Error> {
+    let slots = staging.slots().iter();
+    let mut changed: Vec<&Slot> = slots.filter(|slot| is_changed(slot)).collect();
     let mut changes = Changes::default();
     put_schema(
         &mut changes,
@@ -82,11 +130,7 @@ pub(super) fn commit(
     }
     let mut parts = vec![changes];
     parts.extend(user_changes(scheduler, &staging.schema, &changed)?);
-    Ok(Some(store.commit(
-        parts,
-        staging.schema.clone(),
-        version,
-    )?))
+    Ok(parts)
 }
 
 fn is_changed(slot: &Slot) -> bool {

@@ -159,6 +159,11 @@ impl Staging {
         &self.slots
     }
 
+    /// Whether a key was asked for before.
+    pub(super) fn has_slot(&self, key: &str) -> bool {
+        !self.by_key.is_empty() && self.by_key.contains_key(key)
+    }
+
     /// Finds the slot of a key, reading the user from the store at first sight.
     pub(super) fn find(&mut self, key: &str) -> Result<SlotId, StorageError> {
         if let Some(slot) = self.by_key.get(key) {
@@ -307,22 +312,27 @@ impl Staging {
             return Ok(());
         }
         self.save(slot);
-        let place = &mut self.slots[slot.0];
-        let state = &mut self.partitions[usize::from(place.partition.0)];
-        let id = UserId(state.users_next);
-        // The greatest id is never given, so that the number of ids fits too.
-        state.users_next = state.users_next.checked_add(1).ok_or(LimitError::UserIds {
-            partition: place.partition.0,
-        })?;
-        state.users_live = state
-            .users_live
-            .checked_add(1)
-            .ok_or_else(|| damaged_state(place.partition, "more users live than there are ids"))?;
-        place.after = Some(LiveUser {
+        let id = self.give_id(self.slots[slot.0].partition)?;
+        self.slots[slot.0].after = Some(LiveUser {
             id,
             record: Arc::default(),
         });
         Ok(())
+    }
+
+    /// The id of a new user of a partition.
+    pub(super) fn give_id(&mut self, partition: PartitionId) -> Result<UserId, Error> {
+        let state = &mut self.partitions[usize::from(partition.0)];
+        let id = UserId(state.users_next);
+        // The greatest id is never given, so that the number of ids fits too.
+        state.users_next = state.users_next.checked_add(1).ok_or(LimitError::UserIds {
+            partition: partition.0,
+        })?;
+        state.users_live = state
+            .users_live
+            .checked_add(1)
+            .ok_or_else(|| damaged_state(partition, "more users live than there are ids"))?;
+        Ok(id)
     }
 
     /// Deletes a slot's user, if there is one.

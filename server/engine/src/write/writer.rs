@@ -29,9 +29,9 @@ use crate::{
         LoadRequest, Mutation, SchemaStatement, UnknownTags, WriteRequest,
         apply::{apply, facts_between},
         command::Command,
-        commit::{OutcomeChanges, commit},
+        commit::{Commit, OutcomeChanges},
         idempotency::{IdempotencyKey, Outcomes},
-        load::{check_load, resolve_load},
+        load::{Loads, check_load, resolve_load},
         queue::Queue,
         resolve::{Resolver, resolve},
         schema_change,
@@ -44,6 +44,10 @@ use crate::{
 const PIECE_BYTES: u64 = 8 << 20;
 /// With fewer mutations it is quicker to read users one by one.
 const PREFETCH_MUTATIONS_MIN: usize = 8;
+
+/// Bytes of loads that share a commit, the last one not counted: larger files are fewer and need
+/// less merging, but the requests behind them wait.
+const LOADS_BYTES_MAX: u64 = 16 << 20;
 
 /// Mutations made one by one: all at once, those of many users would take too much memory.
 pub(crate) type Mutations = Box<dyn Iterator<Item = Mutation>>;
@@ -194,9 +198,41 @@ struct State {
     stopped_by: Option<String>,
 }
 
+/// Which requests may share a commit with the one before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Writes,
+    Loads,
+    Nothing,
+}
+
+impl Sharing {
+    fn of(job: &Job) -> Self {
+        match job {
+            Job::Write(_) => Self::Writes,
+            Job::Load(_) => Self::Loads,
+            Job::Schema(_) | Job::Where(_) => Self::Nothing,
+        }
+    }
+
+    fn admits(self, job: &Job) -> bool {
+        self != Self::Nothing && self == Self::of(job)
+    }
+
+    /// With so many bytes no further request is admitted.
+    fn bytes_max(self, limits: &Limits) -> u64 {
+        match self {
+            Self::Writes => limits.commit_bytes_max,
+            Self::Loads => LOADS_BYTES_MAX,
+            Self::Nothing => 0,
+        }
+    }
+}
+
 /// Requests that share a commit.
 struct Group {
     staging: Staging,
+    loads: Loads,
     outcomes: OutcomeChanges,
     answers: Vec<(Reply, Result<Summary, Error>)>,
     bytes: u64,
@@ -204,15 +240,16 @@ struct Group {
 
 impl State {
     fn run(&mut self, queue: &Queue<Submitted>) {
-        while let Some(submitted) = queue.pop() {
+        let mut put_off = None;
+        while let Some(submitted) = put_off.take().or_else(|| queue.pop()) {
             let mut group = self.group();
-            let is_shared = matches!(submitted.job, Job::Write(_));
-            self.stage(&mut group, submitted);
-            while is_shared && group.bytes < self.limits.commit_bytes_max {
-                let Some(next) = queue.pop_if(|next| matches!(next.job, Job::Write(_))) else {
+            let sharing = Sharing::of(&submitted.job);
+            put_off = self.stage(&mut group, submitted);
+            while put_off.is_none() && group.bytes < sharing.bytes_max(&self.limits) {
+                let Some(next) = queue.pop_if(|next| sharing.admits(&next.job)) else {
                     break;
                 };
-                self.stage(&mut group, next);
+                put_off = self.stage(&mut group, next);
             }
             self.finish(group);
         }
@@ -221,24 +258,34 @@ impl State {
     fn group(&self) -> Group {
         Group {
             staging: Staging::new(self.current.load_full(), self.partitions.clone()),
+            loads: Loads::new(self.partitions.len()),
             outcomes: OutcomeChanges::default(),
             answers: Vec::new(),
             bytes: 0,
         }
     }
 
-    /// Does a job on top of what the group has staged. A refused job leaves no trace.
-    fn stage(&mut self, group: &mut Group, submitted: Submitted) {
+    /// Does a job on top of what the group has staged. A refused job leaves no trace. Gives one
+    /// back that must wait for the group's commit.
+    fn stage(&mut self, group: &mut Group, submitted: Submitted) -> Option<Submitted> {
         let Submitted { job, reply } = submitted;
         if let Some(reason) = &self.stopped_by {
             let stopped = StorageError::WritesStopped(reason.clone());
             group.answers.push((reply, Err(stopped.into())));
-            return;
+            return None;
         }
         group.staging.begin();
         let result = match job {
             Job::Write(request) => self.stage_request(group, request),
-            Job::Load(request) => self.stage_load(group, request),
+            Job::Load(request) => match self.stage_load(group, &request) {
+                Ok(Some(summary)) => Ok(summary),
+                Ok(None) => {
+                    group.staging.roll_back();
+                    let job = Job::Load(request);
+                    return Some(Submitted { job, reply });
+                }
+                Err(error) => Err(error),
+            },
             Job::Where(select) => self.stage_where(group, select),
             Job::Schema(statement) => self.stage_schema(group, &statement),
         };
@@ -246,6 +293,7 @@ impl State {
             group.staging.roll_back();
         }
         group.answers.push((reply, result));
+        None
     }
 
     fn stage_request(&self, group: &mut Group, request: WriteRequest) -> Result<Summary, Error> {
@@ -264,26 +312,33 @@ impl State {
         Ok(summary)
     }
 
-    fn stage_load(&self, group: &mut Group, request: LoadRequest) -> Result<Summary, Error> {
-        let idempotency_key = request.idempotency_key;
-        if let Some(summary) = self.answered(group, idempotency_key) {
-            return Ok(summary);
+    /// `None` when the load must wait for the group's commit.
+    fn stage_load(
+        &self,
+        group: &mut Group,
+        request: &LoadRequest,
+    ) -> Result<Option<Summary>, Error> {
+        if let Some(summary) = self.answered(group, request.idempotency_key) {
+            return Ok(Some(summary));
         }
         group.bytes += check_load(
-            &request,
+            request,
             self.limits.mutations_max,
             self.limits.request_bytes_max,
         )?;
         let at_us = micros_of_timestamp(self.clock.now());
-        let staging = &mut group.staging;
+        let Group { staging, loads, .. } = group;
         let resolver = Resolver::new(staging, &self.limits, request.unknown_tags);
-        for (partition, rows) in resolve_load(resolver, request)? {
-            let command = Command::Load { at_us, rows };
-            apply(staging, &self.limits, partition, command)?;
-        }
-        let summary = keep(group);
-        remember(group, idempotency_key, at_us, &summary);
-        Ok(summary)
+        let parts = resolve_load(resolver, request)?;
+        let Some(direct) = loads.stage(staging, &self.limits, &self.scheduler, at_us, parts)?
+        else {
+            return Ok(None);
+        };
+        let mut summary = keep(group);
+        summary.users_changed += direct.users;
+        summary.facts_changed += direct.facts;
+        remember(group, request.idempotency_key, at_us, &summary);
+        Ok(Some(summary))
     }
 
     /// The answer to an earlier request with the same key.
@@ -360,7 +415,7 @@ impl State {
 
     /// Commits a group and answers its requests.
     fn finish(&mut self, group: Group) {
-        let result = self.commit(group.staging, group.outcomes);
+        let result = self.commit(group.staging, &group.loads, group.outcomes);
         for (reply, answer) in group.answers {
             let answer = match (&result, answer) {
                 (Err(error), Ok(_)) => Err(error.clone().into()),
@@ -374,6 +429,7 @@ impl State {
     fn commit(
         &mut self,
         staging: Staging,
+        loads: &Loads,
         mut outcomes: OutcomeChanges,
     ) -> Result<(), StorageError> {
         if self.stopped_by.is_some() {
@@ -386,15 +442,16 @@ impl State {
                 .expired(&self.limits, now_us, outcomes.added.len());
         }
         let version = self.version + 1;
-        let committed = commit(
-            &self.store,
-            &staging,
-            &self.partitions,
-            &outcomes,
+        let commit = Commit {
+            store: &self.store,
+            staging: &staging,
+            loads,
+            partitions_before: &self.partitions,
+            outcomes: &outcomes,
             version,
-            &self.scheduler,
-        );
-        match committed {
+            scheduler: &self.scheduler,
+        };
+        match commit.run() {
             Ok(Some(view)) => {
                 self.version = version;
                 self.partitions = staging.partitions;

@@ -294,3 +294,127 @@ fn loads_are_limited_in_rows_and_bytes() {
         "at most 20 bytes",
     );
 }
+
+/// Everything that can be asked of a database of these tests.
+fn all_of(fixture: &Fixture) -> (model::Model, u64) {
+    (stored(fixture), fixture.db().view().user_count().unwrap())
+}
+
+fn crash_rows() -> Vec<LoadRow> {
+    let new = (0..40).map(|number| {
+        let values = [
+            ("color", text(["red", "blue"][number % 2])),
+            ("score", Datum::Integer(number as i64 - 20)),
+            ("likes", list(&["green", "grey"])),
+            ("note", text("same")),
+            ("friend", text("old")),
+        ];
+        row(
+            &format!("new{number:02}"),
+            &values[..number % 6],
+            &["a", "x1"],
+        )
+    });
+    // Of users who are there, and of one who comes twice.
+    let old = [
+        row("old", &[("color", text("blue"))], &["x2"]),
+        row("twice", &[("score", Datum::Integer(1))], &["a"]),
+        row("twice", &[("score", Datum::Integer(2))], &["b"]),
+    ];
+    new.chain(old).collect()
+}
+
+/// What breaks off at a step leaves nothing before the decision, and everything after it.
+#[test]
+fn a_load_that_breaks_off_is_there_whole_or_not_at_all() {
+    use crate::storage::{FamilyId, LoadStep};
+    let steps = [LoadStep::Written, LoadStep::Decided]
+        .into_iter()
+        .chain(FamilyId::ALL.map(LoadStep::Taken));
+    let begun = || {
+        let fixture = Fixture::defined(&DEFINITIONS);
+        fixture.changed(vec![
+            tag("old", &["x1"]),
+            set("old", "color", text("red")),
+            tag("gone", &["a"]),
+            delete("gone"),
+        ]);
+        fixture
+    };
+    let whole = begun();
+    whole.db().load(request(&crash_rows())).unwrap();
+    whole.check_consistent();
+    for step in steps {
+        let mut fixture = begun();
+        let before = all_of(&fixture);
+        *fixture.db().store.failing_step.lock().unwrap() = Some(step);
+        refused(
+            fixture.db().load(request(&crash_rows())),
+            ErrorCode::Storage,
+            "stopped at",
+        );
+        // Nothing of it is seen, and nothing more is written.
+        assert_eq!(all_of(&fixture), before, "{step:?}");
+        refused(fixture.write(vec![ensure("a")]), ErrorCode::Storage, "");
+        // As after the death of the process: not closed.
+        fixture.open().unwrap();
+        let expected = match step {
+            LoadStep::Written => before,
+            LoadStep::Decided | LoadStep::Taken(_) => all_of(&whole),
+        };
+        assert_eq!(all_of(&fixture), expected, "{step:?}");
+        fixture.check_consistent();
+        let incoming = fixture.dir.path().join("incoming");
+        assert_eq!(std::fs::read_dir(incoming).unwrap().count(), 0, "{step:?}");
+        // Going on from there works, and so does the load again.
+        fixture.changed(vec![tag("later", &["a"]), delete("new07")]);
+        fixture.db().load(request(&crash_rows())).unwrap();
+        fixture.restart();
+        fixture.check_consistent();
+    }
+}
+
+#[test]
+fn loads_that_wait_together_share_a_commit_and_stay_apart() {
+    let fixture = Fixture::defined(&DEFINITIONS);
+    let rows = |from: usize| -> Vec<LoadRow> {
+        (from..from + 10)
+            .map(|n| {
+                let score = [("score", Datum::Integer(from as i64))];
+                row(&format!("u{n:02}"), &score, &["a"])
+            })
+            .collect()
+    };
+    let bad = vec![row("bad", &[("score", text("x"))], &[])];
+    let (started, start) = std::sync::mpsc::sync_channel(1);
+    let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
+    std::thread::scope(|scope| {
+        let fixture = &fixture;
+        // Holds the writer, so that the others wait together.
+        scope.spawn(move || {
+            fixture.db().write_where(move |_| {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+                Ok(Vec::new())
+            })
+        });
+        start.recv().unwrap();
+        // Every second user is in two of the loads.
+        let loads: Vec<_> = (0..8)
+            .map(|n| scope.spawn(move || fixture.db().load(request(&rows(n * 5)))))
+            .collect();
+        let refused = scope.spawn(|| fixture.db().load(request(&bad)));
+        release.send(()).unwrap();
+        let users = loads
+            .into_iter()
+            .map(|load| load.join().unwrap().unwrap().users_changed);
+        // Each changes its own ten users, at whatever place of the order it comes.
+        assert_eq!(users.sum::<u64>(), 80);
+        assert!(refused.join().unwrap().is_err());
+    });
+    assert_eq!(
+        (fixture.holders("a"), fixture.count(RowId::Users)),
+        (45, 45)
+    );
+    fixture.check_consistent();
+}

@@ -2,7 +2,7 @@
 //!
 //! Every name and every value of a dictionary is looked up once, if any row has it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 
@@ -24,7 +24,7 @@ use crate::{
 /// Resolves a load whose shape was checked. Partitions without rows are left out.
 pub(in crate::write) fn resolve_load(
     mut resolver: Resolver<'_>,
-    request: LoadRequest,
+    request: &LoadRequest,
 ) -> Result<Vec<(PartitionId, LoadRows)>, Error> {
     let places = Places::of(&request.keys, &resolver)?;
     let mut parts: Vec<LoadRows> = places.keys(&request.keys);
@@ -32,21 +32,16 @@ pub(in crate::write) fn resolve_load(
         UnknownTags::Refuse => OnUnknown::Refuse,
         UnknownTags::Define => OnUnknown::Define,
     };
-    for column in request.columns {
+    for column in &request.columns {
         let column = match column {
             LoadColumn::Coded {
                 attribute,
                 dictionary,
                 codes,
             } => {
-                let definition = resolver.attribute(&attribute)?;
-                values(
-                    &mut resolver,
-                    &request.keys,
-                    &definition,
-                    &dictionary,
-                    codes,
-                )?
+                let definition = resolver.attribute(attribute)?;
+                let codes = Cow::Borrowed(codes.as_slice());
+                values(&mut resolver, &request.keys, &definition, dictionary, codes)?
             }
             LoadColumn::Numbers {
                 attribute,
@@ -54,14 +49,21 @@ pub(in crate::write) fn resolve_load(
                 present,
                 numbers: found,
             } => {
-                let definition = resolver.attribute(&attribute)?;
-                let bits = row_bits(&present, request.keys.len());
+                let definition = resolver.attribute(attribute)?;
+                let bits = row_bits(present, request.keys.len());
                 let rows = (0..).zip(bits).filter_map(|(row, bit)| bit.then_some(row));
                 let rows = rows.collect();
-                numbers(&mut resolver, &request.keys, &definition, form, rows, found)?
+                numbers(
+                    &mut resolver,
+                    &request.keys,
+                    &definition,
+                    *form,
+                    rows,
+                    found,
+                )?
             }
             LoadColumn::Tags { names, ends, codes } => {
-                tags(&mut resolver, on_unknown, &names, ends, &codes)?
+                tags(&mut resolver, on_unknown, names, ends, codes)?
             }
         };
         places.split(column, &mut parts);
@@ -70,14 +72,32 @@ pub(in crate::write) fn resolve_load(
     Ok(parts.filter(|(_, rows)| !rows.keys.is_empty()).collect())
 }
 
+/// A column of all partitions, by id: as in [`RowColumn`].
+enum Resolved<'a> {
+    Values {
+        attribute: AttributeId,
+        values: Arc<Vec<Option<StoredValue>>>,
+        codes: Cow<'a, [u32]>,
+    },
+    Numbers {
+        attribute: AttributeId,
+        rows: Vec<u32>,
+        numbers: Cow<'a, [i64]>,
+    },
+    Tags {
+        ends: &'a [u32],
+        tags: Vec<TagId>,
+    },
+}
+
 /// The values of a column, of which those are resolved that a row has.
-fn values(
+fn values<'a>(
     resolver: &mut Resolver<'_>,
     keys: &PackedTexts,
     definition: &AttributeDefinition,
     dictionary: &[Datum],
-    codes: Vec<u32>,
-) -> Result<RowColumn, Error> {
+    codes: Cow<'a, [u32]>,
+) -> Result<Resolved<'a>, Error> {
     let mut values: Vec<Option<StoredValue>> = vec![None; dictionary.len()];
     let mut is_resolved = vec![false; dictionary.len()];
     for (row, code) in codes.iter().enumerate() {
@@ -90,7 +110,7 @@ fn values(
         values[code] = resolver.value(keys.at(row).unwrap_or(""), definition, datum)?;
         is_resolved[code] = true;
     }
-    Ok(RowColumn::Values {
+    Ok(Resolved::Values {
         attribute: definition.id,
         values: Arc::new(values),
         codes,
@@ -98,20 +118,21 @@ fn values(
 }
 
 /// The numbers of a column, or what an attribute of another type makes of them.
-fn numbers(
+fn numbers<'a>(
     resolver: &mut Resolver<'_>,
     keys: &PackedTexts,
     definition: &AttributeDefinition,
     form: NumberForm,
     rows: Vec<u32>,
-    mut numbers: Vec<i64>,
-) -> Result<RowColumn, Error> {
+    numbers: &'a [i64],
+) -> Result<Resolved<'a>, Error> {
     if definition.kind.class() != AttributeClass::Numeric {
-        let (dictionary, codes) = as_dictionary(form, keys.len(), &rows, &numbers);
-        return values(resolver, keys, definition, &dictionary, codes);
+        let (dictionary, codes) = as_dictionary(form, keys.len(), &rows, numbers);
+        return values(resolver, keys, definition, &dictionary, codes.into());
     }
+    let mut numbers = Cow::Borrowed(numbers);
     if !is_stored_as_sent(definition.kind, form) {
-        for (row, number) in rows.iter().zip(&mut numbers) {
+        for (row, number) in rows.iter().zip(numbers.to_mut()) {
             let user = keys.at(*row as usize).unwrap_or("");
             let datum = form.datum(*number);
             if let Some(StoredValue::Number(stored)) = resolver.value(user, definition, &datum)? {
@@ -119,7 +140,7 @@ fn numbers(
             }
         }
     }
-    Ok(RowColumn::Numbers {
+    Ok(Resolved::Numbers {
         attribute: definition.id,
         rows,
         numbers,
@@ -189,13 +210,13 @@ impl NumberForm {
 }
 
 /// The tags of a column, of whose names those are resolved that a row has.
-fn tags(
+fn tags<'a>(
     resolver: &mut Resolver<'_>,
     on_unknown: OnUnknown,
     names: &[String],
-    ends: Vec<u32>,
+    ends: &'a [u32],
     codes: &[u32],
-) -> Result<RowColumn, Error> {
+) -> Result<Resolved<'a>, Error> {
     let mut resolved: Vec<Option<TagId>> = vec![None; names.len()];
     let mut tags = Vec::with_capacity(codes.len());
     for code in codes {
@@ -207,7 +228,7 @@ fn tags(
         }
         tags.extend(*place);
     }
-    Ok(RowColumn::Tags { ends, tags })
+    Ok(Resolved::Tags { ends, tags })
 }
 
 /// Which partition every row lies in.
@@ -245,19 +266,19 @@ impl Places {
     }
 
     /// Deals a column's entries out to the partitions.
-    fn split(&self, column: RowColumn, parts: &mut [LoadRows]) {
+    fn split(&self, column: Resolved<'_>, parts: &mut [LoadRows]) {
         let columns = match column {
-            RowColumn::Values {
+            Resolved::Values {
                 attribute,
                 values,
                 codes,
             } => self.split_values(attribute, &values, &codes),
-            RowColumn::Numbers {
+            Resolved::Numbers {
                 attribute,
                 rows,
                 numbers,
             } => self.split_numbers(attribute, &rows, &numbers),
-            RowColumn::Tags { ends, tags } => self.split_tags(&ends, &tags),
+            Resolved::Tags { ends, tags } => self.split_tags(ends, &tags),
         };
         for (part, column) in parts.iter_mut().zip(columns) {
             part.columns.push(column);

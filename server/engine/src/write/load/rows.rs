@@ -76,6 +76,25 @@ impl LoadRows {
 }
 
 impl RowColumn {
+    /// The attribute whose values these are, if they are values.
+    pub(super) fn attribute(&self) -> Option<AttributeId> {
+        match self {
+            Self::Values { attribute, .. } | Self::Numbers { attribute, .. } => Some(*attribute),
+            Self::Tags { .. } => None,
+        }
+    }
+
+    /// The value of a dictionary that a row sets.
+    pub(super) fn stored(&self, row: usize) -> Option<&StoredValue> {
+        match self {
+            Self::Values { values, codes, .. } => {
+                let code = (*codes.get(row)? as usize).checked_sub(1)?;
+                values.get(code)?.as_ref()
+            }
+            Self::Numbers { .. } | Self::Tags { .. } => None,
+        }
+    }
+
     /// The value that a row sets or clears.
     fn value(&self, row: usize) -> Option<(AttributeId, Option<StoredValue>)> {
         match self {

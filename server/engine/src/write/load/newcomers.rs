@@ -1,0 +1,281 @@
+//! Which rows of a load are of new users, and what those users hold in the end.
+//!
+//! A user is new when its key is neither in the store nor staged, and comes once in the load: then
+//! nothing about it needs to be read, undone or merged. All other rows go the way of mutations.
+
+use std::collections::{BTreeSet, HashMap};
+
+use foldhash::fast::RandomState;
+
+use crate::{
+    error::Error,
+    ids::{GroupId, PartitionId, TagId, UserId},
+    limits::Limits,
+    schema::{Exclusivity, Schema},
+    storage::StoredValue,
+    write::{
+        LimitError,
+        load::{LoadRows, rows::RowColumn},
+        staging::Staging,
+    },
+};
+
+/// The new users of one partition, in the order of rows and of ids.
+pub(in crate::write) struct Newcomers {
+    pub(super) partition: PartitionId,
+    pub(super) rows: LoadRows,
+    /// Their rows.
+    pub(super) found: Found,
+    /// Their ids.
+    pub(super) ids: Vec<UserId>,
+}
+
+/// The rows of new users of one partition.
+#[derive(Debug, Default)]
+pub(in crate::write) struct Found {
+    /// Which rows, rising.
+    pub(super) rows: Vec<u32>,
+    /// The same in the order of their keys.
+    by_key: Vec<u32>,
+    /// Where each one's tags end.
+    tag_ends: Vec<usize>,
+    /// The tags that each holds in the end, rising, each once.
+    tags: Vec<TagId>,
+    /// How many tags and values they get in all.
+    facts: u64,
+}
+
+/// What holds for all rows of a load.
+pub(in crate::write) struct Rules<'a> {
+    limits: &'a Limits,
+    /// The tags of exclusive groups.
+    exclusive: HashMap<TagId, GroupId, RandomState>,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules of a schema.
+    pub(in crate::write) fn new(schema: &Schema, limits: &'a Limits) -> Self {
+        let is_exclusive = |group: GroupId| {
+            schema
+                .group_by_id(group)
+                .is_some_and(|group| group.exclusivity == Exclusivity::Exclusive)
+        };
+        let mut exclusive = HashMap::default();
+        if schema.group_count() > 0 {
+            let of_exclusive = schema.tags_by_id().filter_map(|tag| {
+                let group = tag.group.filter(|group| is_exclusive(*group))?;
+                Some((tag.id, group))
+            });
+            exclusive.extend(of_exclusive);
+        }
+        Self { limits, exclusive }
+    }
+}
+
+impl Found {
+    /// Finds the new users among rows of a partition. `None` when a row is of a user whom an
+    /// earlier load of the same commit makes: its rows must be told apart by commits.
+    pub(in crate::write) fn find(
+        staging: &Staging,
+        rules: &Rules<'_>,
+        partition: PartitionId,
+        rows: &LoadRows,
+        earlier: &[Newcomers],
+    ) -> Result<Option<Self>, Error> {
+        let sorted = SortedKeys::of(rows);
+        if earlier.iter().any(|newcomers| sorted.meets(newcomers)) {
+            return Ok(None);
+        }
+        if sets_an_attribute_twice(rows) {
+            return Ok(Some(Self::default()));
+        }
+        let by_key = sorted.new_ones(staging, partition)?;
+        let mut found = Self {
+            rows: by_key.clone(),
+            by_key,
+            ..Self::default()
+        };
+        found.rows.sort_unstable();
+        found.settle(rules, rows)?;
+        Ok(Some(found))
+    }
+
+    /// Works out what each new user holds in the end.
+    fn settle(&mut self, rules: &Rules<'_>, rows: &LoadRows) -> Result<(), LimitError> {
+        for &row in &self.rows {
+            let start = self.tags.len();
+            for column in &rows.columns {
+                for &tag in column.tags(row as usize) {
+                    give_tag(rules, &mut self.tags, start, tag);
+                }
+            }
+            self.tags[start..].sort_unstable();
+            dedup_from(&mut self.tags, start);
+            if self.tags.len() - start > rules.limits.user_tags_max as usize {
+                return Err(LimitError::UserTags {
+                    user: rows.keys.at(row as usize).unwrap_or("").to_owned(),
+                    max: rules.limits.user_tags_max,
+                });
+            }
+            self.tag_ends.push(self.tags.len());
+        }
+        self.facts = self.tags.len() as u64;
+        for column in &rows.columns {
+            self.facts += self.facts_of(column);
+        }
+        Ok(())
+    }
+
+    /// How many values a column gives.
+    fn facts_of(&self, column: &RowColumn) -> u64 {
+        let rows = self.rows.iter().map(|row| *row as usize);
+        match column {
+            RowColumn::Values { .. } => rows
+                .filter_map(|row| column.stored(row))
+                .map(|value| match value {
+                    StoredValue::Codes(codes) => codes.len() as u64,
+                    StoredValue::Code(_) | StoredValue::Number(_) | StoredValue::Text(_) => 1,
+                })
+                .sum(),
+            RowColumn::Numbers { rows: with, .. } => {
+                let mut with = with.iter().peekable();
+                let has_number = |row: &&u32| {
+                    while with.next_if(|next| *next < *row).is_some() {}
+                    with.peek() == Some(row)
+                };
+                self.rows.iter().filter(has_number).count() as u64
+            }
+            RowColumn::Tags { .. } => 0,
+        }
+    }
+
+    /// The users and facts that come with them.
+    pub(in crate::write) fn changed(&self) -> (u64, u64) {
+        (self.rows.len() as u64, self.facts)
+    }
+
+    /// Whether there are none.
+    pub(in crate::write) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether a row is of one of them. The rows are asked for in rising order.
+    pub(in crate::write) fn take_if(&self, next: &mut usize, row: usize) -> bool {
+        let is_next = self.rows.get(*next).is_some_and(|new| *new as usize == row);
+        *next += usize::from(is_next);
+        is_next
+    }
+}
+
+impl Newcomers {
+    pub(in crate::write) fn new(
+        partition: PartitionId,
+        rows: LoadRows,
+        found: Found,
+        ids: Vec<UserId>,
+    ) -> Self {
+        Self {
+            partition,
+            rows,
+            found,
+            ids,
+        }
+    }
+
+    /// Each one's row, id and tags.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, UserId, &[TagId])> {
+        let starts = std::iter::once(&0).chain(&self.found.tag_ends);
+        let tags = starts
+            .zip(&self.found.tag_ends)
+            .map(|(start, end)| self.found.tags.get(*start..*end).unwrap_or(&[]));
+        let users = self.found.rows.iter().zip(&self.ids);
+        users.zip(tags).map(|((row, id), tags)| (*row, *id, tags))
+    }
+
+    /// Their keys with their ids, in the order of keys.
+    pub(super) fn keys_with_ids(&self) -> impl Iterator<Item = (&str, UserId)> {
+        self.found.by_key.iter().filter_map(|row| {
+            let place = self.found.rows.binary_search(row).ok()?;
+            Some((self.rows.keys.at(*row as usize)?, *self.ids.get(place)?))
+        })
+    }
+}
+
+/// The keys of rows, sorted; equal ones in the order of rows.
+struct SortedKeys<'a> {
+    keys: Vec<(&'a str, u32)>,
+}
+
+impl<'a> SortedKeys<'a> {
+    fn of(rows: &'a LoadRows) -> Self {
+        let mut keys: Vec<(&str, u32)> = rows.keys.iter().zip(0..).collect();
+        keys.sort_unstable();
+        Self { keys }
+    }
+
+    /// Whether one of the keys is that of one of these users.
+    fn meets(&self, newcomers: &Newcomers) -> bool {
+        let mut keys = self.keys.iter().peekable();
+        newcomers.found.by_key.iter().any(|row| {
+            let other = newcomers.rows.keys.at(*row as usize).unwrap_or("");
+            while keys.next_if(|(key, _)| *key < other).is_some() {}
+            keys.peek().is_some_and(|(key, _)| *key == other)
+        })
+    }
+
+    /// The rows whose keys come once and are no user's, in the order of keys.
+    fn new_ones(&self, staging: &Staging, partition: PartitionId) -> Result<Vec<u32>, Error> {
+        let once: Vec<(&str, u32)> = self
+            .keys
+            .chunk_by(|(left, _), (right, _)| left == right)
+            .filter_map(|chunk| match chunk {
+                [(key, row)] if !staging.has_slot(key) => Some((*key, *row)),
+                _ => None,
+            })
+            .collect();
+        let mut is_known = vec![false; once.len()];
+        let keys = once.iter().map(|(key, _)| *key);
+        staging
+            .base
+            .known_users(partition, keys, |place| is_known[place] = true)?;
+        let unknown = once.iter().zip(is_known).filter(|(_, known)| !known);
+        Ok(unknown.map(|((_, row), _)| *row).collect())
+    }
+}
+
+/// Whether two columns are of one attribute: then a row may set it, and set it again.
+fn sets_an_attribute_twice(rows: &LoadRows) -> bool {
+    let mut attributes = BTreeSet::new();
+    let mut of_columns = rows.columns.iter().filter_map(RowColumn::attribute);
+    !of_columns.all(|attribute| attributes.insert(attribute))
+}
+
+/// Gives a user, whose tags so far begin at `start`, one more.
+fn give_tag(rules: &Rules<'_>, tags: &mut Vec<TagId>, start: usize, tag: TagId) {
+    if let Some(group) = rules.exclusive.get(&tag) {
+        if tags[start..].contains(&tag) {
+            return;
+        }
+        let mut place = start;
+        while place < tags.len() {
+            if rules.exclusive.get(&tags[place]) == Some(group) {
+                tags.swap_remove(place);
+            } else {
+                place += 1;
+            }
+        }
+    }
+    tags.push(tag);
+}
+
+/// Leaves of equal neighbours from `start` on one.
+fn dedup_from(tags: &mut Vec<TagId>, start: usize) {
+    let mut kept = start;
+    for place in start..tags.len() {
+        if place == start || tags[place] != tags[kept - 1] {
+            tags[kept] = tags[place];
+            kept += 1;
+        }
+    }
+    tags.truncate(kept);
+}

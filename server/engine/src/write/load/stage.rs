@@ -1,0 +1,160 @@
+//! Staging a load: which of its users are new, and what the others become.
+
+use crate::{
+    error::Error,
+    exec::scheduler::Scheduler,
+    ids::PartitionId,
+    limits::Limits,
+    write::{
+        apply::{apply, apply_to_user},
+        command::Command,
+        load::{
+            LoadRows,
+            newcomers::{Found, Newcomers, Rules},
+        },
+        staging::Staging,
+    },
+};
+
+/// With fewer new users than this, writing files takes longer than staging them.
+const NEWCOMERS_MIN: u64 = if cfg!(test) { 2 } else { 1_000 };
+
+/// The new users of the loads that share a commit.
+#[derive(Default)]
+pub(in crate::write) struct Loads {
+    /// By partition, those of earlier loads first.
+    newcomers: Vec<Vec<Newcomers>>,
+}
+
+/// What a load changes by new users alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::write) struct Changed {
+    pub(in crate::write) users: u64,
+    pub(in crate::write) facts: u64,
+}
+
+impl Loads {
+    /// No loads.
+    pub(in crate::write) fn new(partition_count: usize) -> Self {
+        Self {
+            newcomers: (0..partition_count).map(|_| Vec::new()).collect(),
+        }
+    }
+
+    /// The new users of every partition.
+    pub(in crate::write) fn newcomers(&self) -> &[Vec<Newcomers>] {
+        &self.newcomers
+    }
+
+    /// Whether there are no new users.
+    pub(in crate::write) fn is_empty(&self) -> bool {
+        self.newcomers.iter().all(Vec::is_empty)
+    }
+
+    /// Applies a load: its new users are set aside, all others are staged. Ids are given in the
+    /// order of rows, as if all were. `None`, and whatever was staged is to be rolled back, when
+    /// a row is of a new user of an earlier load.
+    pub(in crate::write) fn stage(
+        &mut self,
+        staging: &mut Staging,
+        limits: &Limits,
+        scheduler: &Scheduler,
+        at_us: i64,
+        parts: Vec<(PartitionId, LoadRows)>,
+    ) -> Result<Option<Changed>, Error> {
+        let Some(found) = self.find(staging, limits, scheduler, &parts)? else {
+            return Ok(None);
+        };
+        let mut changed = Changed::default();
+        for (users, facts) in found.iter().map(Found::changed) {
+            changed.users += users;
+            changed.facts += facts;
+        }
+        if changed.users < NEWCOMERS_MIN {
+            prefetch(staging, scheduler, &parts, None)?;
+            for (partition, rows) in parts {
+                let command = Command::Load { at_us, rows };
+                apply(staging, limits, partition, command)?;
+            }
+            return Ok(Some(Changed::default()));
+        }
+        prefetch(staging, scheduler, &parts, Some(&found))?;
+        let mut staged = Vec::with_capacity(parts.len());
+        for ((partition, rows), found) in parts.into_iter().zip(found) {
+            staged.push(stage_part(staging, limits, partition, rows, found)?);
+        }
+        for newcomers in staged.into_iter().flatten() {
+            let partition = usize::from(newcomers.partition.0);
+            if let Some(loads) = self.newcomers.get_mut(partition) {
+                loads.push(newcomers);
+            }
+        }
+        Ok(Some(changed))
+    }
+
+    /// The new users of every part; `None` when one is a new user of an earlier load.
+    fn find(
+        &self,
+        staging: &Staging,
+        limits: &Limits,
+        scheduler: &Scheduler,
+        parts: &[(PartitionId, LoadRows)],
+    ) -> Result<Option<Vec<Found>>, Error> {
+        let rules = Rules::new(&staging.schema, limits);
+        let found = scheduler.fold(parts.len(), Vec::new, |mut done, _, number| {
+            let (partition, rows) = &parts[number];
+            let earlier = self.newcomers.get(usize::from(partition.0));
+            let earlier = earlier.map_or(&[][..], Vec::as_slice);
+            let found = Found::find(staging, &rules, *partition, rows, earlier)?;
+            done.push((number, found));
+            Ok(done)
+        })?;
+        let mut found: Vec<(usize, Option<Found>)> = found.into_iter().flatten().collect();
+        found.sort_unstable_by_key(|(number, _)| *number);
+        Ok(found.into_iter().map(|(_, found)| found).collect())
+    }
+}
+
+/// Reads the users of all rows that are not of new ones.
+fn prefetch(
+    staging: &mut Staging,
+    scheduler: &Scheduler,
+    parts: &[(PartitionId, LoadRows)],
+    found: Option<&[Found]>,
+) -> Result<(), Error> {
+    let mut keys = Vec::new();
+    for (number, (_, rows)) in parts.iter().enumerate() {
+        let found = found.and_then(|found| found.get(number));
+        let mut next = 0;
+        for (row, key) in rows.keys.iter().enumerate() {
+            if !found.is_some_and(|found| found.take_if(&mut next, row)) {
+                keys.push(key);
+            }
+        }
+    }
+    staging.prefetch(scheduler, keys.into_iter())
+}
+
+/// Gives the new users their ids, and applies the rows of the others. Takes one place of the
+/// partition's order, as the command would.
+fn stage_part(
+    staging: &mut Staging,
+    limits: &Limits,
+    partition: PartitionId,
+    rows: LoadRows,
+    found: Found,
+) -> Result<Option<Newcomers>, Error> {
+    staging.advance(partition)?;
+    let mut ids = Vec::new();
+    let mut next = 0;
+    for row in 0..rows.keys.len() {
+        if found.take_if(&mut next, row) {
+            ids.push(staging.give_id(partition)?);
+            continue;
+        }
+        for command in rows.commands(row) {
+            apply_to_user(staging, limits, partition, command)?;
+        }
+    }
+    Ok((!found.is_empty()).then(|| Newcomers::new(partition, rows, found, ids)))
+}
