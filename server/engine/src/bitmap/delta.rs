@@ -119,7 +119,9 @@ impl FragmentDelta {
             return Err(FragmentError::OffsetOrder(pair[1]));
         }
         if offsets.len() > LIST_OFFSETS_MAX {
-            let set = portable_bytes(RoaringBitmap::from_iter(offsets))?;
+            let misplaced = |_| FragmentError::OffsetOrder(offsets[0]);
+            let set = RoaringBitmap::from_sorted_iter(offsets.iter().copied());
+            let set = portable_bytes(set.map_err(misplaced)?)?;
             return Ok(bitmaps(&set, &portable_bytes(RoaringBitmap::new())?));
         }
         let mut list = ListWriter::new(offsets.len());

@@ -102,6 +102,19 @@ struct Piece {
     misses: u64,
 }
 
+impl Piece {
+    fn invalidate(&mut self, keys: &[CacheKey], version: u64, oldest_live: u64) {
+        for key in keys {
+            self.entries.remove(key);
+            self.last_write.insert(*key, version);
+        }
+        if self.last_write.len() > self.notes_max {
+            self.last_write.retain(|_, written| *written > oldest_live);
+            self.notes_max = NOTES_MIN.max(2 * self.last_write.len());
+        }
+    }
+}
+
 /// How much is kept, and how often that helped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CacheUsage {
@@ -185,9 +198,12 @@ impl Caches {
         }
     }
 
+    fn place(&self, key: &CacheKey) -> usize {
+        self.hasher.hash_one(key) as usize % self.pieces.len()
+    }
+
     fn piece(&self, key: &CacheKey) -> MutexGuard<'_, Piece> {
-        let place = self.hasher.hash_one(key) as usize % self.pieces.len();
-        lock(&self.pieces[place])
+        lock(&self.pieces[self.place(key)])
     }
 
     /// What a view of this version may see of a fragment or column.
@@ -219,18 +235,15 @@ impl Caches {
     /// view with this version.
     pub(crate) fn invalidate(&self, touched: &[CacheKey], version: u64) {
         let oldest_live = lock(&self.live).keys().next().copied().unwrap_or(version);
-        for key in touched
-            .iter()
-            .copied()
-            .flat_map(|key| [Some(key), key.derived()])
-            .flatten()
-        {
-            let mut piece = self.piece(&key);
-            piece.entries.remove(&key);
-            piece.last_write.insert(key, version);
-            if piece.last_write.len() > piece.notes_max {
-                piece.last_write.retain(|_, written| *written > oldest_live);
-                piece.notes_max = NOTES_MIN.max(2 * piece.last_write.len());
+        // A load touches tens of thousands of keys: each piece is locked once.
+        let mut by_piece: Vec<Vec<CacheKey>> = vec![Vec::new(); self.pieces.len()];
+        let with_derived = |key: &CacheKey| [Some(*key), key.derived()];
+        for key in touched.iter().flat_map(with_derived).flatten() {
+            by_piece[self.place(&key)].push(key);
+        }
+        for (piece, keys) in self.pieces.iter().zip(by_piece) {
+            if !keys.is_empty() {
+                lock(piece).invalidate(&keys, version, oldest_live);
             }
         }
     }

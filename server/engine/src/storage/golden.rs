@@ -10,10 +10,11 @@ use std::fmt::Write;
 use super::{
     families::{
         Columns, DatabaseFactsKey, Definitions, Facts, Family, FormatVersionKey, FormatVersions,
-        Fragments, IdempotentOutcome, KeyBlocks, NextIdsKey, PartitionState, Partitions, Records,
-        Requests, Texts, UnusedIds, UserIds,
+        Fragments, IdempotentOutcome, IncomingKey, IncomingLists, KeyBlocks, NextIdsKey,
+        PartitionState, Partitions, Records, Requests, Texts, UnusedIds, UserIds,
     },
     formats::{DatabaseFacts, NextIds, StoredDefinition, StoredKind, StoredNotes, ValueFormat},
+    incoming::IncomingList,
     keys::{
         ColumnKey, FragmentKey, KeyBlockKey, KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey,
         UserKey,
@@ -84,6 +85,9 @@ fn add_meta(sheet: &mut Sheet) {
         segment: SegmentId(70_000),
     };
     sheet.add::<UnusedIds>("next ids", &NextIdsKey, &next);
+    let files = vec![("records".to_owned(), "records-0.sst".to_owned())];
+    let list = IncomingList { files };
+    sheet.add::<IncomingLists>("incoming files", &IncomingKey, &list);
 }
 
 fn add_schema(sheet: &mut Sheet) {

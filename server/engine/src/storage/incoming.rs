@@ -283,6 +283,10 @@ fn remove_list(rocks: &Rocks) -> Result<(), StorageError> {
     rocks.commit(changes.into_batch(rocks)?, Sync::OsBuffer)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "this is how `map_err` gives it"
+)]
 fn failed(error: std::io::Error) -> StorageError {
     StorageError::Store(format!("the directory of incoming files: {error}"))
 }

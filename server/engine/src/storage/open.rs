@@ -256,11 +256,6 @@ impl Store {
     }
 
     #[cfg(not(test))]
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "tests stop here"
-    )]
     fn step(&self, _step: LoadStep) -> Result<(), StorageError> {
         Ok(())
     }

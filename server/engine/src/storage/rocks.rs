@@ -33,6 +33,18 @@ const WRITE_BUFFER_BYTES: usize = 256 << 20;
 const FAMILY_BUFFER_BYTES: usize = 64 << 20;
 /// The log is cut when it has grown so long, by flushing the oldest memtables.
 const LOG_BYTES_MAX: u64 = 512 << 20;
+/// Files of the first level that are merged into the next at once. What a load brings is merged
+/// with everything that is there, so the more at once, the less often; a read asks all of them.
+const FIRST_LEVEL_FILES: i32 = 16;
+/// Files of the first level with which writes are slowed down, and stopped.
+const FIRST_LEVEL_FILES_SLOW: i32 = 40;
+const FIRST_LEVEL_FILES_MAX: i32 = 80;
+/// The first level below that is not merged at once with everything.
+const LEVEL_BYTES: u64 = 512 << 20;
+/// Zstandard: a third of the time of the usual level, for a tenth more bytes.
+const ZSTD_LEVEL: i32 = 1;
+/// Zlib's window, which every caller must name.
+const WINDOW_BITS: i32 = -14;
 const OPEN_FILES_MAX: i32 = 1024;
 const BACKGROUND_JOBS: i32 = 4;
 const BLOCK_BYTES: usize = 16 << 10;
@@ -270,6 +282,7 @@ fn file_options(family: FamilyId) -> Options {
         Placement::Rewritten => DBCompressionType::Lz4,
         Placement::Final => DBCompressionType::Zstd,
     });
+    options.set_compression_options(WINDOW_BITS, ZSTD_LEVEL, 0, 0);
     options
 }
 
@@ -308,7 +321,12 @@ fn family_options(family: FamilyId, cache: &Cache) -> Options {
     options.set_block_based_table_factory(&table);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    options.set_bottommost_compression_options(WINDOW_BITS, ZSTD_LEVEL, 0, 0, true);
     options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_level_zero_file_num_compaction_trigger(FIRST_LEVEL_FILES);
+    options.set_level_zero_slowdown_writes_trigger(FIRST_LEVEL_FILES_SLOW);
+    options.set_level_zero_stop_writes_trigger(FIRST_LEVEL_FILES_MAX);
+    options.set_max_bytes_for_level_base(LEVEL_BYTES);
     options.set_write_buffer_size(FAMILY_BUFFER_BYTES);
     match family {
         FamilyId::Fragments => {

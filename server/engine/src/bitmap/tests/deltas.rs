@@ -286,3 +286,31 @@ proptest! {
         }
     }
 }
+
+/// Whatever the form, rising offsets are set, as one by one.
+#[test]
+fn rising_offsets_are_encoded_as_if_set_one_by_one() {
+    let check = |offsets: &[u32]| {
+        let mut one_by_one = FragmentDelta::new();
+        offsets
+            .iter()
+            .for_each(|offset| one_by_one.set(*offset).unwrap());
+        let rising = FragmentDelta::encode_rising(offsets).unwrap();
+        let base = optimised(&[3, 70_000].into_iter().collect());
+        assert_eq!(
+            full(Some(&base), &[rising]),
+            full(Some(&base), &[one_by_one.encode()]),
+        );
+    };
+    check(&[]);
+    check(&[0, 1, 3, SHARD_USERS - 1]);
+    for count in [256, 257, 2048, 2049, 70_000] {
+        check(&(0..count).map(|n| n * 7 + 60_000).collect::<Vec<_>>());
+        check(&(60_000..60_000 + count).collect::<Vec<_>>());
+    }
+    let refused = |offsets: &[u32]| FragmentDelta::encode_rising(offsets).unwrap_err();
+    assert_eq!(refused(&[1, 1]), FragmentError::OffsetOrder(1));
+    assert_eq!(refused(&[5, 4]), FragmentError::OffsetOrder(4));
+    let beyond = FragmentError::OffsetBeyondShard(SHARD_USERS);
+    assert_eq!(refused(&[1, SHARD_USERS]), beyond);
+}

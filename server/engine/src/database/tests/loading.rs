@@ -418,3 +418,21 @@ fn loads_that_wait_together_share_a_commit_and_stay_apart() {
     );
     fixture.check_consistent();
 }
+
+/// More users than are looked for at once, of whom some are known.
+#[test]
+fn known_users_are_told_from_new_ones_however_many_there_are() {
+    let fixture = Fixture::defined(&DEFINITIONS);
+    let key = |n: usize| format!("{n:05}");
+    let load = |rows: Vec<LoadRow>| fixture.db().load(request(&rows)).unwrap();
+    let known = (0..2000).filter(|n| n % 3 == 0);
+    let rows = known.map(|n| row(&key(n), &[], &["a"])).collect();
+    assert_eq!(load(rows).users_changed, 667);
+    let rows = (0..3000).map(|n| row(&key(n), &[], &["a"])).collect();
+    assert_eq!(load(rows).users_changed, 3000 - 667);
+    assert_eq!(
+        (fixture.holders("a"), fixture.count(RowId::Users)),
+        (3000, 3000)
+    );
+    fixture.check_consistent();
+}
