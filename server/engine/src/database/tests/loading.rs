@@ -241,11 +241,11 @@ fn a_refused_load_leaves_nothing() {
         ErrorCode::UnknownName,
         "no attribute named \"size\"",
     );
-    let mut misshapen = request(&[good.clone()]);
+    let mut misshapen = request(std::slice::from_ref(&good));
     misshapen.keys = PackedTexts::default();
     refused(fixture.db().load(misshapen), mismatch, "malformed");
     // What no row names is not looked at.
-    let mut unused = request(&[good.clone()]);
+    let mut unused = request(std::slice::from_ref(&good));
     unused.columns.push(LoadColumn::Tags {
         names: vec!["none".to_owned()],
         ends: vec![0],
