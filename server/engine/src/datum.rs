@@ -2,6 +2,8 @@
 //!
 //! Knows types and how they read as text. Does not know the wire, nor how values are stored.
 
+use crate::user_keys::PackedKeys;
+
 /// A value, or its absence.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Datum {
@@ -98,6 +100,16 @@ pub trait ResultSink {
     /// # Errors
     /// [`Stopped`] when nobody wants the answer any more.
     fn rows(&mut self, rows: Vec<Row>) -> Result<(), Stopped>;
+
+    /// Takes some rows that are a key each: those of a segment that returns nothing else.
+    /// Whoever can use the keys as they are has no need of the rows that are made here.
+    ///
+    /// # Errors
+    /// [`Stopped`] when nobody wants the answer any more.
+    fn keys(&mut self, keys: PackedKeys) -> Result<(), Stopped> {
+        let row = |key: &str| vec![Datum::Text(key.to_owned())];
+        self.rows(keys.iter().map(row).collect())
+    }
 }
 
 /// What there is to say about a finished statement.

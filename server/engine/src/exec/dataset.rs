@@ -29,6 +29,12 @@ pub trait Dataset: Send + Sync {
     /// When the store fails.
     fn shard_count(&self, partition: PartitionId) -> Result<u16, StorageError>;
 
+    /// How many blocks of a partition may have users; counted from the partition's start.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn block_count(&self, partition: PartitionId) -> Result<u32, StorageError>;
+
     /// One row in one shard; empty where nothing is stored.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use crate::{
     datum::{Datum, Header, ResultSink, Row, Stopped},
     error::Error,
+    user_keys::PackedKeys,
 };
 
 /// Rows given to the sink at once.
@@ -33,6 +34,16 @@ impl<'a> RowWriter<'a> {
         } else {
             Ok(())
         }
+    }
+
+    /// Takes rows of a key each, and sends them on.
+    pub(crate) fn write_keys(&mut self, keys: PackedKeys) -> Result<(), Error> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.flush()?;
+        self.rows += keys.len() as u64;
+        self.sink.keys(keys).map_err(|_| Error::Stopped)
     }
 
     /// Sends the rest, and says how many rows there were.
@@ -66,6 +77,11 @@ impl KeySink {
 
 impl ResultSink for KeySink {
     fn header(&mut self, _: Header) -> Result<(), Stopped> {
+        Ok(())
+    }
+
+    fn keys(&mut self, keys: PackedKeys) -> Result<(), Stopped> {
+        self.keys.extend(keys.iter().map(str::to_owned));
         Ok(())
     }
 

@@ -173,6 +173,16 @@ impl<'a> ShardScan<'a> {
         Ok(count)
     }
 
+    /// Makes `users` those of one block of the shard; says how many. Where there are none, its
+    /// contents are undefined.
+    pub(crate) fn find_block(&mut self, index: u32, users: &mut Block) -> Result<u32, Error> {
+        self.context.checkpoint()?;
+        Ok(match self.bound.at_most(index) {
+            0 => 0,
+            _ => self.bound.fill(index, users, &mut self.pool),
+        })
+    }
+
     /// Visits the blocks with users, from block `first` of the shard on.
     pub(crate) fn for_each_block<E: From<Error>>(
         &mut self,
@@ -181,11 +191,7 @@ impl<'a> ShardScan<'a> {
     ) -> Result<(), E> {
         let mut users = self.pool.take();
         for index in first..SHARD_BLOCKS {
-            self.context.checkpoint()?;
-            if self.bound.at_most(index) == 0 {
-                continue;
-            }
-            if self.bound.fill(index, &mut users, &mut self.pool) == 0 {
+            if self.find_block(index, &mut users)? == 0 {
                 continue;
             }
             visit(FoundBlock {

@@ -6,7 +6,10 @@ use crate::{
     bitmap::{Fragment, NumberSlices, SliceRow},
     column::ColumnBlock,
     exec::dataset::Dataset,
-    ids::{AttributeId, BlockId, Location, PartitionId, RowId, SHARD_USERS, ShardId, UserId},
+    ids::{
+        AttributeId, BLOCK_USERS, BlockId, Location, PartitionId, RowId, SHARD_USERS, ShardId,
+        UserId,
+    },
     schema::Schema,
     storage::{
         StorageError, UserRecord,
@@ -184,6 +187,13 @@ impl Dataset for View {
         let users_next = self.partition_state(partition)?.users_next;
         // At most 2^32 / 2^20 = 4,096.
         Ok(users_next.div_ceil(SHARD_USERS) as u16)
+    }
+
+    fn block_count(&self, partition: PartitionId) -> Result<u32, StorageError> {
+        Ok(self
+            .partition_state(partition)?
+            .users_next
+            .div_ceil(BLOCK_USERS))
     }
 
     fn fragment(

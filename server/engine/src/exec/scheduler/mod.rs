@@ -94,6 +94,21 @@ impl Scheduler {
             .collect()
     }
 
+    /// Runs `own` on the caller's thread, and `help` on helpers meanwhile, if there are any.
+    /// Returns when all have; so `own` must see to it that `help` ends. No turn is taken here.
+    pub(crate) fn beside<R>(&self, help: impl Fn() + Sync, own: impl FnOnce() -> R) -> R {
+        let crew = (self.threads > 1).then(|| Crew::borrow(self)).flatten();
+        let Some(pool) = crew.as_ref().and_then(|crew| crew.pool.as_ref()) else {
+            return own();
+        };
+        pool.in_place_scope(|scope| {
+            for _ in 1..self.threads {
+                scope.spawn(|_| help());
+            }
+            own()
+        })
+    }
+
     /// `None` when there are as many as may be, or no further thread can be had.
     fn idle_crew(&self) -> Option<rayon::ThreadPool> {
         let mut crews = lock(&self.crews);

@@ -11,7 +11,6 @@ use crate::{
     plan::query::{Field, FieldKind},
     schema::{AttributeClass, AttributeDefinition, Schema},
     storage::UserRecord,
-    user_keys::PackedKeys,
 };
 
 /// Reads the rows of users.
@@ -55,14 +54,14 @@ impl<'a> FieldReader<'a> {
     }
 
     /// One row a user, the key first.
-    pub(super) fn rows(
+    pub(super) fn rows<'k>(
         &self,
         partition: PartitionId,
         users: &[UserId],
-        keys: &PackedKeys,
+        keys: impl Iterator<Item = &'k str>,
     ) -> Result<Vec<Row>, Error> {
         let mut rows: Vec<Row> = Vec::with_capacity(users.len());
-        for (user, key) in users.iter().zip(keys.iter()) {
+        for (user, key) in users.iter().zip(keys) {
             let mut row = Vec::with_capacity(1 + self.fields.len());
             row.push(Datum::Text(key.to_owned()));
             if self.source == Source::Records {

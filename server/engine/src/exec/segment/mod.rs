@@ -4,6 +4,7 @@
 //! first users of the page are kept and sorted; missing values come last in both directions, and
 //! ties are in storage order. Does not know cursors, only where a page ended.
 
+mod ahead;
 mod fields;
 mod order;
 mod primary;

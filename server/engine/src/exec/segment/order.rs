@@ -123,7 +123,7 @@ fn write(
         for Location { partition, user } in piece.iter().map(|candidate| candidate.location) {
             let mut keys = PackedKeys::new();
             context.dataset.keys(partition, &[user], &mut keys)?;
-            rows.extend(reader.rows(partition, &[user], &keys)?);
+            rows.extend(reader.rows(partition, &[user], keys.iter())?);
         }
         writer.write(rows)?;
     }

@@ -1,11 +1,15 @@
-//! Users in storage order, in constant memory.
+//! Users in storage order, in constant memory: block after block, made ahead by helpers.
 
-use super::{Place, PreparedSegment, fields::FieldReader};
+use super::{Place, PreparedSegment, ahead::in_order, fields::FieldReader};
 use crate::{
+    bitmap::Block,
     error::Error,
-    exec::rows::{BATCH_ROWS, RowWriter},
-    exec::scan::{Context, FoundBlock, ShardScan, Unit, units},
-    ids::{BLOCK_BITS, Location, SHARD_BLOCKS, UserId},
+    exec::{
+        rows::{BATCH_ROWS, RowWriter},
+        scan::{Context, ShardScan, Unit},
+        scheduler::Turn,
+    },
+    ids::{BLOCK_BITS, Location, PartitionId, SHARD_BLOCKS, ShardId, UserId},
     user_keys::PackedKeys,
 };
 
@@ -35,88 +39,125 @@ pub(super) fn run(
     if limit == Some(0) {
         return Ok(None);
     }
-    let mut stream = Stream {
+    let blocks = blocks_after(context, after)?;
+    let finder = Finder {
         segment,
         context,
-        reader,
         after,
+        users_max: users_max(segment, limit),
+    };
+    let mut page = Page {
+        context,
+        reader,
+        returns: match segment.returns.is_empty() {
+            true => Returns::Keys,
+            false => Returns::Fields,
+        },
         last: None,
         left: limit,
         writer,
     };
-    for unit in units(context.dataset)? {
-        match stream.shard(unit) {
-            Ok(()) => {}
-            Err(Halt::Full) => return Ok(stream.last.map(Place::Storage)),
-            Err(Halt::Failed(error)) => return Err(error),
-        }
+    let ended = in_order(
+        context.scheduler,
+        blocks.len(),
+        |number, turn| finder.find(blocks[number], turn),
+        |found| page.take(found),
+    );
+    match ended {
+        Ok(()) => Ok(None),
+        Err(Halt::Full) => Ok(page.last.map(Place::Storage)),
+        Err(Halt::Failed(error)) => Err(error),
     }
-    Ok(None)
 }
 
-struct Stream<'a, 'w, 's> {
+/// A block by its index in its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct BlockPlace {
+    unit: Unit,
+    index: u32,
+}
+
+impl BlockPlace {
+    fn new(partition: PartitionId, number: u32) -> Self {
+        Self {
+            unit: Unit {
+                partition,
+                // 2^32 users are 2^12 shards.
+                shard: ShardId((number / SHARD_BLOCKS) as u16),
+            },
+            index: number % SHARD_BLOCKS,
+        }
+    }
+
+    fn of(location: Location) -> Self {
+        Self::new(location.partition, location.user.0 >> BLOCK_BITS)
+    }
+}
+
+/// The blocks in which users after a place may be, in order.
+fn blocks_after(context: Context<'_>, after: Option<Location>) -> Result<Vec<BlockPlace>, Error> {
+    let first = after.map(BlockPlace::of);
+    let mut blocks = Vec::new();
+    for partition in (0..context.dataset.partition_count()).map(PartitionId) {
+        let count = context.dataset.block_count(partition)?;
+        let all = (0..count).map(|number| BlockPlace::new(partition, number));
+        blocks.extend(all.filter(|block| first.is_none_or(|first| *block >= first)));
+    }
+    Ok(blocks)
+}
+
+/// No more keys of a block are fetched than the page may need: all of it, and one to know of
+/// more. Which users a sample keeps is known only with their keys.
+fn users_max(segment: &PreparedSegment, limit: Option<u64>) -> usize {
+    match (limit, &segment.sample) {
+        (Some(limit), None) => usize::try_from(limit)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1),
+        (Some(_) | None, _) => usize::MAX,
+    }
+}
+
+/// Finds the users of blocks.
+struct Finder<'a> {
     segment: &'a PreparedSegment,
     context: Context<'a>,
-    reader: FieldReader<'a>,
     after: Option<Location>,
-    last: Option<Location>,
-    left: Option<u64>,
-    writer: &'w mut RowWriter<'s>,
+    users_max: usize,
 }
 
-impl Stream<'_, '_, '_> {
-    fn shard(&mut self, unit: Unit) -> Result<(), Halt> {
-        let first_block = match self.after {
-            Some(after) if unit < unit_of(after) => return Ok(()),
-            Some(after) if unit == unit_of(after) => (after.user.0 >> BLOCK_BITS) % SHARD_BLOCKS,
-            Some(_) | None => 0,
+/// Users of one block, in order.
+struct Found {
+    partition: PartitionId,
+    users: Vec<UserId>,
+    keys: PackedKeys,
+}
+
+impl Finder<'_> {
+    fn find(&self, place: BlockPlace, turn: Option<&Turn<'_>>) -> Result<Found, Error> {
+        let context = Context {
+            turn,
+            ..self.context
         };
-        let mut scan = ShardScan::open(self.context, &self.segment.plan, unit)?;
-        scan.for_each_block(first_block, |block| self.block(unit, block))
-    }
-
-    fn block(&mut self, unit: Unit, block: FoundBlock<'_>) -> Result<(), Halt> {
-        let after = self.after;
-        let locations = block
-            .users
+        let BlockPlace { unit, index } = place;
+        let mut block = Block::new();
+        let mut shard = ShardScan::open(context, &self.segment.plan, unit)?;
+        if shard.find_block(index, &mut block)? == 0 {
+            block.clear();
+        }
+        let start = u32::from(unit.shard.block(index).0) << BLOCK_BITS;
+        let after = self
+            .after
+            .filter(|after| BlockPlace::of(*after) == place)
+            .map(|after| after.user);
+        let mut users: Vec<UserId> = block
             .iter()
-            .map(|offset| Location {
-                partition: unit.partition,
-                user: UserId(u32::from(block.id.0) << BLOCK_BITS | u32::from(offset)),
-            })
-            .filter(|location| after.is_none_or(|after| *location > after));
-        let mut piece = Vec::with_capacity(BATCH_ROWS);
-        for location in locations {
-            piece.push(location.user);
-            if piece.len() >= self.piece_users() {
-                self.piece(unit, std::mem::take(&mut piece))?;
-            }
-        }
-        if piece.is_empty() {
-            Ok(())
-        } else {
-            self.piece(unit, piece)
-        }
-    }
-
-    /// No more keys are fetched than the page may need: its rest, and one to know of more.
-    fn piece_users(&self) -> usize {
-        match (self.left, &self.segment.sample) {
-            (Some(left), None) => usize::try_from(left)
-                .unwrap_or(BATCH_ROWS)
-                .saturating_add(1)
-                .min(BATCH_ROWS),
-            (Some(_) | None, _) => BATCH_ROWS,
-        }
-    }
-
-    fn piece(&mut self, unit: Unit, mut users: Vec<UserId>) -> Result<(), Halt> {
-        self.context.budget.check()?;
+            .map(|offset| UserId(start | u32::from(offset)))
+            .filter(|user| after.is_none_or(|after| *user > after))
+            .take(self.users_max)
+            .collect();
         let mut keys = PackedKeys::new();
-        self.context
-            .dataset
-            .keys(unit.partition, &users, &mut keys)
-            .map_err(Error::from)?;
+        let partition = unit.partition;
+        context.dataset.keys(partition, &users, &mut keys)?;
         if let Some(sample) = self.segment.sample {
             (users, keys) = users
                 .iter()
@@ -124,6 +165,39 @@ impl Stream<'_, '_, '_> {
                 .filter(|(_, key)| sample.keeps(key))
                 .unzip();
         }
+        Ok(Found {
+            partition,
+            users,
+            keys,
+        })
+    }
+}
+
+/// What is returned of users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Returns {
+    Keys,
+    Fields,
+}
+
+/// Writes the users of a page.
+struct Page<'a, 'w, 's> {
+    context: Context<'a>,
+    reader: FieldReader<'a>,
+    returns: Returns,
+    last: Option<Location>,
+    left: Option<u64>,
+    writer: &'w mut RowWriter<'s>,
+}
+
+impl Page<'_, '_, '_> {
+    fn take(&mut self, found: Found) -> Result<(), Halt> {
+        self.context.budget.check()?;
+        let Found {
+            partition,
+            mut users,
+            mut keys,
+        } = found;
         let room = self.left.map_or(users.len(), |left| {
             usize::try_from(left).unwrap_or(usize::MAX).min(users.len())
         });
@@ -132,20 +206,31 @@ impl Stream<'_, '_, '_> {
         keys.truncate(room);
         if let Some(user) = users.last() {
             self.last = Some(Location {
-                partition: unit.partition,
+                partition,
                 user: *user,
             });
         }
         self.left = self.left.map(|left| left - room as u64);
-        let rows = self.reader.rows(unit.partition, &users, &keys)?;
-        self.writer.write(rows)?;
+        match self.returns {
+            Returns::Keys => self.writer.write_keys(keys)?,
+            Returns::Fields => self.write_rows(partition, &users, &keys)?,
+        }
         if is_full { Err(Halt::Full) } else { Ok(()) }
     }
-}
 
-fn unit_of(location: Location) -> Unit {
-    Unit {
-        partition: location.partition,
-        shard: location.user.shard(),
+    fn write_rows(
+        &mut self,
+        partition: PartitionId,
+        users: &[UserId],
+        keys: &PackedKeys,
+    ) -> Result<(), Error> {
+        let mut keys = keys.iter();
+        for users in users.chunks(BATCH_ROWS) {
+            self.context.budget.check()?;
+            let keys = keys.by_ref().take(users.len());
+            self.writer
+                .write(self.reader.rows(partition, users, keys)?)?;
+        }
+        Ok(())
     }
 }

@@ -122,6 +122,15 @@ impl Dataset for MemoryDataset {
         Ok(last.map_or(0, |location| location.user.shard().0 + 1))
     }
 
+    fn block_count(&self, partition: PartitionId) -> Result<u32, StorageError> {
+        let last = self
+            .users
+            .keys()
+            .filter(|location| location.partition == partition)
+            .max();
+        Ok(last.map_or(0, |location| u32::from(location.user.block().0) + 1))
+    }
+
     fn fragment(
         &self,
         partition: PartitionId,
