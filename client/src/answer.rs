@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     connection::{Event, Response},
     error::Error,
+    keys::KeyBatch,
 };
 
 /// A row: a value for each column.
@@ -47,7 +48,8 @@ impl Answer {
         loop {
             match progress.take(response.event().await?)? {
                 Part::Head => {}
-                Part::Rows(more) => rows.extend(more),
+                Part::Batch(Batch::Rows(more)) => rows.extend(more),
+                Part::Batch(Batch::Keys(keys)) => rows.extend(keys.rows_from(0)),
                 Part::End(summary) => {
                     let (kind, columns) = progress.into_head();
                     return Ok(Self {
@@ -65,10 +67,42 @@ impl Answer {
     }
 }
 
+/// Rows that arrived together.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Batch {
+    /// Rows as they are.
+    Rows(Vec<Row>),
+    /// Rows of a key each, in an answer whose only column is the keys.
+    Keys(KeyBatch),
+}
+
+impl Batch {
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Keys(keys) => keys.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them as rows.
+    pub fn into_rows(self) -> Vec<Row> {
+        match self {
+            Self::Rows(rows) => rows,
+            Self::Keys(keys) => keys.rows_from(0),
+        }
+    }
+}
+
 /// A part of an answer that came when it may come.
 enum Part {
     Head,
-    Rows(Vec<Row>),
+    Batch(Batch),
     End(Summary),
 }
 
@@ -86,13 +120,22 @@ impl Progress {
                 Ok(Part::Head)
             }
             (Event::Header(..), Some(_)) => Err(Error::Unexpected("a second header".to_owned())),
-            (Event::Rows(_), None) => Err(Error::Unexpected("rows before a header".to_owned())),
+            (Event::Rows(_) | Event::Keys(_), None) => {
+                Err(Error::Unexpected("rows before a header".to_owned()))
+            }
+            (Event::Keys(keys), Some((_, columns))) => {
+                if columns.len() != 1 {
+                    let message = "keys alone in an answer of other columns";
+                    return Err(Error::Unexpected(message.to_owned()));
+                }
+                Ok(Part::Batch(Batch::Keys(KeyBatch::new(keys))))
+            }
             (Event::Rows(rows), Some((_, columns))) => {
                 if rows.iter().any(|row| row.len() != columns.len()) {
                     let message = "a row that is not as long as there are columns";
                     return Err(Error::Unexpected(message.to_owned()));
                 }
-                Ok(Part::Rows(rows))
+                Ok(Part::Batch(Batch::Rows(rows)))
             }
             (Event::End(summary), _) => Ok(Part::End(summary)),
             (Event::Failed(failure), _) => Err(Error::Refused(failure)),
@@ -114,9 +157,50 @@ pub struct AnswerStream {
     /// None after the end.
     response: Option<Response>,
     progress: Progress,
-    rows: vec::IntoIter<Row>,
+    arrived: Arrived,
     summary: Option<Summary>,
     silence: Silence,
+}
+
+/// Rows that nobody has read yet.
+#[derive(Debug)]
+enum Arrived {
+    Rows(vec::IntoIter<Row>),
+    /// The keys from a place on.
+    Keys(KeyBatch, usize),
+}
+
+impl Arrived {
+    fn none() -> Self {
+        Self::Rows(Vec::new().into_iter())
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Rows(rows) => rows.as_slice().is_empty(),
+            Self::Keys(keys, place) => *place >= keys.len(),
+        }
+    }
+
+    fn next_row(&mut self) -> Option<Row> {
+        match self {
+            Self::Rows(rows) => rows.next(),
+            Self::Keys(keys, place) => {
+                let row = keys.row(*place);
+                *place += 1;
+                row
+            }
+        }
+    }
+
+    /// Keys of which some were read are rows from then on.
+    fn into_batch(self) -> Batch {
+        match self {
+            Self::Rows(rows) => Batch::Rows(rows.collect()),
+            Self::Keys(keys, 0) => Batch::Keys(keys),
+            Self::Keys(keys, place) => Batch::Rows(keys.rows_from(place)),
+        }
+    }
 }
 
 impl AnswerStream {
@@ -125,7 +209,7 @@ impl AnswerStream {
         let mut stream = Self {
             response: Some(response),
             progress: Progress::default(),
-            rows: Vec::new().into_iter(),
+            arrived: Arrived::none(),
             summary: None,
             silence: Silence::new(silence_max),
         };
@@ -154,11 +238,18 @@ impl AnswerStream {
     /// Rows as many as arrived together, never none; `None` after the last. Safe to drop at any
     /// time, and may be mixed with reading row by row.
     pub async fn next_rows(&mut self) -> Option<Result<Vec<Row>, Error>> {
-        std::future::poll_fn(|cx| self.poll_rows(cx)).await
+        let batch = self.next_batch().await?;
+        Some(batch.map(Batch::into_rows))
     }
 
-    fn poll_rows(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Row>, Error>>> {
-        while self.rows.as_slice().is_empty() {
+    /// As [`Self::next_rows`], but keys that are all of their rows stay as they came: reading
+    /// them allocates nothing.
+    pub async fn next_batch(&mut self) -> Option<Result<Batch, Error>> {
+        std::future::poll_fn(|cx| self.poll_batch(cx)).await
+    }
+
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch, Error>>> {
+        while self.arrived.is_empty() {
             if self.response.is_none() {
                 return Poll::Ready(None);
             }
@@ -166,7 +257,8 @@ impl AnswerStream {
                 return Poll::Ready(Some(Err(error)));
             }
         }
-        Poll::Ready(Some(Ok(std::mem::take(&mut self.rows).collect())))
+        let arrived = std::mem::replace(&mut self.arrived, Arrived::none());
+        Poll::Ready(Some(Ok(arrived.into_batch())))
     }
 
     /// Takes the next part into itself. After the end or an error there is no response any more.
@@ -187,7 +279,8 @@ impl AnswerStream {
             .and_then(|event| self.progress.take(event))
             .map(|part| match part {
                 Part::Head => {}
-                Part::Rows(rows) => self.rows = rows.into_iter(),
+                Part::Batch(Batch::Rows(rows)) => self.arrived = Arrived::Rows(rows.into_iter()),
+                Part::Batch(Batch::Keys(keys)) => self.arrived = Arrived::Keys(keys, 0),
                 Part::End(summary) => {
                     self.summary = Some(summary);
                     self.response = None;
@@ -205,7 +298,7 @@ impl Stream for AnswerStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            if let Some(row) = self.rows.next() {
+            if let Some(row) = self.arrived.next_row() {
                 return Poll::Ready(Some(Ok(row)));
             }
             if self.response.is_none() {

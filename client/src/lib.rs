@@ -28,6 +28,7 @@ mod connection;
 mod dial;
 mod error;
 pub mod expr;
+mod keys;
 mod options;
 mod params;
 mod query;
@@ -38,12 +39,13 @@ mod write;
 #[cfg(test)]
 mod fake_server;
 
-pub use answer::{Answer, AnswerStream, Row};
+pub use answer::{Answer, AnswerStream, Batch, Row};
 pub use backoff::Backoff;
 pub use bulk::{BatchFailure, BulkOptions, BulkReport, BulkTotals, BulkWriter, Refusal};
 pub use client::Client;
 pub use dial::{Dial, Transport};
 pub use error::{Error, Outcome};
+pub use keys::KeyBatch;
 pub use options::ClientOptions;
 pub use params::Params;
 pub use query::{

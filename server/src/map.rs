@@ -3,16 +3,17 @@
 //!
 //! Knows both sides' enums, variant by variant. Decides nothing.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use tessera_engine::{
     datum,
     error::{Error, ErrorCode},
     parameters::Parameters,
+    user_keys::PackedKeys,
     write,
 };
 use tessera_protocol::{
-    load::{LoadColumn, LoadRows, NumberForm},
+    load::{LoadColumn, LoadError, LoadRows, NumberForm, PackedTexts},
     message as wire,
 };
 
@@ -95,6 +96,22 @@ fn column(column: datum::Column) -> wire::Column {
             datum::ColumnRole::Share => wire::ColumnRole::Share,
         },
     }
+}
+
+/// Some of many keys for the wire.
+///
+/// # Errors
+/// When they are more than one message can hold.
+pub(crate) fn packed_keys(
+    keys: &PackedKeys,
+    range: Range<usize>,
+) -> Result<PackedTexts, LoadError> {
+    let (start, end) = (keys.start(range.start), keys.start(range.end));
+    let text = keys.text().get(start..end).unwrap_or_default();
+    let ends = keys.ends().get(range).unwrap_or_default();
+    let ends = ends.iter().map(|end| u32::try_from(end - start));
+    let ends: Result<Vec<u32>, _> = ends.collect();
+    PackedTexts::new(text.to_owned(), ends.map_err(|_| LoadError::TooMuch)?)
 }
 
 /// A row for the wire.

@@ -317,6 +317,7 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
                     outgoing: self.outgoing.clone(),
                     entry,
                     arrived,
+                    version: self.version,
                 };
                 self.context.tasks.spawn(answer.run(request, memory));
                 Ok(())

@@ -83,6 +83,7 @@ impl Wire {
             ServerMessage::Refused(failure) => Err(WireError::Refused(failure)),
             other @ (ServerMessage::Header { .. }
             | ServerMessage::Rows { .. }
+            | ServerMessage::Keys { .. }
             | ServerMessage::End { .. }
             | ServerMessage::Failed { .. }
             | ServerMessage::Closing) => panic!("no welcome but {other:?}"),
@@ -179,6 +180,10 @@ impl Wire {
                     answer.columns = columns;
                 }
                 ServerMessage::Rows { id, rows } if id == asked => answer.rows.extend(rows),
+                ServerMessage::Keys { id, keys } if id == asked => {
+                    let rows = keys.iter().map(|key| vec![Datum::from(key)]);
+                    answer.rows.extend(rows);
+                }
                 ServerMessage::End { id, summary } if id == asked => {
                     answer.summary = summary;
                     return Ok(answer);
@@ -189,6 +194,7 @@ impl Wire {
                 ServerMessage::Refused(failure) => return Err(WireError::Refused(failure)),
                 ServerMessage::Header { .. }
                 | ServerMessage::Rows { .. }
+                | ServerMessage::Keys { .. }
                 | ServerMessage::End { .. }
                 | ServerMessage::Failed { .. }
                 | ServerMessage::Welcome(_)

@@ -115,6 +115,7 @@ pub fn check_welcome(first: ServerMessage) -> Result<Welcome, HandshakeError> {
         ServerMessage::Refused(failure) => return Err(HandshakeError::Refused(failure)),
         ServerMessage::Header { .. }
         | ServerMessage::Rows { .. }
+        | ServerMessage::Keys { .. }
         | ServerMessage::End { .. }
         | ServerMessage::Failed { .. }
         | ServerMessage::Closing => return Err(HandshakeError::Unexpected),

@@ -10,7 +10,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::load::LoadRows;
+use crate::load::{LoadRows, PackedTexts};
 
 /// The first bytes of a [`Hello`]: whoever sends others is not speaking this protocol.
 pub const MAGIC: [u8; 4] = *b"TSSR";
@@ -258,6 +258,19 @@ pub enum ServerMessage {
     },
     /// Says that the server is going away: send nothing more, what is under way is answered.
     Closing,
+    /// Some rows of an answer whose only column is the users' keys. Since version 2, in place of
+    /// [`Self::Rows`] with a text each.
+    Keys {
+        /// Which request.
+        id: RequestId,
+        /// A key a row.
+        keys: PackedTexts,
+    },
+}
+
+impl ServerMessage {
+    /// The oldest version of the protocol in which [`Self::Keys`] can be said.
+    pub const KEYS_VERSION_MIN: u16 = 2;
 }
 
 /// Accepts a connection.

@@ -301,6 +301,7 @@ fn server_messages() -> Vec<(String, Said)> {
         kind: ResultKind::Count,
         columns: vec![count],
     };
+    let keys = PackedTexts::new("u1ü3".to_owned(), vec![2, 5]).unwrap_or_default();
     let refused = failure(FailureCode::Version, None);
     let failed = failure(FailureCode::UnknownName, Some((10, 13)));
     vec![
@@ -321,6 +322,7 @@ fn server_messages() -> Vec<(String, Said)> {
                 rows: Vec::new(),
             }),
         ),
+        named("keys", Said::Server(ServerMessage::Keys { id, keys })),
         named("end", Said::Server(ServerMessage::End { id, summary })),
         named(
             "end-empty",
@@ -516,8 +518,8 @@ fn every_variant_is_among_the_messages() -> Outcome {
             }),
         }
     }
-    // 5 from clients, 4 bodies, 7 mutations, 6 columns, 9 values, 7 from servers.
-    assert_eq!(seen.len(), 5 + 4 + 7 + 6 + 9 + 7, "{seen:?}");
+    // 5 from clients, 4 bodies, 7 mutations, 6 columns, 9 values, 8 from servers.
+    assert_eq!(seen.len(), 5 + 4 + 7 + 6 + 9 + 8, "{seen:?}");
     Ok(())
 }
 
@@ -582,6 +584,7 @@ fn see_server(message: &ServerMessage, see: &mut dyn FnMut(&'static str)) {
         ServerMessage::End { .. } => see("end"),
         ServerMessage::Failed { .. } => see("failed"),
         ServerMessage::Closing => see("closing"),
+        ServerMessage::Keys { .. } => see("keys"),
         ServerMessage::Rows { rows, .. } => {
             see("rows");
             rows.iter()

@@ -9,7 +9,7 @@ use tessera_query_lang::{Completeness, Limits, ast::Statement, parse_statement, 
 
 use super::error::CliError;
 use super::output::{Format, Sink, SinkOptions, printable};
-use super::session::{Column, ColumnRole, Datum, Parameter, ResultKind, Session, Summary};
+use super::session::{Batch, Column, ColumnRole, Datum, Parameter, ResultKind, Session, Summary};
 
 /// How a statement is executed.
 #[derive(Debug, Clone, Copy)]
@@ -58,15 +58,24 @@ impl Execution<'_> {
         };
         let mut sink = Sink::begin(out, self.sink, sink_kind, answer.columns().to_vec())?;
         let mut left = self.rows_max.unwrap_or(u64::MAX);
-        while let Some(rows) = answer.next_rows().await {
-            let mut rows = rows.map_err(|error| CliError::of_statement(&error, statement))?;
+        while let Some(batch) = answer.next_batch().await {
+            let batch = batch.map_err(|error| CliError::of_statement(&error, statement))?;
             // Only rows beyond the limit tell that there are any.
             if left == 0 {
                 break;
             }
-            rows.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            left -= rows.len() as u64;
-            sink.rows(rows)?;
+            match batch {
+                Batch::Keys(keys) if keys.len() as u64 <= left => {
+                    left -= keys.len() as u64;
+                    sink.keys(&keys)?;
+                }
+                batch @ (Batch::Keys(_) | Batch::Rows(_)) => {
+                    let mut rows = batch.into_rows();
+                    rows.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                    left -= rows.len() as u64;
+                    sink.rows(rows)?;
+                }
+            }
         }
         let rows = sink.end()?;
         let summary = answer.summary().cloned();

@@ -17,7 +17,7 @@ use super::execute::{counted, milliseconds};
 use super::output::{Colour, Format, Sink, SinkOptions, printable};
 use super::params::read_parameters;
 use super::progress::Progress;
-use super::session::{AnswerStream, ResultKind, Session};
+use super::session::{AnswerStream, Batch, ResultKind, Session};
 use super::streams::Streams;
 
 /// The effort of zstd: its own default.
@@ -133,19 +133,22 @@ impl Copying<'_> {
         let mut written = 0;
         loop {
             // Asked first, because the next rows are mostly there already.
-            let rows = tokio::select! {
+            let batch = tokio::select! {
                 biased;
                 () = &mut interrupt => {
                     return Err(CliError::Stopped("interrupted; nothing was kept".to_owned()));
                 }
-                rows = self.answer.next_rows() => rows,
+                batch = self.answer.next_batch() => batch,
             };
-            let Some(rows) = rows else {
+            let Some(batch) = batch else {
                 break;
             };
-            let rows = rows.map_err(|error| CliError::of_statement(&error, self.statement))?;
-            written += rows.len() as u64;
-            sink.rows(rows)?;
+            let batch = batch.map_err(|error| CliError::of_statement(&error, self.statement))?;
+            written += batch.len() as u64;
+            match batch {
+                Batch::Rows(rows) => sink.rows(rows)?,
+                Batch::Keys(keys) => sink.keys(&keys)?,
+            }
             self.progress.set_rows(written);
         }
         sink.end()?;

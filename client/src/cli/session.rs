@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 pub(crate) use crate::{
-    Answer, AnswerStream, BulkOptions, BulkWriter, Column, ColumnRole, Datum, Failure, Mutation,
-    Parameter, ResultKind, Summary, UnknownTags,
+    Answer, AnswerStream, Batch, BulkOptions, BulkWriter, Column, ColumnRole, Datum, Failure,
+    KeyBatch, Mutation, Parameter, ResultKind, Summary, UnknownTags,
 };
 use crate::{Client, ClientOptions};
 

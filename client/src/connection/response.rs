@@ -14,7 +14,7 @@ pub(crate) struct Response {
     connection: Connection,
     id: RequestId,
     events: mpsc::Receiver<Event>,
-    /// `Rows` messages taken since credit was last given.
+    /// `Rows` and `Keys` messages taken since credit was last given.
     taken: u32,
     /// Credit is given in portions of so many messages.
     portion: u32,
@@ -41,7 +41,7 @@ impl Response {
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Error>> {
         self.events.poll_recv(cx).map(|event| match event {
             Some(event) => {
-                if matches!(event, Event::Rows(_)) {
+                if matches!(event, Event::Rows(_) | Event::Keys(_)) {
                     self.give_credit();
                 }
                 Ok(event)

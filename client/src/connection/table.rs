@@ -4,8 +4,9 @@
 
 use std::collections::HashMap;
 
-use tessera_protocol::message::{
-    Column, Datum, Failure, RequestId, ResultKind, ServerMessage, Summary,
+use tessera_protocol::{
+    load::PackedTexts,
+    message::{Column, Datum, Failure, RequestId, ResultKind, ServerMessage, Summary},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -19,6 +20,8 @@ pub(crate) enum Event {
     Header(ResultKind, Vec<Column>),
     /// Some rows.
     Rows(Vec<Vec<Datum>>),
+    /// Some rows of a key each.
+    Keys(PackedTexts),
     /// It ended well.
     End(Summary),
     /// It ended ill.
@@ -139,6 +142,7 @@ impl Table {
                 self.deliver(id, Event::Header(kind, columns))
             }
             ServerMessage::Rows { id, rows } => self.deliver(id, Event::Rows(rows)),
+            ServerMessage::Keys { id, keys } => self.deliver(id, Event::Keys(keys)),
             ServerMessage::End { id, summary } => self.deliver_last(id, Event::End(summary)),
             ServerMessage::Failed { id, failure } => self.deliver_last(id, Event::Failed(failure)),
             ServerMessage::Closing => {

@@ -43,6 +43,8 @@ pub(super) struct Answer {
     pub(super) entry: Entry,
     /// When the request had arrived.
     pub(super) arrived: Instant,
+    /// The protocol's version that both sides speak.
+    pub(super) version: u16,
 }
 
 /// Parts of the answer were not sent.
@@ -158,7 +160,10 @@ impl Answer {
             .unless_stopped(self.context.door.statement_place())
             .await?;
         let cut = self.context.cut;
-        let (sink, parts) = FrameSink::new(self.entry.id, cut, place, stop.token());
+        let (sink, parts) = {
+            let (id, version) = (self.entry.id, self.version);
+            FrameSink::new(id, version, cut, place, stop.token())
+        };
         let clock = Arc::clone(&self.context.clock);
         let deadline = clock.monotonic() + time.saturating_sub(self.arrived.elapsed());
         let statement = Statement {

@@ -1,10 +1,13 @@
 //! Where the engine puts an answer: rows → frames, on the blocking side of the door.
 //!
-//! Knows how many rows go into a message and gives the statement's place away while the client
+//! Knows how many rows and keys go into a message and gives the statement's place away while the client
 //! does not keep up. Does not know sockets or credit.
 
 use bytes::Bytes;
-use tessera_engine::datum::{Header, ResultSink, Row, Stopped};
+use tessera_engine::{
+    datum::{self, Header, ResultSink, Row, Stopped},
+    user_keys::PackedKeys,
+};
 use tessera_protocol::{
     codec::EncodeError,
     message::{Datum, Failure, FailureCode, RequestId, ServerMessage},
@@ -21,19 +24,22 @@ use crate::{
 /// Frames between the engine and the client's queue: one that is sent, one that is ready.
 const FRAMES: usize = 2;
 
+/// What the length of a key takes on the wire at most: keys have up to 256 bytes.
+const KEY_LENGTH_BYTES_MAX: usize = 2;
+
 /// A part of an answer, ready for the wire.
 #[derive(Debug)]
 pub(super) enum Part {
     /// The header.
     Header(Bytes),
-    /// Some rows: costs credit.
+    /// Some rows or keys: costs credit.
     Rows(Bytes),
 }
 
 /// How an answer is cut into messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cut {
-    /// The most rows of a message.
+    /// The most rows of a message that is not of keys alone.
     pub(super) message_rows_max: usize,
     /// The size at which a message is sent.
     pub(super) message_bytes_max: usize,
@@ -44,13 +50,30 @@ pub(super) struct Cut {
 /// See the module.
 pub(super) struct FrameSink {
     id: RequestId,
+    keys_form: KeysForm,
     cut: Cut,
     place: StatementPlace,
     stopped: CancellationToken,
     parts: Sender<Part>,
+    /// Rows that wait for more; then there are no keys.
     rows: Vec<Vec<Datum>>,
     rows_bytes: usize,
+    /// Keys that wait for more; then there are no rows.
+    keys: PackedKeys,
     state: Taking,
+}
+
+/// How keys are sent that are all of their rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeysForm {
+    Packed,
+    /// To clients who speak a version without messages of keys.
+    Rows,
+}
+
+/// What the keys from this one on take on the wire, at most.
+fn wire_bytes_of(keys: &PackedKeys, first: usize) -> usize {
+    keys.text().len() - keys.start(first) + (keys.len() - first) * KEY_LENGTH_BYTES_MAX
 }
 
 /// Whether parts are taken.
@@ -78,6 +101,7 @@ impl FrameSink {
     /// A sink for the answer to a request, and where its parts come out.
     pub(super) fn new(
         id: RequestId,
+        version: u16,
         cut: Cut,
         place: StatementPlace,
         stopped: CancellationToken,
@@ -85,12 +109,17 @@ impl FrameSink {
         let (parts, receiver) = channel(FRAMES);
         let sink = Self {
             id,
+            keys_form: match version >= ServerMessage::KEYS_VERSION_MIN {
+                true => KeysForm::Packed,
+                false => KeysForm::Rows,
+            },
             cut,
             place,
             stopped,
             parts,
             rows: Vec::new(),
             rows_bytes: 0,
+            keys: PackedKeys::new(),
             state: Taking::Yes,
         };
         (sink, receiver)
@@ -125,6 +154,61 @@ impl FrameSink {
         let rows = std::mem::take(&mut self.rows);
         let frame = self.frame(&ServerMessage::Rows { id: self.id, rows })?;
         Ok(Some(Part::Rows(frame)))
+    }
+
+    /// Takes keys in, and sends what fills a message.
+    fn pack(&mut self, keys: PackedKeys) -> Result<(), Stopped> {
+        self.send_rows()?;
+        match self.keys.is_empty() {
+            true => self.keys = keys,
+            false => self.keys.append(&keys),
+        }
+        let mut first = 0;
+        while wire_bytes_of(&self.keys, first) > self.cut.message_bytes_max {
+            let end = self.message_end(first);
+            let part = self.keys_part(first, end)?;
+            self.send(part)?;
+            first = end;
+        }
+        self.keys.drop_first(first);
+        Ok(())
+    }
+
+    /// Up to which key a message goes that begins with this one: as far as it has room, and one
+    /// key at least.
+    fn message_end(&self, first: usize) -> usize {
+        let start = self.keys.start(first);
+        let rest = self.keys.ends().get(first..).unwrap_or_default();
+        let fits = |(end, keys): &(&usize, usize)| {
+            *end - start + keys * KEY_LENGTH_BYTES_MAX <= self.cut.message_bytes_max
+        };
+        first + rest.iter().zip(1..).take_while(fits).count().max(1)
+    }
+
+    fn send_keys(&mut self) -> Result<(), Stopped> {
+        match self.take_keys()? {
+            Some(part) => self.send(part),
+            None => Ok(()),
+        }
+    }
+
+    fn take_keys(&mut self) -> Result<Option<Part>, Stopped> {
+        if self.keys.is_empty() {
+            return Ok(None);
+        }
+        let part = self.keys_part(0, self.keys.len())?;
+        self.keys.clear();
+        Ok(Some(part))
+    }
+
+    fn keys_part(&mut self, first: usize, end: usize) -> Result<Part, Stopped> {
+        let id = self.id;
+        let keys = map::packed_keys(&self.keys, first..end).map_err(|error| {
+            let reason = format!("keys cannot be sent: {error}");
+            self.end(Taking::Failed(failure(FailureCode::Internal, reason)))
+        })?;
+        let frame = self.frame(&ServerMessage::Keys { id, keys })?;
+        Ok(Part::Rows(frame))
     }
 
     fn frame(&mut self, message: &ServerMessage) -> Result<Bytes, Stopped> {
@@ -180,7 +264,18 @@ impl ResultSink for FrameSink {
 
     fn rows(&mut self, rows: Vec<Row>) -> Result<(), Stopped> {
         self.check()?;
+        self.send_keys()?;
         rows.into_iter().try_for_each(|row| self.row(row))
+    }
+
+    fn keys(&mut self, keys: PackedKeys) -> Result<(), Stopped> {
+        self.check()?;
+        match self.keys_form {
+            KeysForm::Packed => self.pack(keys),
+            KeysForm::Rows => keys
+                .iter()
+                .try_for_each(|key| self.row(vec![datum::Datum::Text(key.to_owned())])),
+        }
     }
 }
 
@@ -189,7 +284,10 @@ impl AnswerSink for FrameSink {
 
     fn finish(mut self) -> Left {
         let rest = match self.state {
-            Taking::Yes => self.take_rows(),
+            Taking::Yes => match self.keys.is_empty() {
+                true => self.take_rows(),
+                false => self.take_keys(),
+            },
             Taking::Unwanted | Taking::Failed(_) => Err(Stopped),
         };
         match (rest, self.state) {

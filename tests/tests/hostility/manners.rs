@@ -152,7 +152,11 @@ fn repeated_numbers(server: SocketAddr) -> Vec<Wire> {
                 assert_eq!(failure.code, FailureCode::Protocol);
                 break;
             }
-            Ok(ServerMessage::Header { .. } | ServerMessage::Rows { .. }) => {}
+            Ok(
+                ServerMessage::Header { .. }
+                | ServerMessage::Rows { .. }
+                | ServerMessage::Keys { .. },
+            ) => {}
             Err(WireError::Lost(_)) => break,
             other => panic!("{other:?}"),
         }
@@ -174,7 +178,11 @@ fn flood(server: SocketAddr) -> Vec<Wire> {
                 assert_eq!(failure.code, FailureCode::Overloaded);
                 ended += 1;
             }
-            Ok(ServerMessage::Header { .. } | ServerMessage::Rows { .. }) => {}
+            Ok(
+                ServerMessage::Header { .. }
+                | ServerMessage::Rows { .. }
+                | ServerMessage::Keys { .. },
+            ) => {}
             Ok(ServerMessage::Refused(_)) | Err(WireError::Lost(_)) => break,
             Ok(other) => panic!("{other:?}"),
             Err(WireError::Refused(failure)) => panic!("{failure:?}"),

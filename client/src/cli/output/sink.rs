@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::Format;
 use super::table::{Colour, Layout};
 use super::value::{write_json, write_json_string, write_plain};
-use crate::cli::session::{Column, Datum, ResultKind};
+use crate::cli::session::{Column, Datum, KeyBatch, ResultKind};
 
 /// Rows that a table's layout is made from, on a terminal.
 const LAYOUT_ROWS_TERMINAL: usize = 1_000;
@@ -78,6 +78,18 @@ impl<'a> Sink<'a> {
             Format::Jsonl => self.jsonl_rows(&rows),
             Format::Csv => self.delimited_rows(&rows, b','),
             Format::Tsv => self.delimited_rows(&rows, b'\t'),
+        }
+    }
+
+    /// Writes some rows of an answer that has no column but the keys.
+    pub(crate) fn keys(&mut self, keys: &KeyBatch) -> io::Result<()> {
+        match self.options.format {
+            Format::Csv => self.delimited_keys(keys, b','),
+            Format::Tsv => self.delimited_keys(keys, b'\t'),
+            Format::Table | Format::Json | Format::Jsonl => {
+                let rows = keys.iter().map(|key| vec![Datum::from(key)]).collect();
+                self.rows(rows)
+            }
         }
     }
 
@@ -172,6 +184,15 @@ impl<'a> Sink<'a> {
     fn delimited_header(&mut self, delimiter: u8) -> io::Result<()> {
         let mut writer = delimited(&mut self.out, delimiter);
         writer.write_record(self.columns.iter().map(|column| &column.name))?;
+        writer.flush()
+    }
+
+    fn delimited_keys(&mut self, keys: &KeyBatch, delimiter: u8) -> io::Result<()> {
+        self.rows += keys.len() as u64;
+        let mut writer = delimited(&mut self.out, delimiter);
+        for key in keys.iter() {
+            writer.write_record([key])?;
+        }
         writer.flush()
     }
 

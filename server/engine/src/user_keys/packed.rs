@@ -61,14 +61,17 @@ impl PackedKeys {
         self.push_run(&other.text, other.ends.iter().copied());
     }
 
+    /// Where the key with this index begins in [`Self::text`]; beyond the last, where that ends.
+    pub fn start(&self, index: usize) -> usize {
+        match index.checked_sub(1) {
+            Some(before) => self.ends.get(before).copied().unwrap_or(self.text.len()),
+            None => 0,
+        }
+    }
+
     /// A key by its index.
     pub fn get(&self, index: usize) -> Option<&str> {
-        let end = *self.ends.get(index)?;
-        let start = match index.checked_sub(1) {
-            Some(before) => *self.ends.get(before)?,
-            None => 0,
-        };
-        self.text.get(start..end)
+        self.text.get(self.start(index)..*self.ends.get(index)?)
     }
 
     /// The keys in their order.
@@ -85,6 +88,15 @@ impl PackedKeys {
     pub fn truncate(&mut self, keys: usize) {
         self.ends.truncate(keys);
         self.text.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
+    /// Drops the first keys, so many.
+    pub fn drop_first(&mut self, keys: usize) {
+        let keys = keys.min(self.len());
+        let bytes = self.start(keys);
+        self.text.drain(..bytes);
+        self.ends.drain(..keys);
+        self.ends.iter_mut().for_each(|end| *end -= bytes);
     }
 
     /// Drops all keys and keeps the room.

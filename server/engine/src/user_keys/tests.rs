@@ -164,6 +164,17 @@ fn packed_keys_are_cut_and_joined() {
     assert!(keys.iter().eq(["a", "", "bcd", "é", "f"]));
     assert_eq!((keys.get(3), keys.get(5)), (Some("é"), None));
     assert_eq!((keys.text(), keys.ends()), ("abcdéf", &[1, 1, 4, 6, 7][..]));
+    assert_eq!(
+        [0, 1, 3, 5, 9].map(|index| keys.start(index)),
+        [0, 0, 4, 7, 7]
+    );
+    let mut rest = keys.clone();
+    rest.drop_first(0);
+    assert_eq!(rest, keys);
+    rest.drop_first(2);
+    assert!(rest.iter().eq(["bcd", "é", "f"]));
+    rest.drop_first(9);
+    assert_eq!(rest, PackedKeys::new());
     keys.truncate(2);
     assert!(keys.iter().eq(["a", ""]));
     keys.clear();
