@@ -161,6 +161,19 @@ impl Peer {
         }
     }
 
+    /// The next request; credit that comes before it is passed over.
+    pub(crate) async fn request_after_credit(&mut self) -> io::Result<Request> {
+        loop {
+            match self.receive().await? {
+                ClientMessage::Request(request) => return Ok(request),
+                ClientMessage::Credit { .. } => {}
+                other @ (ClientMessage::Hello(_)
+                | ClientMessage::Cancel { .. }
+                | ClientMessage::Goodbye) => return Err(io::Error::other(format!("{other:?}"))),
+            }
+        }
+    }
+
     pub(crate) async fn send(&mut self, message: ServerMessage) -> io::Result<()> {
         let mut frame = BytesMut::new();
         codec::frame_server(&message, FRAME_BYTES_LIMIT, &mut frame).map_err(io::Error::other)?;

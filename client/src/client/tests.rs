@@ -7,7 +7,10 @@
 )]
 
 use futures_util::StreamExt as _;
-use tessera_protocol::message::{ClientMessage, Mutation, RequestId, ServerMessage};
+use tessera_protocol::{
+    load::PackedTexts,
+    message::{ClientMessage, Mutation, RequestId, ServerMessage},
+};
 
 use super::*;
 use crate::{
@@ -241,6 +244,59 @@ async fn dropping_cancels() {
     let id = peer.request().await.unwrap().id;
     peer.number(id, 3).await.unwrap();
     assert_eq!(count.await.unwrap().unwrap(), 3);
+}
+
+/// Says that these keys are rows.
+async fn say_keys(peer: &mut Peer, id: RequestId, keys: &[&str]) {
+    let mut texts = PackedTexts::default();
+    keys.iter().for_each(|key| texts.push(key).unwrap());
+    peer.send(ServerMessage::Keys { id, keys: texts })
+        .await
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn packed_keys_are_read_as_batches_as_rows_and_one_by_one() {
+    let (client, _server, mut peer) = connected().await;
+    let opening = tokio::spawn({
+        let client = client.clone();
+        async move { client.segment(&SegmentQuery::new(all())).await }
+    });
+    let id = peer.request().await.unwrap().id;
+    peer.header(id, &["key"]).await.unwrap();
+    let mut keys = opening.await.unwrap().unwrap().keys();
+    say_keys(&mut peer, id, &["u1", "é2", "u3"]).await;
+    assert_eq!(keys.next().await.unwrap().unwrap(), "u1");
+    let rest = keys.next_batch().await.unwrap().unwrap();
+    assert!(rest.iter().eq(["é2", "u3"]));
+    say_keys(&mut peer, id, &["u4", "u5"]).await;
+    let batch = keys.next_batch().await.unwrap().unwrap();
+    assert_eq!((batch.len(), batch.get(1)), (2, Some("u5")));
+    say_keys(&mut peer, id, &[]).await;
+    peer.row(id, "u6").await.unwrap();
+    let batch = keys.next_batch().await.unwrap().unwrap();
+    assert!(batch.iter().eq(["u6"]));
+    peer.end(id).await.unwrap();
+    assert!(keys.next_batch().await.is_none());
+
+    let collecting = tokio::spawn(async move { client.execute("SEGMENT ALL", ()).await });
+    let id = peer.request_after_credit().await.unwrap().id;
+    peer.header(id, &["key"]).await.unwrap();
+    say_keys(&mut peer, id, &["u1"]).await;
+    peer.end(id).await.unwrap();
+    let rows = collecting.await.unwrap().unwrap().rows;
+    assert_eq!(rows, [[Datum::from("u1")]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_alone_fit_only_an_answer_of_keys() {
+    let (client, _server, mut peer) = connected().await;
+    let asking = tokio::spawn(async move { client.execute("SEGMENT ALL RETURN a", ()).await });
+    let id = peer.request().await.unwrap().id;
+    peer.header(id, &["key", "a"]).await.unwrap();
+    say_keys(&mut peer, id, &["u1"]).await;
+    let error = asking.await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("other columns"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
