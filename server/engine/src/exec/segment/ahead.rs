@@ -45,10 +45,10 @@ pub(super) fn in_order<P: Send, E: From<Error>>(
     }
     let line = Line::new(alone, count, scheduler.threads() * PIECES_AHEAD_PER_THREAD);
     scheduler.beside(
-        || line.help(&make),
+        || line.help(make),
         || {
             let _over = Over(&line);
-            (alone..count).try_for_each(|number| take(line.piece(number, &make)?))
+            (alone..count).try_for_each(|number| take(line.piece(number, make)?))
         },
     )
 }

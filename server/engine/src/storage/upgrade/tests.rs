@@ -1,4 +1,8 @@
-#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests stop at the first surprise"
+)]
 
 //! Stores that older versions wrote, as files beside the golden bytes.
 
