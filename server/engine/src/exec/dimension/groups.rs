@@ -2,7 +2,11 @@
 
 use tessera_query_lang::ast::Comparison;
 
-use super::{split::Component, statistics::Totals, table::Table};
+use super::{
+    split::Component,
+    statistics::{Distribution, Totals},
+    table::Table,
+};
 use crate::{
     datum::Datum,
     error::Error,
@@ -42,6 +46,7 @@ impl<'t> Groups<'t> {
         if slots.len() > groups_max {
             return Err(QueryLimitError::Groups { max: groups_max }.into());
         }
+        table.claim_output(output_bytes(&table, &slots, &percentiles))?;
         let percentiles = percentiles
             .into_iter()
             .enumerate()
@@ -170,6 +175,22 @@ impl<'t> Groups<'t> {
             }
         }
     }
+}
+
+/// Bytes of lists over groups, and of what finding percentiles takes.
+fn output_bytes(table: &Table<'_>, slots: &[u32], percentiles: &[Vec<u8>]) -> usize {
+    let percents = percentiles.iter().map(Vec::len).sum::<usize>();
+    // Two lists over groups may double while they grow.
+    let lists = 4 * size_of::<GroupIndex>() + 2 * percents * size_of::<Option<i64>>();
+    let of_slot = |slot: &u32| {
+        let numbers = table.numbers().iter();
+        let distributions = numbers.filter_map(|numbers| numbers.distribution(*slot as usize));
+        distributions
+            .map(Distribution::percentile_bytes)
+            .max()
+            .unwrap_or(0)
+    };
+    slots.len() * lists + slots.iter().map(of_slot).max().unwrap_or(0)
 }
 
 /// The percentiles of each slot, one slot after the other.

@@ -8,7 +8,10 @@ use super::{
     table::LANES,
     wanted::{Gather, WantedNumbers},
 };
-use crate::column::{Codes, ColumnBlock, Frame, widen};
+use crate::{
+    bitmap::SliceSum,
+    column::{Codes, ColumnBlock, Frame, widen},
+};
 
 /// A part of a sum.
 #[derive(Debug, Clone, Copy, Default)]
@@ -123,6 +126,14 @@ impl Numbers {
                 totals.count += cell.count;
                 *cell = Cell::default();
             }
+        }
+    }
+
+    /// Takes the sum of some numbers; the least and the greatest stay unknown.
+    pub(super) fn add_sum(&mut self, slot: usize, sum: SliceSum) {
+        if let Some(totals) = self.totals.get_mut(slot) {
+            totals.sum += sum.sum;
+            totals.count += u64::from(sum.count);
         }
     }
 

@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
         axis: &mut Axis,
         indices: &mut Vec<u32>,
     ) {
-        indices.clear();
+        // Every index is written below.
         indices.resize(places.len(), MISSING);
         let frame = column.frame();
         match column.stored() {
@@ -181,6 +181,7 @@ impl<'a> Reader<'a> {
         for (out, place) in indices.iter_mut().zip(places) {
             let code = codes.get(usize::from(*place)).copied();
             let Some(number) = code.and_then(|code| frame.value(widen(code))) else {
+                *out = MISSING;
                 continue;
             };
             let day = day_of(number, unit).and_then(|day| usize::try_from(day - first).ok());

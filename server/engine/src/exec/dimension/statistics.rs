@@ -143,21 +143,24 @@ impl Distribution {
         if !self.others.is_empty() {
             numbers.sort_unstable();
         }
-        let mut seen = 0_u128;
         // A number may be both in the window and beside it: what counts is the running sum.
-        let sums: Vec<u128> = numbers
-            .iter()
-            .map(|(_, times)| {
+        let at = |percent: &u8| {
+            let rank = (u128::from(self.count) * u128::from(*percent))
+                .div_ceil(100)
+                .max(1);
+            let mut seen = 0_u128;
+            numbers.iter().find_map(|(number, times)| {
                 seen += u128::from(*times);
-                seen
+                (seen >= rank).then_some(*number)
             })
-            .collect();
-        let rank = |percent: &u8| (seen * u128::from(*percent)).div_ceil(100).max(1);
-        let at = |rank| numbers.get(sums.partition_point(|sum| *sum < rank));
-        percents
-            .iter()
-            .map(|percent| at(rank(percent)).map(|(number, _)| *number))
-            .collect()
+        };
+        percents.iter().map(at).collect()
+    }
+
+    /// Bytes that finding percentiles takes.
+    pub(super) fn percentile_bytes(&self) -> usize {
+        // Collected into a vector that doubles.
+        2 * (self.window.len() + self.others.len()) * size_of::<(i64, u64)>()
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     numbers::Numbers,
 };
 use crate::{
+    bitmap::SliceSum,
     column::ColumnBlock,
     error::Error,
     exec::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// Slots up to which counters have several lanes.
-const LANED_SLOTS_MAX: usize = 256;
+const LANED_SLOTS_MAX: usize = 512;
 /// Slots that may be made ready whatever there is to count, for each user, and at most.
 const DENSE_SLOTS_MIN: u64 = 1 << 14;
 const DENSE_SLOTS_A_USER: u64 = 2;
@@ -37,6 +38,8 @@ pub(super) struct Table<'a> {
     /// Users, each once.
     users: u64,
     share: ByteShare<'a>,
+    /// Bytes of what is made of the table.
+    output_bytes: usize,
     groups_max: usize,
     /// Combinations up to which every one of them gets a slot.
     dense_slots_max: u64,
@@ -58,6 +61,7 @@ impl<'a> Table<'a> {
                 .collect(),
             users: 0,
             share: meter.share(),
+            output_bytes: 0,
             groups_max: limits.groups_max,
             dense_slots_max: split
                 .users
@@ -162,6 +166,20 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Takes the sum of some users' numbers in one group.
+    pub(super) fn add_sum(
+        &mut self,
+        key: &GroupKey,
+        measured: usize,
+        sum: SliceSum,
+    ) -> Result<(), Error> {
+        let slot = self.slot(key)?;
+        if let Some(numbers) = self.numbers.get_mut(measured) {
+            numbers.add_sum(slot as usize, sum);
+        }
+        Ok(())
+    }
+
     /// Takes the numbers of users, whose slots are in the same order as their places.
     pub(super) fn add_numbers(
         &mut self,
@@ -257,6 +275,7 @@ impl<'a> Table<'a> {
             numbers: self.numbers.iter().map(Numbers::emptied).collect(),
             users: self.users,
             share: self.share.sibling(),
+            output_bytes: 0,
             groups_max: self.groups_max,
             dense_slots_max: self.dense_slots_max,
         };
@@ -335,6 +354,12 @@ impl<'a> Table<'a> {
         self.check_bytes()
     }
 
+    /// Makes sure that so many bytes may be made of the table.
+    pub(super) fn claim_output(&mut self, bytes: usize) -> Result<(), Error> {
+        self.output_bytes += bytes;
+        self.check_bytes()
+    }
+
     /// Every component that was found is in a group.
     fn check_axes(&self) -> Result<(), Error> {
         let max = self.groups_max;
@@ -372,6 +397,7 @@ impl<'a> Table<'a> {
     fn heap_bytes(&self) -> usize {
         let axes = self.axes.iter().map(Axis::heap_bytes).sum::<usize>();
         let numbers = self.numbers.iter().map(Numbers::heap_bytes).sum::<usize>();
-        axes + numbers + self.layout.heap_bytes() + self.counts.capacity() * size_of::<u64>()
+        let held = axes + numbers + self.output_bytes;
+        held + self.layout.heap_bytes() + self.counts.capacity() * size_of::<u64>()
     }
 }

@@ -10,9 +10,10 @@ use super::{
     reader::Reader,
     split::{BoundDim, ColumnSplit},
     table::Table,
+    wanted::WantedNumbers,
 };
 use crate::{
-    bitmap::{BLOCK_WORDS, Block, Fragment},
+    bitmap::{BLOCK_WORDS, Block, Fragment, NumberSlices, SliceScratch, magnitude},
     column::ColumnBlock,
     error::Error,
     exec::{
@@ -28,6 +29,9 @@ const ROW_VALUES_MAX: u32 = 64;
 /// so many values of a short one.
 const BITMAP_COST: u32 = 200;
 const VALUES_A_USER: u32 = 4;
+/// Users from which on sums are made of slices, for each slice; with fewer a walk over the column
+/// costs less.
+const USERS_A_SLICE: u32 = 100;
 /// Values in a container that has no words.
 const ARRAY_VALUES_MAX: u32 = 4096;
 
@@ -57,6 +61,8 @@ struct ShardRows {
     sets: Vec<SetDim>,
     /// The rows of the only dim's values, where that dim has few and only counts are wanted.
     values: Vec<Arc<Fragment>>,
+    /// The slices of the measured attributes, where all that is wanted are sums of whole blocks.
+    slices: Vec<NumberSlices>,
 }
 
 /// Buffers that are used again for every block.
@@ -65,10 +71,14 @@ struct Room {
     slots: Vec<u32>,
     indices: Vec<(usize, Vec<u32>)>,
     blocks: Vec<Block>,
+    slices: SliceScratch,
 }
 
-/// The columns of one block.
-struct BlockColumns {
+/// What is read in one block.
+struct BlockColumns<'s> {
+    /// The block's index in its shard.
+    index: u32,
+    slices: &'s [NumberSlices],
     dims: Vec<Arc<ColumnBlock>>,
     measured: Vec<Arc<ColumnBlock>>,
 }
@@ -101,6 +111,7 @@ impl<'a, 't> Walk<'a, 't> {
                     .map(|column| (column.dim, Vec::new()))
                     .collect(),
                 blocks: Vec::new(),
+                slices: SliceScratch::new(),
             },
             columns,
         }
@@ -148,7 +159,25 @@ impl<'a, 't> Walk<'a, 't> {
             }
             (_, _) => Vec::new(),
         };
-        Ok(ShardRows { unit, sets, values })
+        let sums_only = self.split.wanted.iter().all(WantedNumbers::is_sum);
+        let slices = if self.columns.is_empty() && sums_only {
+            let load = |wanted: &WantedNumbers| {
+                NumberSlices::load(|row| fragment(row.row(wanted.attribute)))
+            };
+            self.split
+                .wanted
+                .iter()
+                .map(load)
+                .collect::<Result<_, _>>()?
+        } else {
+            Vec::new()
+        };
+        Ok(ShardRows {
+            unit,
+            sets,
+            values,
+            slices,
+        })
     }
 
     fn block(&mut self, rows: &ShardRows, block: FoundBlock<'_>) -> Result<(), Error> {
@@ -162,6 +191,8 @@ impl<'a, 't> Walk<'a, 't> {
             dataset.column(rows.unit.partition, attribute, block.id)
         };
         let columns = BlockColumns {
+            index: block.index,
+            slices: &rows.slices,
             dims: self
                 .columns
                 .iter()
@@ -174,13 +205,7 @@ impl<'a, 't> Walk<'a, 't> {
                 .map(|wanted| column(wanted.attribute))
                 .collect::<Result<_, _>>()?,
         };
-        self.descend(
-            &rows.sets,
-            block.index,
-            block.users,
-            &columns,
-            GroupKey::default(),
-        )?;
+        self.descend(&rows.sets, block.users, &columns, GroupKey::default())?;
         self.table.check_bytes()
     }
 
@@ -208,14 +233,14 @@ impl<'a, 't> Walk<'a, 't> {
     fn descend(
         &mut self,
         sets: &[SetDim],
-        index: u32,
         users: &Block,
-        columns: &BlockColumns,
+        columns: &BlockColumns<'_>,
         key: GroupKey,
     ) -> Result<(), Error> {
         let Some(((dim, rows), deeper)) = sets.split_first() else {
             return self.walk(users, columns, key);
         };
+        let index = columns.index;
         let is_count = deeper.is_empty() && self.columns.is_empty() && columns.measured.is_empty();
         let mut rest = self.room.blocks.pop().unwrap_or_default();
         let mut held = self.room.blocks.pop().unwrap_or_default();
@@ -233,13 +258,13 @@ impl<'a, 't> Walk<'a, 't> {
                 row.and_into(index, &mut held);
                 if !held.is_empty() {
                     self.context.budget.check()?;
-                    self.descend(deeper, index, &held, columns, key)?;
+                    self.descend(deeper, &held, columns, key)?;
                 }
             }
             row.and_not_into(index, &mut rest);
         }
         if !rest.is_empty() {
-            self.descend(deeper, index, &rest, columns, key.with(*dim, MISSING))?;
+            self.descend(deeper, &rest, columns, key.with(*dim, MISSING))?;
         }
         self.room.blocks.extend([rest, held]);
         Ok(())
@@ -253,9 +278,25 @@ impl<'a, 't> Walk<'a, 't> {
     }
 
     /// Splits users by columns, and measures them. `key` has the indices of the other dims.
-    fn walk(&mut self, users: &Block, columns: &BlockColumns, key: GroupKey) -> Result<(), Error> {
+    fn walk(
+        &mut self,
+        users: &Block,
+        columns: &BlockColumns<'_>,
+        key: GroupKey,
+    ) -> Result<(), Error> {
         if self.columns.is_empty() && columns.measured.is_empty() {
             return self.count(&key, users.count());
+        }
+        if !columns.slices.is_empty() {
+            let count = users.count();
+            let slices = columns
+                .measured
+                .iter()
+                .map(|column| slices_of(column))
+                .sum::<u32>();
+            if count > USERS_A_SLICE * slices {
+                return self.sum_slices(users, count, columns, &key);
+            }
         }
         let mut next = 0;
         while next < BLOCK_WORDS {
@@ -265,8 +306,24 @@ impl<'a, 't> Walk<'a, 't> {
         Ok(())
     }
 
+    /// Sums the numbers of a whole block's users, who are in one group.
+    fn sum_slices(
+        &mut self,
+        users: &Block,
+        count: u32,
+        columns: &BlockColumns<'_>,
+        key: &GroupKey,
+    ) -> Result<(), Error> {
+        self.count(key, count)?;
+        for (measured, slices) in columns.slices.iter().enumerate() {
+            let sum = slices.sum(columns.index, users, &mut self.room.slices);
+            self.table.add_sum(key, measured, sum)?;
+        }
+        Ok(())
+    }
+
     /// Takes the users whose places were read last.
-    fn piece(&mut self, columns: &BlockColumns, key: &GroupKey) -> Result<(), Error> {
+    fn piece(&mut self, columns: &BlockColumns<'_>, key: &GroupKey) -> Result<(), Error> {
         let places = self.room.places.as_slice();
         let dims = self.columns.iter_mut().zip(&columns.dims);
         for ((dim, column), (_, indices)) in dims.zip(&mut self.room.indices) {
@@ -283,6 +340,13 @@ impl<'a, 't> Walk<'a, 't> {
         }
         self.table.check_bytes()
     }
+}
+
+/// How many slices the numbers of a block have, presence and sign among them.
+fn slices_of(column: &ColumnBlock) -> u32 {
+    let frame = column.frame();
+    let greatest = magnitude(frame.base).max(magnitude(frame.value_max()));
+    2 + u64::BITS - greatest.leading_zeros()
 }
 
 /// Whether intersecting a block with the row of each value costs less than walking its users.

@@ -15,6 +15,13 @@ pub(super) struct WantedNumbers {
     pub(super) distribution: Gather,
 }
 
+impl WantedNumbers {
+    /// Whether counts and sums are enough.
+    pub(super) fn is_sum(&self) -> bool {
+        self.extremes == Gather::No && self.distribution == Gather::No
+    }
+}
+
 /// Whether something is gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gather {
