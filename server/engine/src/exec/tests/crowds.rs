@@ -97,6 +97,16 @@ fn twenty_thousand_groups_are_right() {
     assert!(unordered(rows) == unordered(oracle(&bench, text)));
 }
 
+#[test]
+fn sums_of_many_users_agree_with_the_oracle() {
+    let bench = Bench::new(crowd(11, 24_000, 1));
+    for dims in ["tag:vip", "tag:(vip, many-0)", "tag:vip, tag:many-0"] {
+        let text = format!("DIMENSION {dims} MEASURE count, sum(spend), avg(age)");
+        let rows = run(&bench, &text).expect("memory does not fail");
+        assert_eq!(unordered(rows), unordered(oracle(&bench, &text)), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
