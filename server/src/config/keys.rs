@@ -151,7 +151,10 @@ pub const KEYS: &[Key] = &[
         "limits.list_len_max",
         "The longest list between commas in a statement",
     ),
-    count("limits.mutations_max", "The most mutations of one write"),
+    count(
+        "limits.mutations_max",
+        "The most mutations of one write, and the most rows of one load",
+    ),
     count(
         "limits.statements_running_max",
         "Statements that run at once",
