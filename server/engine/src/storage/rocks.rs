@@ -41,7 +41,7 @@ const FIRST_LEVEL_FILES_SLOW: i32 = 40;
 const FIRST_LEVEL_FILES_MAX: i32 = 80;
 /// The first level below that is not merged at once with everything.
 const LEVEL_BYTES: u64 = 512 << 20;
-/// Zstandard: a third of the time of the usual level, for a tenth more bytes.
+/// Zstandard's quickest usual level: most of what a load brings is compressed more than once.
 const ZSTD_LEVEL: i32 = 1;
 /// Zlib's window, which every caller must name.
 const WINDOW_BITS: i32 = -14;
