@@ -8,6 +8,8 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
+use foldhash::fast::RandomState;
+
 use super::{
     dataset::Dataset,
     scan::{Unit, units},
@@ -35,7 +37,7 @@ const LISTED: PartitionId = PartitionId(0);
 #[derive(Debug)]
 pub(crate) struct Sizes {
     sample: Sample,
-    leaves: HashMap<Leaf, u64>,
+    leaves: HashMap<Leaf, u64, RandomState>,
     numbers: HashMap<AttributeId, Vec<SampledNumbers>>,
     ranges: RefCell<HashMap<(AttributeId, Range), u64>>,
 }
@@ -124,7 +126,7 @@ impl Sizes {
     pub(crate) fn measure(dataset: &dyn Dataset, expr: &Expr) -> Result<Self, Error> {
         let mut sizes = Self {
             sample: Sample::choose(dataset)?,
-            leaves: HashMap::new(),
+            leaves: HashMap::default(),
             numbers: HashMap::new(),
             ranges: RefCell::default(),
         };

@@ -15,7 +15,9 @@ pub(super) fn rewrite(expr: Expr) -> Expr {
 
 fn distinct(of: Vec<Expr>) -> Vec<Expr> {
     let mut seen = HashSet::with_capacity(of.len());
+    let new: Vec<bool> = of.iter().map(|operand| seen.insert(operand)).collect();
     of.into_iter()
-        .filter(|operand| seen.insert(operand.clone()))
+        .zip(new)
+        .filter_map(|(operand, new)| new.then_some(operand))
         .collect()
 }

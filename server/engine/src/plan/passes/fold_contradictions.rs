@@ -16,6 +16,9 @@ pub(super) fn rewrite(expr: Expr) -> Expr {
 }
 
 fn contradicts(of: &[Expr]) -> bool {
+    if !of.iter().any(|operand| matches!(operand, Expr::Not(_))) {
+        return false;
+    }
     let operands: HashSet<&Expr> = of.iter().collect();
     of.iter().any(|operand| match operand {
         Expr::Not(inner) => operands.contains(&**inner),
@@ -30,9 +33,15 @@ fn contradicts(of: &[Expr]) -> bool {
 
 /// Drops operands that another operand makes superfluous.
 fn absorbed(of: Vec<Expr>, parts: fn(&Expr) -> &[Expr]) -> Vec<Expr> {
-    let operands: HashSet<Expr> = of.iter().cloned().collect();
+    if of.iter().all(|operand| parts(operand).is_empty()) {
+        return of;
+    }
+    let operands: HashSet<&Expr> = of.iter().collect();
+    let is_absorbed = |operand| parts(operand).iter().any(|part| operands.contains(part));
+    let absorbed: Vec<bool> = of.iter().map(is_absorbed).collect();
     of.into_iter()
-        .filter(|operand| !parts(operand).iter().any(|part| operands.contains(part)))
+        .zip(absorbed)
+        .filter_map(|(operand, absorbed)| (!absorbed).then_some(operand))
         .collect()
 }
 

@@ -103,20 +103,26 @@ fn apply_all(pass: Pass, of: Vec<Expr>, sizes: &dyn Estimates) -> Vec<Expr> {
 
 /// Runs all passes until nothing changes, and tells every step that changed something.
 pub fn simplify_with(expr: Expr, sizes: &dyn Estimates, changed: &mut dyn FnMut(Step)) -> Expr {
-    let mut expr = expr;
-    for _ in 0..ROUNDS_MAX {
-        let before_round = expr.clone();
-        for pass in PASSES {
-            let before = expr.clone();
-            expr = apply(*pass, expr, sizes);
-            if expr != before {
+    repeated(expr, |expr| {
+        PASSES.iter().fold(expr, |before, pass| {
+            let after = apply(*pass, before.clone(), sizes);
+            if after != before {
                 changed(Step {
                     pass: pass.name,
-                    after: expr.clone(),
+                    after: after.clone(),
                 });
             }
-        }
-        if expr == before_round {
+            after
+        })
+    })
+}
+
+/// Runs rounds until one changes nothing.
+fn repeated(mut expr: Expr, mut round: impl FnMut(Expr) -> Expr) -> Expr {
+    for _ in 0..ROUNDS_MAX {
+        let before = expr.clone();
+        expr = round(expr);
+        if expr == before {
             break;
         }
     }
@@ -125,7 +131,11 @@ pub fn simplify_with(expr: Expr, sizes: &dyn Estimates, changed: &mut dyn FnMut(
 
 /// Runs all passes until nothing changes.
 pub fn simplify(expr: Expr, sizes: &dyn Estimates) -> Expr {
-    simplify_with(expr, sizes, &mut |_| {})
+    repeated(expr, |expr| {
+        PASSES
+            .iter()
+            .fold(expr, |expr, pass| apply(*pass, expr, sizes))
+    })
 }
 
 /// The ranges among operands, by attribute, and the rest.
