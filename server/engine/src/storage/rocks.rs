@@ -278,11 +278,14 @@ fn table_options() -> BlockBasedOptions {
 fn file_options(family: FamilyId) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&table_options());
-    options.set_compression_type(match placement(family) {
-        Placement::Rewritten => DBCompressionType::Lz4,
-        Placement::Final => DBCompressionType::Zstd,
-    });
-    options.set_compression_options(WINDOW_BITS, ZSTD_LEVEL, 0, 0);
+    match placement(family) {
+        // Without a level: any level makes LZ4 take several times as long.
+        Placement::Rewritten => options.set_compression_type(DBCompressionType::Lz4),
+        Placement::Final => {
+            options.set_compression_type(DBCompressionType::Zstd);
+            options.set_compression_options(WINDOW_BITS, ZSTD_LEVEL, 0, 0);
+        }
+    }
     options
 }
 
