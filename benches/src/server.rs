@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -113,11 +113,12 @@ pub fn directory_bytes(directory: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let data = entry.metadata()?;
-        bytes += if data.is_dir() {
-            directory_bytes(&entry.path())?
-        } else {
-            data.len()
+        bytes += match entry.metadata() {
+            Ok(data) if data.is_dir() => directory_bytes(&entry.path())?,
+            Ok(data) => data.len(),
+            // The server merges files meanwhile, and deletes those it merged.
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(error) => return Err(error.into()),
         };
     }
     Ok(bytes)
