@@ -190,7 +190,7 @@ fn rows_of(values: impl Iterator<Item = i64>) -> LoadRows {
     let numbers: Vec<i64> = values
         .inspect(|value| {
             keys.push(&format!("u{}", value.unsigned_abs() % 10))
-                .unwrap()
+                .unwrap();
         })
         .collect();
     let column = tessera_protocol::load::LoadColumn::Numbers {

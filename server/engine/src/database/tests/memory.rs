@@ -49,15 +49,13 @@ fn answers(fixture: &Fixture) -> Vec<Vec<Row>> {
         .chain(of_numbers)
         .map(|question| {
             let mut rows = Rows::default();
-            fixture
-                .db()
-                .execute(
-                    &question,
-                    &Parameters::default(),
-                    &Budget::unlimited(),
-                    &mut rows,
-                )
-                .unwrap_or_else(|error| panic!("{question}: {error}"));
+            let outcome = fixture.db().execute(
+                &question,
+                &Parameters::default(),
+                &Budget::unlimited(),
+                &mut rows,
+            );
+            assert!(outcome.is_ok(), "{question}: {outcome:?}");
             rows.0
         })
         .collect()
@@ -73,7 +71,7 @@ fn portrait_of(user: u32) -> [Mutation; 2] {
     let score = scattered(user);
     let tags = [("half", 2), ("third", 3), ("fifth", 5)]
         .iter()
-        .filter(|(_, nth)| score % nth == 0)
+        .filter(|(_, nth)| score.is_multiple_of(*nth))
         .map(|(name, _)| (*name).to_owned())
         .collect();
     let numbers = (0..NUMBERS).map(|number| {
