@@ -12,7 +12,7 @@
 //!   place* until the client goes on. So clients that stall keep nobody from being answered,
 //!   and when even the waiting places are taken it is the next to stall that fails.
 //!
-//! Beside them there is a [`Bench`] for what needs no engine, but would hold up other connections
+//! Beside them there is a bench for what needs no engine, but would hold up other connections
 //! if it were done among them: decoding long messages.
 //!
 //! Each place is one thread of the runtime's blocking pool:
