@@ -280,14 +280,17 @@ fn is_in(value: u16, bits: &Bits) -> u64 {
     word(bits, usize::from(value >> 6)) >> (value & 63) & 1
 }
 
+/// Each group is summed up by itself: the sums of the groups do not wait for one another.
 #[inline(always)]
 pub(super) fn count_values(values: &[[u8; 2]], bits: &Bits) -> u32 {
     let (groups, rest) = values.as_chunks::<8>();
     let mut total: u64 = 0;
     for group in groups {
+        let mut found: u64 = 0;
         for value in group {
-            total = total.wrapping_add(is_in(u16::from_le_bytes(*value), bits));
+            found = found.wrapping_add(is_in(u16::from_le_bytes(*value), bits));
         }
+        total = total.wrapping_add(found);
     }
     for value in rest {
         total = total.wrapping_add(is_in(u16::from_le_bytes(*value), bits));
