@@ -130,6 +130,27 @@ impl Context<'_> {
     }
 }
 
+/// A shard with what a plan reads in it and room to work in, while nobody works on it.
+pub(crate) struct LoadedShard {
+    /// Which shard.
+    pub(crate) unit: Unit,
+    bound: Bound,
+    pool: BlockPool,
+}
+
+impl LoadedShard {
+    /// Goes on with it.
+    pub(crate) fn scan(self, context: Context<'_>) -> ShardScan<'_> {
+        let Self { unit, bound, pool } = self;
+        ShardScan {
+            unit,
+            context,
+            bound,
+            pool,
+        }
+    }
+}
+
 /// The users that a plan finds in one shard.
 pub(crate) struct ShardScan<'a> {
     /// Which shard.
@@ -150,6 +171,14 @@ impl<'a> ShardScan<'a> {
             bound,
             pool: BlockPool::default(),
         })
+    }
+
+    /// Keeps what is loaded, to go on later.
+    pub(crate) fn pause(self) -> LoadedShard {
+        let Self {
+            unit, bound, pool, ..
+        } = self;
+        LoadedShard { unit, bound, pool }
     }
 
     /// See [`Context::checkpoint`].

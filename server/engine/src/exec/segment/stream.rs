@@ -1,12 +1,14 @@
 //! Users in storage order, in constant memory: block after block, made ahead by helpers.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use super::{Place, PreparedSegment, ahead::in_order, fields::FieldReader};
 use crate::{
     bitmap::Block,
     error::Error,
     exec::{
         rows::{BATCH_ROWS, RowWriter},
-        scan::{Context, ShardScan, Unit},
+        scan::{Context, LoadedShard, ShardScan, Unit},
         scheduler::Turn,
     },
     ids::{BLOCK_BITS, Location, PartitionId, SHARD_BLOCKS, ShardId, UserId},
@@ -45,6 +47,7 @@ pub(super) fn run(
         context,
         after,
         users_max: users_max(segment, limit),
+        paused: Mutex::default(),
     };
     let mut page = Page {
         context,
@@ -123,6 +126,8 @@ struct Finder<'a> {
     context: Context<'a>,
     after: Option<Location>,
     users_max: usize,
+    /// Shards of which further blocks may be wanted, one for each thread at most.
+    paused: Mutex<Vec<LoadedShard>>,
 }
 
 /// Users of one block, in order.
@@ -133,6 +138,31 @@ struct Found {
 }
 
 impl Finder<'_> {
+    /// What is paused is put there and taken away whole.
+    fn paused(&self) -> MutexGuard<'_, Vec<LoadedShard>> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A shard from which nobody else reads now, loaded for an earlier block or just now.
+    fn open<'c>(&self, context: Context<'c>, unit: Unit) -> Result<ShardScan<'c>, Error> {
+        let mut paused = self.paused();
+        let index = paused.iter().position(|shard| shard.unit == unit);
+        let loaded = index.map(|index| paused.swap_remove(index));
+        drop(paused);
+        match loaded {
+            Some(loaded) => Ok(loaded.scan(context)),
+            None => ShardScan::open(context, &self.segment.plan, unit),
+        }
+    }
+
+    /// Keeps a shard for its next blocks. Those before it are done with: blocks come in order.
+    fn pause(&self, shard: ShardScan<'_>) {
+        let shard = shard.pause();
+        let mut paused = self.paused();
+        paused.retain(|other| other.unit >= shard.unit);
+        paused.push(shard);
+    }
+
     fn find(&self, place: BlockPlace, turn: Option<&Turn<'_>>) -> Result<Found, Error> {
         let context = Context {
             turn,
@@ -140,10 +170,11 @@ impl Finder<'_> {
         };
         let BlockPlace { unit, index } = place;
         let mut block = Block::new();
-        let mut shard = ShardScan::open(context, &self.segment.plan, unit)?;
+        let mut shard = self.open(context, unit)?;
         if shard.find_block(index, &mut block)? == 0 {
             block.clear();
         }
+        self.pause(shard);
         let start = u32::from(unit.shard.block(index).0) << BLOCK_BITS;
         let after = self
             .after
