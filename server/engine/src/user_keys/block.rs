@@ -14,6 +14,8 @@
 //!
 //! A key begins where the one before it ends, and a place whose key would be empty has none.
 
+use std::ops::Range;
+
 use super::{KeyBlockError, PackedKeys};
 use crate::{
     ids::{KEY_BLOCK_USERS, UserId},
@@ -22,6 +24,8 @@ use crate::{
 
 const FORM: u8 = 1;
 const HEADER_BYTES: usize = 4;
+/// Keys that are found before they are copied.
+const SPANS: usize = 64;
 
 /// The keys of a run of consecutive ids: checked once, and then read in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,41 +168,48 @@ impl KeyBlock {
 
     /// Appends the keys of users of this block, in their order.
     ///
+    /// Where a key lies is found out for many users before any is copied: users are scattered,
+    /// and so their lookups wait for memory at the same time and not one after the other.
+    ///
     /// # Errors
     /// Gives the first user who has no key; those before are appended.
     pub fn append_users(&self, users: &[UserId], out: &mut PackedKeys) -> Result<(), UserId> {
-        let mut rest = users;
-        while let Some(first) = rest.first() {
-            let run = rest
-                .iter()
-                .zip(first.0..)
-                .take_while(|(user, next)| user.0 == *next)
-                .count();
-            self.append_run(*first, run, out)?;
-            rest = rest.get(run..).unwrap_or_default();
+        for users in users.chunks(SPANS) {
+            let mut spans = [const { 0..0 }; SPANS];
+            let mut found = 0;
+            for (user, span) in users.iter().zip(&mut spans) {
+                let Some(known) = self.span(user.key_block_offset()) else {
+                    break;
+                };
+                *span = known;
+                found += 1;
+            }
+            self.append_spans(spans.get(..found).unwrap_or_default(), out);
+            if let Some(user) = users.get(found) {
+                return Err(*user);
+            }
         }
         Ok(())
     }
 
-    /// Appends the keys of consecutive users at once.
-    fn append_run(&self, first: UserId, run: usize, out: &mut PackedKeys) -> Result<(), UserId> {
-        let from = usize::from(first.key_block_offset());
-        if run == 1 {
-            out.push(self.key(first.key_block_offset()).ok_or(first)?);
-            return Ok(());
+    /// Where the key at a place lies in the text, if it has one. The look at the key's first
+    /// byte brings it near.
+    fn span(&self, place: u16) -> Option<Range<usize>> {
+        let place = usize::from(place);
+        let span = self.ends.start(place)?..self.ends.end(place)?;
+        (!span.is_empty() && self.text.is_char_boundary(span.start)).then_some(span)
+    }
+
+    /// Appends keys; those that stand side by side at once.
+    fn append_spans(&self, spans: &[Range<usize>], out: &mut PackedKeys) {
+        for run in spans.chunk_by(|left, right| left.end == right.start) {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else {
+                continue;
+            };
+            // The ends were checked to be between characters.
+            let text = self.text.get(first.start..last.end).unwrap_or_default();
+            out.push_run(text, run.iter().map(|span| span.end - first.start));
         }
-        let start = self.ends.start(from).ok_or(first)?;
-        let mut before = start;
-        for (place, user) in (from..from + run).zip(first.0..) {
-            match self.ends.end(place) {
-                Some(end) if end > before => before = end,
-                Some(_) | None => return Err(UserId(user)),
-            }
-        }
-        let text = self.text.get(start..before).ok_or(first)?;
-        let ends = (from..from + run).filter_map(|place| self.ends.end(place));
-        out.push_run(text, ends.map(|end| end - start));
-        Ok(())
     }
 
     /// How many places there are up to the last that has a key.

@@ -93,6 +93,9 @@ impl PackedKeys {
     /// Drops the first keys, so many.
     pub fn drop_first(&mut self, keys: usize) {
         let keys = keys.min(self.len());
+        if keys == 0 {
+            return;
+        }
         let bytes = self.start(keys);
         self.text.drain(..bytes);
         self.ends.drain(..keys);
