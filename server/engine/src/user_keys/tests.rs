@@ -157,6 +157,26 @@ fn a_user_without_a_key_is_named() {
 }
 
 #[test]
+fn keys_before_a_user_without_one_are_given() {
+    let keys: Keys = (0..200)
+        .filter(|place| *place != 130)
+        .map(|place| (place, format!("k{place}")))
+        .collect();
+    let block = block_of(&keys);
+    let check = |step: usize, expected: usize| {
+        let users: Vec<UserId> = (0..200).step_by(step).map(UserId).collect();
+        let mut packed = PackedKeys::new();
+        let result = block.append_users(&users, &mut packed);
+        assert_eq!(result.is_err(), expected < users.len());
+        let names = (0..200_u32).step_by(step).map(|place| format!("k{place}"));
+        assert!(packed.iter().eq(names.take(expected)));
+    };
+    check(1, 130);
+    check(2, 65);
+    check(3, 67);
+}
+
+#[test]
 fn packed_keys_are_cut_and_joined() {
     let mut keys: PackedKeys = ["a", "", "bcd"].into_iter().collect();
     let more: PackedKeys = ["é", "f"].into_iter().collect();
@@ -166,7 +186,7 @@ fn packed_keys_are_cut_and_joined() {
     assert_eq!((keys.text(), keys.ends()), ("abcdéf", &[1, 1, 4, 6, 7][..]));
     assert_eq!(
         [0, 1, 3, 5, 9].map(|index| keys.start(index)),
-        [0, 0, 4, 7, 7]
+        [0, 1, 4, 7, 7]
     );
     let mut rest = keys.clone();
     rest.drop_first(0);
