@@ -1,9 +1,10 @@
 //! How values are written as bytes.
 //!
 //! Structures are `bincode` 2 in its standard configuration; fragments, columns and key blocks
-//! have their own formats in [`crate::bitmap`], [`crate::column`] and [`crate::user_keys`]. Enums are written by variant index
-//! and fields in their order here: add at the end, never reorder. A change that old bytes do
-//! not survive needs a new format version and an upgrade.
+//! have their own formats in [`crate::bitmap`], [`crate::column`] and [`crate::user_keys`], and
+//! records in `record_format`. Enums are written by variant index and fields in their order
+//! here: add at the end, never reorder. A change that old bytes do not survive needs a new
+//! format version and an upgrade.
 
 use bincode::{Decode, Encode};
 use tessera_query_lang::name::Name;
@@ -16,7 +17,7 @@ use crate::{
         AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity, GroupDefinition,
         Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
     },
-    storage::{UserRecord, incoming::IncomingList, keys::FormatError},
+    storage::{incoming::IncomingList, keys::FormatError},
     user_keys::KeyBlock,
 };
 
@@ -63,7 +64,6 @@ macro_rules! structure {
 }
 
 structure!(
-    UserRecord,
     PartitionState,
     DatabaseFacts,
     NextIds,

@@ -1,7 +1,7 @@
 //! The store, in three layers: byte formats, typed column families, domain operations.
 //!
 //! - `rocks`: the only place that knows RocksDB. Bytes in families, snapshots, batches.
-//! - `keys`, `formats`: how keys and values are written as bytes.
+//! - `keys`, `formats`, `record_format`: how keys and values are written as bytes.
 //! - `families`: which key and value a family has, so that nothing is read as the wrong type.
 //! - `incoming`: how the files of a load come in, whatever breaks off.
 //! - `open`, `view`, `cache`, `catalog`, `batch`: what the rest of the engine asks for.
@@ -19,6 +19,7 @@ mod incoming;
 mod keys;
 mod open;
 mod record;
+mod record_format;
 mod rocks;
 mod upgrade;
 pub mod verify;
@@ -30,7 +31,6 @@ mod golden;
 pub use error::{OpenError, StorageError};
 pub use open::{DatabaseId, Durability};
 pub use record::{StoredValue, UserRecord};
-pub(crate) use record::{write_record, write_value};
 pub use upgrade::FORMAT_VERSION;
 pub use view::View;
 
@@ -49,5 +49,6 @@ pub(crate) use keys::{
     UserKey, partition_of_key,
 };
 pub(crate) use open::{OpenedStore, Store, StoreOptions};
+pub(crate) use record_format::RecordWriter;
 #[cfg(test)]
 pub(crate) use {open::LoadStep, rocks::Sync};

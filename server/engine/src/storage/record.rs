@@ -2,13 +2,10 @@
 
 use bincode::{Decode, Encode};
 
-use crate::{
-    ids::{AttributeId, TagId, ValueCode},
-    storage::{formats::encode_structure, keys::FormatError},
-};
+use crate::ids::{AttributeId, TagId, ValueCode};
 
 /// All that is stored of a user. Ids of dropped definitions may linger: readers skip what the
-/// schema does not know.
+/// schema does not know. (`Encode` and `Decode` are how format 1 stored it.)
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct UserRecord {
     /// The values, by attribute id, each at most once.
@@ -28,29 +25,6 @@ pub enum StoredValue {
     Number(i64),
     /// Text, user.
     Text(String),
-}
-
-/// Appends the stored form of a record to `out`, given the stored forms of its values one after
-/// the other, each a pair of attribute and [`StoredValue`], rising by attribute, and its tags.
-/// Spares a load from making a [`UserRecord`] for every user.
-pub(crate) fn write_record(
-    value_count: usize,
-    values: &[u8],
-    tags: &[TagId],
-    out: &mut Vec<u8>,
-) -> Result<(), FormatError> {
-    encode_structure(&(value_count as u64), out)?;
-    out.extend_from_slice(values);
-    encode_structure(&tags, out)
-}
-
-/// Appends the stored form of one value of a record.
-pub(crate) fn write_value(
-    attribute: AttributeId,
-    value: &StoredValue,
-    out: &mut Vec<u8>,
-) -> Result<(), FormatError> {
-    encode_structure(&(attribute, value), out)
 }
 
 impl UserRecord {
@@ -105,29 +79,7 @@ impl UserRecord {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
-
     use super::*;
-
-    #[test]
-    fn a_record_written_in_parts_is_the_record() {
-        for count in [0, 1, 250, 251, 70_000] {
-            let value = |id: u32| (AttributeId(id), StoredValue::Number(i64::from(id) - 300));
-            let record = UserRecord {
-                values: (0..count).map(value).collect(),
-                tags: (0..count).map(|id| TagId(id * 3)).collect(),
-            };
-            let mut values = Vec::new();
-            for (attribute, value) in &record.values {
-                write_value(*attribute, value, &mut values).unwrap();
-            }
-            let (mut whole, mut written) = (Vec::new(), Vec::new());
-            encode_structure(&record, &mut whole).unwrap();
-            let count = record.values.len();
-            write_record(count, &values, &record.tags, &mut written).unwrap();
-            assert_eq!(whole, written);
-        }
-    }
 
     #[test]
     fn values_and_tags_stay_sorted_and_unique() {

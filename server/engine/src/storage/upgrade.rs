@@ -18,7 +18,9 @@ use crate::storage::{
 
 /// The format that this version reads and writes.
 ///
-/// History: 1 is the first; 2 stores the keys of a run of users together.
+/// History: 1 is the first; 2 stores the keys of a run of users together, and records in a form
+/// of fewer bytes. Records of format 1 say by their first byte that they are, and are left as
+/// they are until they are written again: nothing of them is done by the upgrade.
 pub const FORMAT_VERSION: u32 = 2;
 
 /// A step from `from` to `from + 1`.

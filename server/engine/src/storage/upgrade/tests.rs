@@ -111,12 +111,31 @@ fn state_of(dir: &Path) -> (u32, bool) {
     )
 }
 
+/// How many records are in the form of format 1, and in this one's.
+fn record_forms(dir: &Path) -> (usize, usize) {
+    let (mut old, mut new) = (0, 0);
+    rocks_in(dir)
+        .snapshot()
+        .walk(FamilyId::Records, &[], |_, value| {
+            match value.first() {
+                Some(254) => new += 1,
+                Some(_) | None => old += 1,
+            }
+            Ok(())
+        })
+        .unwrap();
+    (old, new)
+}
+
 #[test]
 fn a_store_of_format_1_is_brought_to_this_one() {
     let dir = copy_of(FORMAT_1);
     assert_eq!(state_of(dir.path()), (1, true));
+    assert_eq!(record_forms(dir.path()), (41, 0));
     check_contents(dir.path());
     assert_eq!(state_of(dir.path()), (FORMAT_VERSION, false));
+    // One user was deleted; one is new, and its record is of this format.
+    assert_eq!(record_forms(dir.path()), (40, 1));
 }
 
 #[test]

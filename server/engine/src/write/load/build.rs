@@ -10,9 +10,7 @@ use crate::{
     column::ColumnDelta,
     error::Error,
     ids::{AttributeId, BlockId, PartitionId, RowId, ShardId, TagId, UserId, ValueCode},
-    storage::{
-        ColumnKey, FormatError, FragmentKey, StoredValue, TextKey, write_record, write_value,
-    },
+    storage::{ColumnKey, FormatError, FragmentKey, RecordWriter, StoredValue, TextKey},
     write::load::{newcomers::Newcomers, rows::RowColumn},
 };
 
@@ -90,14 +88,12 @@ fn write_records(newcomers: &Newcomers, records: &mut Records) -> Result<(), For
         .filter_map(|column| Some((column.attribute()?, Cursor { column, next: 0 })))
         .collect();
     columns.sort_unstable_by_key(|(attribute, _)| *attribute);
-    let mut values = Vec::new();
+    let mut writer = RecordWriter::default();
     for (row, _, tags) in newcomers.iter() {
-        values.clear();
-        let mut count = 0;
         for (attribute, cursor) in &mut columns {
-            count += usize::from(cursor.write(*attribute, row, &mut values)?);
+            cursor.write(*attribute, row, &mut writer)?;
         }
-        write_record(count, &values, tags, &mut records.bytes)?;
+        writer.finish(tags, &mut records.bytes)?;
         records.ends.push(records.bytes.len());
     }
     Ok(())
@@ -111,17 +107,17 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    /// Appends a row's value, if it has one.
+    /// Adds a row's value to the record, if it has one.
     fn write(
         &mut self,
         attribute: AttributeId,
         row: u32,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, FormatError> {
+        writer: &mut RecordWriter,
+    ) -> Result<(), FormatError> {
         match self.column {
             RowColumn::Values { .. } => match self.column.stored(row as usize) {
-                Some(value) => write_value(attribute, value, out).map(|()| true),
-                None => Ok(false),
+                Some(value) => writer.push(attribute, value),
+                None => Ok(()),
             },
             RowColumn::Numbers { rows, numbers, .. } => {
                 while rows.get(self.next).is_some_and(|with| *with < row) {
@@ -129,12 +125,12 @@ impl Cursor<'_> {
                 }
                 match (rows.get(self.next), numbers.get(self.next)) {
                     (Some(with), Some(number)) if *with == row => {
-                        write_value(attribute, &StoredValue::Number(*number), out).map(|()| true)
+                        writer.push_number(attribute, *number)
                     }
-                    _ => Ok(false),
+                    _ => Ok(()),
                 }
             }
-            RowColumn::Tags { .. } => Ok(false),
+            RowColumn::Tags { .. } => Ok(()),
         }
     }
 }
