@@ -209,6 +209,7 @@ impl Database {
         let schema = crate::exec::dataset::Dataset::schema(view.as_ref());
         let up = self.clock.monotonic().saturating_sub(self.opened_at);
         let cache = self.store.cache_usage();
+        let memory = self.store.memory()?;
         let text = |text: String| Datum::Text(text);
         let count = |number: u64| Datum::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let rows: Vec<(&str, Datum)> = vec![
@@ -227,8 +228,15 @@ impl Database {
             ("threads", count(self.scheduler.threads() as u64)),
             ("cache_bytes", count(cache.bytes)),
             ("cache_bytes_max", count(cache.bytes_max)),
+            ("cache_entries", count(cache.entries)),
+            ("cached_bitmap_bytes", count(cache.fragment_bytes)),
+            ("cached_column_bytes", count(cache.column_bytes)),
+            ("cached_key_bytes", count(cache.key_bytes)),
             ("cache_hits", count(cache.hits)),
             ("cache_misses", count(cache.misses)),
+            ("block_cache_bytes", count(memory.block_cache)),
+            ("memtable_bytes", count(memory.memtables)),
+            ("table_bytes", count(memory.tables)),
             ("disk_bytes", count(self.store.disk_bytes()?)),
         ];
         Ok(rows

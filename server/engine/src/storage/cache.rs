@@ -118,10 +118,29 @@ impl Piece {
 /// How much is kept, and how often that helped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CacheUsage {
+    /// What counts against the budget.
     pub(crate) bytes: u64,
     pub(crate) bytes_max: u64,
+    /// Of it the fragments, as they are stored.
+    pub(crate) fragment_bytes: u64,
+    /// Of it the columns, as they are stored.
+    pub(crate) column_bytes: u64,
+    /// Of it the keys, as they are stored.
+    pub(crate) key_bytes: u64,
+    pub(crate) entries: u64,
     pub(crate) hits: u64,
     pub(crate) misses: u64,
+}
+
+impl CacheUsage {
+    fn add(&mut self, value: &Cached) {
+        match value {
+            Cached::Fragment(fragment) => self.fragment_bytes += fragment.portable().len() as u64,
+            Cached::Column(column) => self.column_bytes += column.bytes().len() as u64,
+            Cached::Keys(keys) => self.key_bytes += keys.heap_bytes() as u64,
+            Cached::SlicesHeld(_) => {}
+        }
+    }
 }
 
 /// The cache, and the register of living views.
@@ -248,6 +267,7 @@ impl Caches {
         }
     }
 
+    /// Looks at every entry: for somebody who asks how things are.
     pub(crate) fn usage(&self) -> CacheUsage {
         let mut usage = CacheUsage {
             bytes_max: self.bytes_max,
@@ -256,6 +276,10 @@ impl Caches {
         for piece in &self.pieces {
             let piece = lock(piece);
             usage.bytes += piece.entries.weight();
+            usage.entries += piece.entries.len() as u64;
+            for (_, entry) in piece.entries.iter() {
+                usage.add(&entry.value);
+            }
             usage.hits += piece.hits;
             usage.misses += piece.misses;
         }
@@ -351,6 +375,46 @@ mod tests {
         }
         assert!(notes(&caches) <= many.len());
         assert!(lock(&caches.live).len() == 1);
+    }
+
+    #[test]
+    fn usage_is_told_by_kind() {
+        let caches = Arc::new(Caches::new(1 << 20));
+        let fragment = Fragment::from_sorted([1, 2, 3]).unwrap();
+        let column = ColumnBlock::from_entries([(0, 5), (9, 300)]);
+        let keys = KeyBlock::from_entries([(0, "ada"), (1, "bob")]).unwrap();
+        let attribute = AttributeId(0);
+        let expected = CacheUsage {
+            bytes: caches.usage().bytes,
+            bytes_max: caches.bytes_max,
+            fragment_bytes: fragment.portable().len() as u64,
+            column_bytes: column.bytes().len() as u64,
+            key_bytes: keys.heap_bytes() as u64,
+            entries: 3,
+            ..CacheUsage::default()
+        };
+        caches.offer(key(0), Cached::Fragment(Arc::new(fragment)), 0);
+        let column_key = ColumnKey {
+            partition: PartitionId(0),
+            attribute,
+            block: crate::ids::BlockId(0),
+        };
+        let column = Cached::Column(Arc::new(column));
+        caches.offer(CacheKey::Column(column_key), column, 0);
+        let block = crate::ids::UserId(0).key_block();
+        let partition = PartitionId(0);
+        let keys_key = CacheKey::Keys(KeyBlockKey { partition, block });
+        caches.offer(keys_key, Cached::Keys(Arc::new(keys)), 0);
+        let usage = caches.usage();
+        let told = usage.fragment_bytes + usage.column_bytes + usage.key_bytes;
+        assert!(usage.bytes > told, "{usage:?}");
+        assert_eq!(
+            usage,
+            CacheUsage {
+                bytes: usage.bytes,
+                ..expected
+            }
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
         formats::{DatabaseFacts, ValueFormat},
         incoming::{IncomingDir, IncomingFiles},
         keys::KeyFormat,
-        rocks::{Rocks, Sync},
+        rocks::{Rocks, StoreMemory, Sync},
         upgrade::{FORMAT_VERSION, check_readable, upgrade},
     },
 };
@@ -287,6 +287,10 @@ impl Store {
 
     pub(crate) fn disk_bytes(&self) -> Result<u64, StorageError> {
         self.rocks.disk_bytes()
+    }
+
+    pub(crate) fn memory(&self) -> Result<StoreMemory, StorageError> {
+        self.rocks.memory()
     }
 
     pub(crate) fn cache_usage(&self) -> CacheUsage {

@@ -13,7 +13,7 @@ use std::{
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     IngestExternalFileOptions, LogLevel, MergeOperands, Options, ReadOptions, SstFileWriter,
-    WriteBatch, WriteOptions,
+    WriteBatch, WriteOptions, properties,
 };
 
 use crate::{
@@ -71,7 +71,19 @@ pub(crate) enum Sync {
 struct Inner {
     db: DB,
     dir: PathBuf,
+    block_cache: Cache,
     _lock: File,
+}
+
+/// What the store keeps in memory, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct StoreMemory {
+    /// Blocks of files.
+    pub(crate) block_cache: u64,
+    /// Writes that are in no file yet.
+    pub(crate) memtables: u64,
+    /// Indexes and filters of files, as far as they are not in the block cache.
+    pub(crate) tables: u64,
 }
 
 impl Inner {
@@ -108,6 +120,7 @@ impl Rocks {
             inner: Arc::new(Inner {
                 db,
                 dir: dir.to_owned(),
+                block_cache: cache,
                 _lock: lock,
             }),
         })
@@ -225,6 +238,21 @@ impl Rocks {
         Ok(())
     }
 
+    /// What is kept in memory at this moment.
+    pub(crate) fn memory(&self) -> Result<StoreMemory, StorageError> {
+        let mut memory = StoreMemory {
+            block_cache: self.inner.block_cache.get_usage() as u64,
+            ..StoreMemory::default()
+        };
+        for family in FamilyId::ALL {
+            let handle = self.inner.family(family)?;
+            let number = |name| self.inner.db.property_int_value_cf(handle, name);
+            memory.memtables += number(properties::SIZE_ALL_MEM_TABLES)?.unwrap_or(0);
+            memory.tables += number(properties::ESTIMATE_TABLE_READERS_MEM)?.unwrap_or(0);
+        }
+        Ok(memory)
+    }
+
     /// The length of all files.
     pub(crate) fn disk_bytes(&self) -> Result<u64, StorageError> {
         let failed = |error: std::io::Error| StorageError::Store(error.to_string());
@@ -314,12 +342,41 @@ fn placement(family: FamilyId) -> Placement {
     }
 }
 
+/// Who keeps what is read often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caching {
+    /// The block cache, with the indexes of the files.
+    Blocks,
+    /// Those who read it keep it in their own form, so that a block would be kept for nobody.
+    /// Indexes are small, as values are large, and stay in memory with their files.
+    Elsewhere,
+}
+
+fn caching(family: FamilyId) -> Caching {
+    match family {
+        FamilyId::Fragments | FamilyId::Columns | FamilyId::KeyBlocks => Caching::Elsewhere,
+        FamilyId::Meta
+        | FamilyId::Schema
+        | FamilyId::Partitions
+        | FamilyId::UserIds
+        | FamilyId::UserKeys
+        | FamilyId::Records
+        | FamilyId::Texts
+        | FamilyId::Requests => Caching::Blocks,
+    }
+}
+
 fn family_options(family: FamilyId, cache: &Cache) -> Options {
     let mut table = table_options();
-    table.set_block_cache(cache);
-    table.set_cache_index_and_filter_blocks(true);
-    table.set_cache_index_and_filter_blocks_with_high_priority(true);
-    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    match caching(family) {
+        Caching::Blocks => {
+            table.set_block_cache(cache);
+            table.set_cache_index_and_filter_blocks(true);
+            table.set_cache_index_and_filter_blocks_with_high_priority(true);
+            table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        }
+        Caching::Elsewhere => table.disable_cache(),
+    }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
     options.set_compression_type(DBCompressionType::Lz4);
