@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tessera_client::{Answer, Client, Datum, Params, ResultKind};
+use tessera_client::{Batch, Client, Datum, KeyBatch, Params, ResultKind, Row};
 
 use crate::{generate::arrival_of, oracle::Solution, questions::Question};
 
@@ -19,6 +19,23 @@ pub struct Asked {
     pub solution: Solution,
     /// From before the statement was sent until the last row was there.
     pub times: Vec<Duration>,
+}
+
+/// One statement's answer, in the form it came in: keys that are all of their rows stay packed.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// What kind of table it is.
+    pub kind: Option<ResultKind>,
+    /// Rows that came as rows.
+    pub rows: Vec<Row>,
+    /// Keys that came packed.
+    pub keys: Vec<KeyBatch>,
+}
+
+impl Reply {
+    fn len(&self) -> usize {
+        self.rows.len() + self.keys.iter().map(KeyBatch::len).sum::<usize>()
+    }
 }
 
 /// Asks a question so often. Of several statements each run asks one, in turn.
@@ -50,25 +67,27 @@ pub async fn ask(client: &Client, question: &Question, runs: usize) -> Result<As
 ///
 /// # Errors
 /// When the server refuses.
-pub async fn execute(client: &Client, statement: &str) -> Result<Answer> {
+pub async fn execute(client: &Client, statement: &str) -> Result<Reply> {
     let stream = client.stream(statement, Params::default()).await;
     let mut stream = stream.with_context(|| format!("asking {statement}"))?;
-    let mut answer = Answer {
+    let mut reply = Reply {
         kind: stream.kind(),
-        columns: stream.columns().to_vec(),
-        ..Answer::default()
+        ..Reply::default()
     };
-    while let Some(rows) = stream.next_rows().await {
-        answer.rows.extend(rows?);
+    while let Some(batch) = stream.next_batch().await {
+        match batch? {
+            Batch::Keys(keys) => reply.keys.push(keys),
+            Batch::Rows(rows) => reply.rows.extend(rows),
+        }
     }
-    Ok(answer)
+    Ok(reply)
 }
 
 /// What the answers to a question's statements say together.
 ///
 /// # Errors
 /// When they hold what no answer to the benchmark's questions holds.
-pub fn solution(answers: &[Answer]) -> Result<Solution> {
+pub fn solution(answers: &[Reply]) -> Result<Solution> {
     match answers.first().and_then(|answer| answer.kind) {
         Some(ResultKind::Segment) => users(answers),
         Some(ResultKind::Portrait) => portraits(answers),
@@ -76,18 +95,26 @@ pub fn solution(answers: &[Answer]) -> Result<Solution> {
     }
 }
 
-fn users(answers: &[Answer]) -> Result<Solution> {
-    let keys = answers.iter().flat_map(|answer| &answer.rows);
-    let arrival = |row: &Vec<Datum>| match row.first() {
-        Some(Datum::Text(key)) => arrival_of(key).with_context(|| format!("{key:?} is no user")),
-        other => bail!("{other:?} instead of a key"),
-    };
-    Ok(Solution::Users(keys.map(arrival).collect::<Result<_>>()?))
+fn users(answers: &[Reply]) -> Result<Solution> {
+    let arrival = |key: &str| arrival_of(key).with_context(|| format!("{key:?} is no user"));
+    let mut users = Vec::with_capacity(answers.iter().map(Reply::len).sum());
+    for answer in answers {
+        for key in answer.keys.iter().flat_map(KeyBatch::iter) {
+            users.push(arrival(key)?);
+        }
+        for row in &answer.rows {
+            match row.first() {
+                Some(Datum::Text(key)) => users.push(arrival(key)?),
+                other => bail!("{other:?} instead of a key"),
+            }
+        }
+    }
+    Ok(Solution::Users(users))
 }
 
 /// Rows of arrival number, name and value, from rows of section, name and value of which the
 /// first is the key.
-fn portraits(answers: &[Answer]) -> Result<Solution> {
+fn portraits(answers: &[Reply]) -> Result<Solution> {
     let mut rows = Vec::new();
     for answer in answers {
         let mut arrival = String::new();
@@ -107,7 +134,7 @@ fn portraits(answers: &[Answer]) -> Result<Solution> {
     Ok(Solution::Rows(rows))
 }
 
-fn rows(answers: &[Answer]) -> Result<Solution> {
+fn rows(answers: &[Reply]) -> Result<Solution> {
     // Averages are compared to a millionth.
     let texts = |row: &Vec<Datum>| row.iter().map(|datum| text(datum, 6)).collect();
     let rows = answers.iter().flat_map(|answer| &answer.rows).map(texts);
@@ -134,11 +161,11 @@ mod tests {
 
     use super::*;
 
-    fn answer(kind: ResultKind, rows: Vec<Vec<Datum>>) -> Answer {
-        Answer {
+    fn answer(kind: ResultKind, rows: Vec<Row>) -> Reply {
+        Reply {
             kind: Some(kind),
             rows,
-            ..Answer::default()
+            ..Reply::default()
         }
     }
 

@@ -8,6 +8,7 @@ pub mod ask;
 pub mod bound;
 pub mod data;
 pub mod document;
+pub mod everything;
 pub mod flat;
 pub mod generate;
 pub mod machine;

@@ -77,6 +77,9 @@ pub struct Load {
     pub disk_bytes: u64,
     /// Serialised bitmaps and columns, if the server tells.
     pub stored_bytes: Option<u64>,
+    /// Keys that a full export delivers a second; not in older files.
+    #[serde(default)]
+    pub exported_keys_per_second: Option<f64>,
 }
 
 /// The figures of one question.
@@ -326,6 +329,7 @@ pub(crate) mod testing {
                 resident_bytes: Some(1 << 30),
                 disk_bytes: 1 << 30,
                 stored_bytes: None,
+                exported_keys_per_second: Some(2.5e6),
             },
             first_answer_seconds: 0.5,
             sync: Some(spread(0.2)),

@@ -4,18 +4,18 @@
 //! Knows the order of things. What is measured and how it is told is known elsewhere.
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use tessera_client::{Answer, Client, ClientOptions, Datum};
+use tessera_client::{Client, ClientOptions};
 
 use crate::{
-    ask::{ask, execute, solution},
+    ask::{Reply, ask, execute, solution},
     bound::read_bandwidth,
     data::{ATTRIBUTES, DataSet, Flat},
+    everything,
     generate::Recipe,
     machine::{Machine, kibibytes},
     oracle::{Solution, Solutions},
@@ -64,15 +64,6 @@ pub enum Writing {
     /// It is not.
     Omitted,
 }
-
-/// Statements that make the server read everything it has, so that its full size is seen.
-const EVERYTHING: [&str; 5] = [
-    "DIMENSION tag MEASURE count TOP 10",
-    "DIMENSION gender, region MEASURE sum(age), sum(spend_90d)",
-    "DIMENSION industry, source MEASURE sum(signup_day), sum(last_seen_day)",
-    "DIMENSION device MEASURE count",
-    "COUNT age:20..40 AND spend_90d:10..1000 AND signup_day:1..3000 AND last_seen_day:1..3000",
-];
 
 /// Runs it.
 ///
@@ -169,10 +160,9 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
     tell("asking the server");
     let client = Client::connect(server.address(), options()).await?;
     let lines = ask_all(&client, plan, data, solutions).await?;
-    for statement in EVERYTHING {
-        execute(&client, statement).await?;
-    }
-    let status = status(&client).await?;
+    tell("reading everything");
+    let exported_keys_per_second = everything::read_all(&client, plan.recipe.users).await?;
+    let status = everything::status(&client).await?;
     let seconds = loading.as_secs_f64();
     let users = f64::from(plan.recipe.users);
     let load = Load {
@@ -182,7 +172,8 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
         memberships_per_second: data.memberships() as f64 / seconds,
         resident_bytes: server.resident_bytes(),
         disk_bytes: directory_bytes(&directory)?,
-        stored_bytes: stored_bytes(&status),
+        stored_bytes: everything::stored_bytes(&status),
+        exported_keys_per_second: Some(exported_keys_per_second),
     };
     let agent = client.server().await?.agent;
     let (sync, rates) = match plan.writing {
@@ -252,22 +243,6 @@ async fn ask_all(
     Ok(lines)
 }
 
-/// What the server says of itself, as far as it is numbers.
-async fn status(client: &Client) -> Result<HashMap<String, u64>> {
-    let answer = client.status().await?;
-    let number = |row: &Vec<Datum>| match (row.first(), row.get(1)) {
-        (Some(Datum::Text(name)), Some(Datum::Integer(number))) => {
-            Some((name.clone(), u64::try_from(*number).ok()?))
-        }
-        _ => None,
-    };
-    Ok(answer.rows.iter().filter_map(number).collect())
-}
-
-fn stored_bytes(status: &HashMap<String, u64>) -> Option<u64> {
-    Some(status.get("bitmap_bytes")? + status.get("column_bytes")?)
-}
-
 /// Starts the server on its data again; the time until it has answered Q1.
 async fn restart(plan: &Plan, directory: &Path, memory: u64, solutions: &Solutions) -> Result<f64> {
     let questions = questions(&plan.recipe.portrayed());
@@ -275,7 +250,7 @@ async fn restart(plan: &Plan, directory: &Path, memory: u64, solutions: &Solutio
     let start = Instant::now();
     let server = ServerProcess::start(directory, memory)?;
     let client = Client::connect(server.address(), options()).await?;
-    let mut answers: Vec<Answer> = Vec::new();
+    let mut answers: Vec<Reply> = Vec::new();
     for statement in &first.statements {
         answers.push(execute(&client, statement).await?);
     }
@@ -332,15 +307,5 @@ mod tests {
         );
         check(r#"{"Q1": {"skipped": "cannot count"}}"#, None);
         check(r#"{"Q99": {"skipped": "what"}}"#, Some("slate answers Q99"));
-    }
-
-    #[test]
-    fn the_stored_bytes_are_bitmaps_and_columns() {
-        let status = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), 5)).collect();
-        assert_eq!(
-            stored_bytes(&status(&["bitmap_bytes", "column_bytes"])),
-            Some(10)
-        );
-        assert_eq!(stored_bytes(&status(&["bitmap_bytes"])), None);
     }
 }

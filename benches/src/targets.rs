@@ -59,6 +59,8 @@ const SYNCS: f64 = 1.3;
 /// W2, a second.
 const LOADED_MEMBERSHIPS: u64 = 3_000_000;
 const LOADED_USERS: u64 = 200_000;
+/// Of a full export, a second.
+const EXPORTED_KEYS: u64 = 2_000_000;
 /// Memory and disk, times the serialised bitmaps and columns.
 const SIZE: f64 = 1.5;
 /// Of a server that starts on loaded data.
@@ -154,7 +156,7 @@ fn writes(report: &Report) -> [Verdict; 2] {
     ]
 }
 
-fn loading(report: &Report) -> [Verdict; 5] {
+fn loading(report: &Report) -> [Verdict; 6] {
     let load = &report.load;
     let size = |bytes: Option<u64>| Some(bytes? as f64 / load.stored_bytes? as f64);
     let within = |what: &str, bytes| {
@@ -182,6 +184,13 @@ fn loading(report: &Report) -> [Verdict; 5] {
             ),
             Some(load.users_per_second),
             |rate| rate >= LOADED_USERS as f64,
+            " a second",
+        ),
+        judge(
+            "export".to_owned(),
+            format!("{} keys a second", thousands(EXPORTED_KEYS)),
+            load.exported_keys_per_second,
+            |rate| rate >= EXPORTED_KEYS as f64,
             " a second",
         ),
         within("memory", load.resident_bytes),
@@ -244,6 +253,7 @@ mod tests {
         check("W1", "sync", Some(true));
         check("W1", "64 connections", None);
         check("W2", "memberships", Some(true));
+        check("export", "keys", Some(true));
         check("memory", "serialised", None);
         check("restart", "first", Some(true));
     }

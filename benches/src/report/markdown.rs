@@ -159,6 +159,24 @@ fn load(report: &Report, text: &mut String) {
         thousands(load.memberships_per_second as u64),
         report.first_answer_seconds,
     );
+    if let Some(stored) = load.stored_bytes {
+        let _ = writeln!(
+            text,
+            "With everything in its caches the server takes {} times its bitmaps and columns as \
+             they are stored ({} MiB), and its directory {} times.\n",
+            load.resident_bytes
+                .map_or(String::new(), |bytes| factor(bytes as f64 / stored as f64)),
+            mib(Some(stored)),
+            factor(load.disk_bytes as f64 / stored as f64),
+        );
+    }
+    if let Some(rate) = load.exported_keys_per_second {
+        let rate = thousands(rate as u64);
+        let _ = writeln!(
+            text,
+            "An export of all users delivers {rate} keys a second.\n"
+        );
+    }
     text.push_str("| | loaded in, s | memory, MiB | disk, MiB |\n| --- | ---: | ---: | ---: |\n");
     let _ = writeln!(
         text,
