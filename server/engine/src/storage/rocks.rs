@@ -45,6 +45,8 @@ const LEVEL_BYTES: u64 = 512 << 20;
 const ZSTD_LEVEL: i32 = 1;
 /// Zlib's window, which every caller must name.
 const WINDOW_BITS: i32 = -14;
+/// Blocks of families that are cached elsewhere.
+const PASSING_BYTES: usize = 8 << 20;
 const OPEN_FILES_MAX: i32 = 1024;
 const BACKGROUND_JOBS: i32 = 4;
 const BLOCK_BYTES: usize = 16 << 10;
@@ -110,10 +112,11 @@ impl Rocks {
     ) -> Result<Self, StorageError> {
         let cache_bytes = usize::try_from(block_cache_bytes).unwrap_or(usize::MAX);
         let cache = Cache::new_lru_cache(cache_bytes);
+        let passing = Cache::new_lru_cache(PASSING_BYTES);
         let retired = retired_families(dir)?;
         let families = FamilyId::ALL.into_iter().chain(retired);
         let descriptors = families.map(|family| {
-            ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache))
+            ColumnFamilyDescriptor::new(family.name(), family_options(family, [&cache, &passing]))
         });
         let db = DB::open_cf_descriptors(&database_options(), dir, descriptors)?;
         Ok(Self {
@@ -347,8 +350,9 @@ fn placement(family: FamilyId) -> Placement {
 enum Caching {
     /// The block cache, with the indexes of the files.
     Blocks,
-    /// Those who read it keep it in their own form, so that a block would be kept for nobody.
-    /// Indexes are small, as values are large, and stay in memory with their files.
+    /// Those who read it keep it in their own form, so that a block is kept only until the values
+    /// beside the one that was asked for are read. Indexes are small, as values are large, and
+    /// stay in memory with their files.
     Elsewhere,
 }
 
@@ -366,7 +370,7 @@ fn caching(family: FamilyId) -> Caching {
     }
 }
 
-fn family_options(family: FamilyId, cache: &Cache) -> Options {
+fn family_options(family: FamilyId, [cache, passing]: [&Cache; 2]) -> Options {
     let mut table = table_options();
     match caching(family) {
         Caching::Blocks => {
@@ -375,7 +379,7 @@ fn family_options(family: FamilyId, cache: &Cache) -> Options {
             table.set_cache_index_and_filter_blocks_with_high_priority(true);
             table.set_pin_l0_filter_and_index_blocks_in_cache(true);
         }
-        Caching::Elsewhere => table.disable_cache(),
+        Caching::Elsewhere => table.set_block_cache(passing),
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
