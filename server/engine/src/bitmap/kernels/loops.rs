@@ -107,13 +107,6 @@ fn count_chunks(chunk_at: impl Fn(usize) -> Chunk) -> u32 {
 }
 
 #[inline(always)]
-fn set_chunks(out: &mut Words, chunk_at: impl Fn(usize) -> Chunk) {
-    for (index, part) in out.as_chunks_mut::<CHUNK>().0.iter_mut().enumerate() {
-        *part = chunk_at(index * CHUNK);
-    }
-}
-
-#[inline(always)]
 pub(super) fn count_all(terms: &[Term<'_>]) -> u32 {
     match *terms {
         [a] => count_by(|index| in_all(&[a], index)),
@@ -341,23 +334,31 @@ pub(super) fn values_of(bits: &Bits, out: &mut [u16]) -> usize {
 /// bound: where that has a one the digit is needed as well, where it has a zero the digit alone
 /// is enough; and `beyond` the same of the other bound.
 #[inline(always)]
-pub(super) fn range(digits: &[Digit<'_>], low_start: u64, beyond_start: u64, out: &mut Words) {
-    set_chunks(out, |start| {
-        let mut at_least = [low_start; CHUNK];
-        let mut beyond = [beyond_start; CHUNK];
-        for digit in digits {
-            let chunk = load(digit.bits, start);
-            for lane in 0..CHUNK {
-                let bit = chunk[lane];
-                at_least[lane] = (at_least[lane] & bit) | ((at_least[lane] | bit) & digit.low_zero);
-                beyond[lane] = (beyond[lane] & bit) | ((beyond[lane] | bit) & digit.beyond_zero);
-            }
-        }
+fn chunk_in_range(digits: &[Digit<'_>], low_start: u64, beyond_start: u64, start: usize) -> Chunk {
+    let mut at_least = [low_start; CHUNK];
+    let mut beyond = [beyond_start; CHUNK];
+    for digit in digits {
+        let chunk = load(digit.bits, start);
         for lane in 0..CHUNK {
-            at_least[lane] &= !beyond[lane];
+            let bit = chunk[lane];
+            at_least[lane] = (at_least[lane] & bit) | ((at_least[lane] | bit) & digit.low_zero);
+            beyond[lane] = (beyond[lane] & bit) | ((beyond[lane] | bit) & digit.beyond_zero);
         }
-        at_least
-    });
+    }
+    for lane in 0..CHUNK {
+        at_least[lane] &= !beyond[lane];
+    }
+    at_least
+}
+
+/// A plain loop: as a closure the work on a chunk was left out of line, and so compiled for any
+/// machine whatever the level.
+#[inline(always)]
+pub(super) fn range(digits: &[Digit<'_>], low_start: u64, beyond_start: u64, out: &mut Words) {
+    let (chunks, _) = out.as_chunks_mut::<CHUNK>();
+    for index in 0..chunks.len() {
+        chunks[index] = chunk_in_range(digits, low_start, beyond_start, index * CHUNK);
+    }
 }
 
 /// Counters of `DIGITS` binary digits that start at 2^digits - threshold, so that the set that
@@ -433,6 +434,9 @@ pub(super) fn count_threshold(threshold: u32, sets: &[&Bits]) -> u32 {
 #[inline(always)]
 pub(super) fn copy_threshold(threshold: u32, sets: &[&Bits], out: &mut Words) {
     by_digits!(threshold, DIGITS => {
-        set_chunks(out, |start| chunk_reached::<DIGITS>(threshold, sets, start));
+        let (chunks, _) = out.as_chunks_mut::<CHUNK>();
+        for index in 0..chunks.len() {
+            chunks[index] = chunk_reached::<DIGITS>(threshold, sets, index * CHUNK);
+        }
     });
 }
