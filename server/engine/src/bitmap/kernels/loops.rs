@@ -427,7 +427,14 @@ macro_rules! by_digits {
 #[inline(always)]
 pub(super) fn count_threshold(threshold: u32, sets: &[&Bits]) -> u32 {
     by_digits!(threshold, DIGITS => {
-        count_chunks(|start| chunk_reached::<DIGITS>(threshold, sets, start))
+        let mut total: u64 = 0;
+        for index in 0..BLOCK_WORDS / CHUNK {
+            let chunk = chunk_reached::<DIGITS>(threshold, sets, index * CHUNK);
+            for lane in 0..CHUNK {
+                total = total.wrapping_add(ones(chunk[lane]));
+            }
+        }
+        total as u32
     })
 }
 
