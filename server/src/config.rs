@@ -204,15 +204,12 @@ impl Config {
         }
     }
 
-    /// Threads the runtime may block at once: one for each call into the engine, those that wait
-    /// for their clients included, those that decode, and some for opening, closing and looking up names.
+    /// Threads the runtime may block at once: one for each statement in the engine, those that
+    /// wait for their clients included, those that decode, and some for opening, closing and
+    /// looking up names.
     pub fn blocking_threads_max(&self) -> usize {
         let limits = &self.limits;
-        let calls = [
-            limits.statements_running_max,
-            limits.writes_running_max,
-            limits.streams_waiting_max,
-        ];
+        let calls = [limits.statements_running_max, limits.streams_waiting_max];
         let calls = calls.iter().map(|&calls| calls as usize).sum::<usize>();
         calls + DECODES_RUNNING_MAX + 8
     }

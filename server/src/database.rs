@@ -17,7 +17,7 @@ use tessera_query_lang::Limits as TextLimits;
 
 use crate::{
     config::{Config, Durability},
-    door::{CloseError, Engine},
+    door::{CloseError, Done, Engine},
 };
 
 /// Opens the database in the configured directory; creates it when there is none.
@@ -27,6 +27,10 @@ pub(crate) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Eng
 }
 
 fn options(config: &Config) -> Options {
+    let defaults = Limits::default();
+    // Room for all that the door lets through, so that no write is refused behind it.
+    let requests = config.limits.writes_running_max;
+    let requests = requests.saturating_add(config.limits.statements_running_max);
     Options {
         partition_count: config.partitions,
         cache_bytes: config.memory_bytes.0,
@@ -43,7 +47,8 @@ fn options(config: &Config) -> Options {
                 leaves_max: config.limits.leaves_max as usize,
                 list_len_max: config.limits.list_len_max as usize,
             },
-            ..Limits::default()
+            queue_requests_max: requests.max(defaults.queue_requests_max),
+            ..defaults
         },
         ..Options::default()
     }
@@ -75,12 +80,18 @@ impl Engine for OpenDatabase {
             .execute(statement, parameters, budget, sink)
     }
 
-    fn write(&self, request: WriteRequest) -> Result<Summary, Error> {
-        self.database()?.write(request)
+    fn submit_write(&self, request: WriteRequest, done: Done) {
+        match self.database() {
+            Ok(database) => database.submit_write(request, done),
+            Err(error) => done(Err(error)),
+        }
     }
 
-    fn load(&self, request: LoadRequest) -> Result<Summary, Error> {
-        self.database()?.load(request)
+    fn submit_load(&self, request: LoadRequest, done: Done) {
+        match self.database() {
+            Ok(database) => database.submit_load(request, done),
+            Err(error) => done(Err(error)),
+        }
     }
 
     fn close(&self) -> Result<(), CloseError> {

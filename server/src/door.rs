@@ -5,9 +5,10 @@
 //!
 //! There are three kinds of places for calls:
 //! - A statement takes a *statement place* while it runs.
-//! - A write takes a *write place* while it waits for the disk. The engine commits all writes that
-//!   wait in one batch, so places are cheap and many: 256 clients that write at once share
-//!   fsyncs, they do not queue for them.
+//! - A write takes a *write place* while it waits for the disk. The engine is handed the write and
+//!   says when it is durable, so that no thread waits; and it commits all writes that wait in one
+//!   batch. So places are cheap and many: 256 clients that write at once share fsyncs, they do
+//!   not queue for them.
 //! - A statement whose client does not keep up gives its place to another and takes a *waiting
 //!   place* until the client goes on. So clients that stall keep nobody from being answered,
 //!   and when even the waiting places are taken it is the next to stall that fails.
@@ -15,10 +16,13 @@
 //! Beside them there is a bench for what needs no engine, but would hold up other connections
 //! if it were done among them: decoding long messages.
 //!
-//! Each place is one thread of the runtime's blocking pool:
+//! Each place but those of writes is one thread of the runtime's blocking pool:
 //! [`crate::config::Config::blocking_threads_max`] is their sum.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use tessera_engine::{
     budget::Budget,
@@ -30,7 +34,7 @@ use tessera_engine::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     task::{JoinError, JoinHandle, spawn_blocking},
 };
 use tokio_util::{
@@ -40,7 +44,10 @@ use tokio_util::{
 
 use crate::config::{DECODES_RUNNING_MAX, LimitsConfig};
 
-/// What the server needs of a database. All calls block.
+/// Called with what became of a write. Must not block.
+pub type Done = Box<dyn FnOnce(Result<Summary, Error>) + Send>;
+
+/// What the server needs of a database. Calls block, but for those that submit something.
 pub trait Engine: Send + Sync + 'static {
     /// Answers a statement, into the sink.
     ///
@@ -54,17 +61,12 @@ pub trait Engine: Send + Sync + 'static {
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error>;
 
-    /// Applies mutations, all or none, and waits until they are durable.
-    ///
-    /// # Errors
-    /// Says why none was applied.
-    fn write(&self, request: WriteRequest) -> Result<Summary, Error>;
+    /// Begins to apply mutations, all or none, without waiting. `done` is called exactly once:
+    /// when they are durable, or with why none was applied. It may be called before this returns.
+    fn submit_write(&self, request: WriteRequest, done: Done);
 
-    /// Applies the rows of a load, all or none, and waits until they are durable.
-    ///
-    /// # Errors
-    /// Says why none was applied.
-    fn load(&self, request: LoadRequest) -> Result<Summary, Error>;
+    /// Begins to apply the rows of a load, as [`Self::submit_write`] does mutations.
+    fn submit_load(&self, request: LoadRequest, done: Done);
 
     /// Closes the store. Called after every other call has returned.
     ///
@@ -206,31 +208,29 @@ impl Door {
     }
 
     /// Applies mutations. Once begun, the write is seen through, whoever stops waiting for it.
-    pub(crate) fn write(
-        &self,
-        place: WritePlace,
-        request: WriteRequest,
-    ) -> Call<Result<Summary, Error>> {
-        let engine = Arc::clone(&self.engine);
-        Call(spawn_blocking(move || {
-            let outcome = engine.write(request);
-            drop(place);
-            outcome
-        }))
+    pub(crate) fn write(&self, place: WritePlace, request: WriteRequest) -> Submitted {
+        self.submit(place, |engine, done| engine.submit_write(request, done))
     }
 
     /// Applies the rows of a load, as [`Self::write`] does mutations.
-    pub(crate) fn load(
-        &self,
-        place: WritePlace,
-        request: LoadRequest,
-    ) -> Call<Result<Summary, Error>> {
-        let engine = Arc::clone(&self.engine);
-        Call(spawn_blocking(move || {
-            let outcome = engine.load(request);
+    pub(crate) fn load(&self, place: WritePlace, request: LoadRequest) -> Submitted {
+        self.submit(place, |engine, done| engine.submit_load(request, done))
+    }
+
+    fn submit(&self, place: WritePlace, submit: impl FnOnce(&dyn Engine, Done)) -> Submitted {
+        let (sender, outcome) = oneshot::channel();
+        // The write may be done before the call that submits it has come back.
+        let _call = self.calls.token();
+        let done: Done = Box::new(move |outcome| {
             drop(place);
-            outcome
-        }))
+            // Who asked may have stopped waiting.
+            let _unwanted = sender.send(outcome);
+        });
+        let submitted = catch_unwind(AssertUnwindSafe(|| submit(self.engine.as_ref(), done)));
+        if submitted.is_err() {
+            tracing::error!("submitting a write panicked");
+        }
+        Submitted(outcome)
     }
 
     /// Waits until every call has come back. No further one may be begun.
@@ -279,6 +279,19 @@ impl<T> Call<T> {
             tracing::error!(%error, "a call panicked");
             Panicked
         })
+    }
+}
+
+/// A write under way.
+pub(crate) struct Submitted(oneshot::Receiver<Result<Summary, Error>>);
+
+impl Submitted {
+    /// Waits until it is known what became of the write.
+    ///
+    /// # Errors
+    /// When the engine dropped it without a word.
+    pub(crate) async fn outcome(self) -> Result<Result<Summary, Error>, Panicked> {
+        self.0.await.map_err(|_| Panicked)
     }
 }
 

@@ -49,6 +49,7 @@ fn failure_code(code: ErrorCode) -> wire::FailureCode {
         ErrorCode::DeadlineExceeded => wire::FailureCode::DeadlineExceeded,
         ErrorCode::UnknownCursor => wire::FailureCode::UnknownCursor,
         ErrorCode::Closing => wire::FailureCode::Closing,
+        ErrorCode::Overloaded => wire::FailureCode::Overloaded,
         ErrorCode::Storage => wire::FailureCode::Storage,
         ErrorCode::Internal => wire::FailureCode::Internal,
     }

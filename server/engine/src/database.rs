@@ -128,6 +128,29 @@ impl Database {
         self.submit(Job::Write(request))
     }
 
+    /// As [`Self::write`], but without waiting: `done` is called exactly once, with what `write`
+    /// would have answered or [`Error::Overloaded`] when the writer's queue is full. It is called
+    /// here when the request is refused at once, else on the writer's thread: all other writes
+    /// wait for it to return.
+    pub fn submit_write(
+        &self,
+        request: WriteRequest,
+        done: impl FnOnce(Result<Summary, Error>) + Send + 'static,
+    ) {
+        self.sweep();
+        self.handle.submit_with(Job::Write(request), done);
+    }
+
+    /// As [`Self::load`], but without waiting; see [`Self::submit_write`].
+    pub fn submit_load(
+        &self,
+        request: LoadRequest,
+        done: impl FnOnce(Result<Summary, Error>) + Send + 'static,
+    ) {
+        self.sweep();
+        self.handle.submit_with(Job::Load(request), done);
+    }
+
     /// Applies the rows of a load, all or none, and waits until they are durable. Does what the
     /// same rows would do as mutations, many times faster where the users are new.
     ///

@@ -51,6 +51,9 @@ pub enum Error {
     /// The database is closing; nothing was done.
     #[error("the database is closing")]
     Closing,
+    /// As many requests wait for the writer as may; nothing was done.
+    #[error("too many writes wait already")]
+    Overloaded,
     /// A defect of the engine.
     #[error("internal error: {0}")]
     Internal(String),
@@ -79,6 +82,8 @@ pub enum ErrorCode {
     UnknownCursor,
     /// The database is closing; nothing was done.
     Closing,
+    /// Too much waits already; nothing was done.
+    Overloaded,
     /// The store failed; a write may or may not have been done.
     Storage,
     /// A defect of the engine.
@@ -99,6 +104,7 @@ impl Error {
             Self::Cancelled | Self::Stopped => ErrorCode::Cancelled,
             Self::DeadlineExceeded => ErrorCode::DeadlineExceeded,
             Self::Closing => ErrorCode::Closing,
+            Self::Overloaded => ErrorCode::Overloaded,
             Self::Internal(_) => ErrorCode::Internal,
         }
     }
@@ -118,6 +124,7 @@ impl Error {
             | Self::DeadlineExceeded
             | Self::Stopped
             | Self::Closing
+            | Self::Overloaded
             | Self::Internal(_) => None,
         }
     }
@@ -137,6 +144,7 @@ impl Error {
             | Self::DeadlineExceeded
             | Self::Stopped
             | Self::Closing
+            | Self::Overloaded
             | Self::Internal(_) => None,
         }
     }

@@ -38,7 +38,8 @@ pub struct Limits {
     pub attributes_max: u32,
     /// Saved segments.
     pub segments_max: u32,
-    /// Write requests that wait for the writer before further ones block.
+    /// Write requests that wait for the writer before further ones block, or are refused where
+    /// they may not block.
     pub queue_requests_max: u32,
     /// Bytes of requests that share one commit, the last request not counted.
     pub commit_bytes_max: u64,

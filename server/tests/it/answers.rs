@@ -7,7 +7,7 @@ use tessera_protocol::message::{
 
 use crate::{
     client::{Client, PLENTY, execute, load, write},
-    fake::{config, start},
+    fake::{Writing, config, start},
 };
 
 #[tokio::test]
@@ -276,8 +276,27 @@ async fn many_connections_write_at_once() {
     assert_eq!(fixture.engine.writes.lock().unwrap().len(), 640);
 }
 
+#[tokio::test]
+async fn a_write_that_goes_wrong_gives_its_place_back() {
+    let fixture = start(|config| config.limits.writes_running_max = 1).await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    let check = [
+        (Writing::Refused, FailureCode::Overloaded),
+        (Writing::Forgotten, FailureCode::Internal),
+        (Writing::Panics, FailureCode::Internal),
+    ];
+    for (id, (writing, expected)) in (1..).zip(check) {
+        *fixture.engine.writing.lock().unwrap() = writing;
+        client.request(id, 0, write(Vec::new())).await;
+        assert_eq!(client.failure(id).await, expected, "{writing:?}");
+    }
+    *fixture.engine.writing.lock().unwrap() = Writing::Applied;
+    client.request(9, 0, write(Vec::new())).await;
+    assert!(client.answer(9).await.is_ok());
+}
+
 #[test]
-fn there_is_a_thread_for_every_call() {
+fn there_is_a_thread_for_every_statement() {
     let config = config();
-    assert_eq!(config.blocking_threads_max(), 64 + 256 + 256 + 4 + 8);
+    assert_eq!(config.blocking_threads_max(), 64 + 256 + 4 + 8);
 }

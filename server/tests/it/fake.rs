@@ -25,7 +25,7 @@ use tessera_engine::{
 };
 use tessera_server::{
     Config, RunningServer, Server,
-    door::{CloseError, Engine},
+    door::{CloseError, Done, Engine},
 };
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -49,6 +49,23 @@ pub(crate) struct FakeEngine {
     changed: Condvar,
     pub(crate) writes: Mutex<Vec<WriteRequest>>,
     pub(crate) loads: Mutex<Vec<LoadRequest>>,
+    /// What becomes of the next writes, if not what is usual.
+    pub(crate) writing: Mutex<Writing>,
+    held: Mutex<Vec<Done>>,
+}
+
+/// What becomes of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Writing {
+    #[default]
+    Applied,
+    /// Until the test says that it is durable.
+    Held,
+    /// Because too many wait.
+    Refused,
+    /// Without a word.
+    Forgotten,
+    Panics,
 }
 
 /// A server around a fake engine.
@@ -75,6 +92,8 @@ pub(crate) async fn start(change: impl FnOnce(&mut Config)) -> Fixture {
         changed: Condvar::new(),
         writes: Mutex::default(),
         loads: Mutex::default(),
+        writing: Mutex::default(),
+        held: Mutex::default(),
     });
     let door: Arc<dyn Engine> = Arc::clone(&engine) as _;
     let server = Server::start_with(&config, Arc::new(ManualClock::default()), door)
@@ -112,6 +131,14 @@ impl FakeEngine {
     pub(crate) fn release(&self, name: &str) {
         self.released.lock().unwrap().insert(name.to_owned());
         self.changed.notify_all();
+    }
+
+    /// Says that the writes that are held are durable.
+    pub(crate) fn release_writes(&self) {
+        for done in self.held.lock().unwrap().drain(..) {
+            self.note(Event::Ended("write".to_owned(), Ok(())));
+            done(Ok(Summary::default()));
+        }
     }
 
     fn hold(&self, name: &str, budget: &Budget) -> Result<(), Error> {
@@ -190,22 +217,33 @@ impl Engine for FakeEngine {
         })
     }
 
-    fn write(&self, request: WriteRequest) -> Result<Summary, Error> {
+    fn submit_write(&self, request: WriteRequest, done: Done) {
         let users_changed = request.mutations.len() as u64;
         self.writes.lock().unwrap().push(request);
-        Ok(Summary {
+        let writing = *self.writing.lock().unwrap();
+        match writing {
+            Writing::Applied => {}
+            Writing::Held => {
+                self.held.lock().unwrap().push(done);
+                return self.note(Event::Started("write".to_owned()));
+            }
+            Writing::Refused => return done(Err(Error::Overloaded)),
+            Writing::Forgotten => return,
+            Writing::Panics => panic!("as it was told"),
+        }
+        done(Ok(Summary {
             users_changed,
             ..Summary::default()
-        })
+        }));
     }
 
-    fn load(&self, request: LoadRequest) -> Result<Summary, Error> {
+    fn submit_load(&self, request: LoadRequest, done: Done) {
         let users_changed = request.keys.len() as u64;
         self.loads.lock().unwrap().push(request);
-        Ok(Summary {
+        done(Ok(Summary {
             users_changed,
             ..Summary::default()
-        })
+        }));
     }
 
     fn close(&self) -> Result<(), CloseError> {

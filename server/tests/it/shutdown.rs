@@ -4,8 +4,8 @@ use tessera_protocol::message::{ClientMessage, FailureCode, ServerMessage};
 use tokio::net::TcpStream;
 
 use crate::{
-    client::{Client, PLENTY, execute},
-    fake::{Event, Fixture, start},
+    client::{Client, PLENTY, execute, write},
+    fake::{Event, Fixture, Writing, start},
 };
 
 #[tokio::test]
@@ -35,6 +35,37 @@ async fn what_is_under_way_ends_and_nothing_new_begins() {
         events.recv().await,
         Some(Event::Ended("hold a".to_owned(), Ok(())))
     );
+    assert_eq!(events.recv().await, Some(Event::Closed));
+}
+
+#[tokio::test]
+async fn a_write_under_way_is_seen_through() {
+    let mut fixture = start(|_| {}).await;
+    *fixture.engine.writing.lock().unwrap() = Writing::Held;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    let mut gone = Client::connect(fixture.server.addr()).await;
+    for client in [&mut client, &mut gone] {
+        client.request(1, 0, write(Vec::new())).await;
+        fixture.started("write").await;
+    }
+    // Nobody waits for its outcome any more, but the store stays open for it.
+    drop(gone);
+    let Fixture {
+        server,
+        engine,
+        mut events,
+    } = fixture;
+    let stopping = tokio::spawn(server.shutdown());
+    assert_eq!(client.receive().await, Some(ServerMessage::Closing));
+    assert!(!stopping.is_finished());
+    engine.release_writes();
+    assert!(client.answer(1).await.is_ok());
+    assert_eq!(client.receive().await, None);
+    drop(client);
+    stopping.await.unwrap().unwrap();
+    let ended = Event::Ended("write".to_owned(), Ok(()));
+    assert_eq!(events.recv().await, Some(ended.clone()));
+    assert_eq!(events.recv().await, Some(ended));
     assert_eq!(events.recv().await, Some(Event::Closed));
 }
 

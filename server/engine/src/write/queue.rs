@@ -9,6 +9,16 @@ use std::{
 struct State<T> {
     waiting: VecDeque<T>,
     is_open: bool,
+    /// Who waits is counted, as waking nobody costs a call into the system too.
+    pushers_idle: usize,
+    poppers_idle: usize,
+}
+
+/// Why something was not put into the queue. It is given back.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotPut<T> {
+    Full(T),
+    Closed(T),
 }
 
 /// A bounded queue from many threads to one.
@@ -26,6 +36,8 @@ impl<T> Queue<T> {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
                 is_open: true,
+                pushers_idle: 0,
+                poppers_idle: 0,
             }),
             has_room: Condvar::new(),
             has_some: Condvar::new(),
@@ -40,43 +52,70 @@ impl<T> Queue<T> {
 
     /// Puts something at the end, waiting for room. Gives it back when the queue is closed.
     pub(super) fn push(&self, item: T) -> Result<(), T> {
-        let is_full = |state: &mut State<T>| state.is_open && state.waiting.len() >= self.len_max;
-        let mut state = self
-            .has_room
-            .wait_while(self.lock(), is_full)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        while state.is_open && state.waiting.len() >= self.len_max {
+            state.pushers_idle += 1;
+            state = wait(&self.has_room, state);
+            state.pushers_idle -= 1;
+        }
         if !state.is_open {
             return Err(item);
         }
-        state.waiting.push_back(item);
-        drop(state);
-        self.has_some.notify_one();
+        self.add(state, item);
         Ok(())
+    }
+
+    /// Puts something at the end if there is room now.
+    pub(super) fn try_push(&self, item: T) -> Result<(), NotPut<T>> {
+        let state = self.lock();
+        if !state.is_open {
+            return Err(NotPut::Closed(item));
+        }
+        if state.waiting.len() >= self.len_max {
+            return Err(NotPut::Full(item));
+        }
+        self.add(state, item);
+        Ok(())
+    }
+
+    fn add(&self, mut state: MutexGuard<'_, State<T>>, item: T) {
+        state.waiting.push_back(item);
+        let is_awaited = state.poppers_idle > 0;
+        drop(state);
+        if is_awaited {
+            self.has_some.notify_one();
+        }
     }
 
     /// Takes the first, waiting for one. `None` when the queue is closed and empty.
     pub(super) fn pop(&self) -> Option<T> {
-        let is_idle = |state: &mut State<T>| state.is_open && state.waiting.is_empty();
-        let mut state = self
-            .has_some
-            .wait_while(self.lock(), is_idle)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        while state.is_open && state.waiting.is_empty() {
+            state.poppers_idle += 1;
+            state = wait(&self.has_some, state);
+            state.poppers_idle -= 1;
+        }
         let item = state.waiting.pop_front();
+        let is_awaited = state.pushers_idle > 0;
         drop(state);
-        self.has_room.notify_one();
+        if is_awaited {
+            self.has_room.notify_one();
+        }
         item
     }
 
-    /// Takes the first if it is wanted and there.
-    pub(super) fn pop_if(&self, is_wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+    /// Takes from the front what is there, as long as it is wanted.
+    pub(super) fn pop_while(&self, mut is_wanted: impl FnMut(&T) -> bool) -> Vec<T> {
         let mut state = self.lock();
-        if !state.waiting.front().is_some_and(is_wanted) {
-            return None;
-        }
-        let item = state.waiting.pop_front();
+        let wanted = state.waiting.iter().take_while(|item| is_wanted(item));
+        let count = wanted.count();
+        let items: Vec<T> = state.waiting.drain(..count).collect();
+        let is_awaited = state.pushers_idle > 0;
         drop(state);
-        self.has_room.notify_one();
-        item
+        if is_awaited {
+            self.has_room.notify_all();
+        }
+        items
     }
 
     /// Takes nothing more; what waits can still be popped.
@@ -88,8 +127,15 @@ impl<T> Queue<T> {
 
     /// Throws away what waits.
     pub(super) fn clear(&self) {
-        self.lock().waiting.clear();
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        // Not under the lock: what is thrown away may tell somebody, who may ask again.
+        drop(waiting);
     }
+}
+
+/// Waits to be woken, or for nothing at all.
+fn wait<'a, T>(changed: &Condvar, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+    changed.wait(state).unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -101,10 +147,12 @@ mod tests {
         let queue = Queue::new(2);
         assert_eq!(queue.push(1), Ok(()));
         assert_eq!(queue.push(2), Ok(()));
-        assert_eq!(queue.pop_if(|first| *first == 2), None);
-        assert_eq!(queue.pop(), Some(1));
+        assert_eq!(queue.try_push(3), Err(NotPut::Full(3)));
+        assert_eq!(queue.pop_while(|item| *item == 2), Vec::<i32>::new());
+        assert_eq!(queue.pop_while(|item| *item == 1), [1]);
         queue.close();
         assert_eq!(queue.push(3), Err(3));
+        assert_eq!(queue.try_push(3), Err(NotPut::Closed(3)));
         assert_eq!(queue.pop(), Some(2));
         assert_eq!(queue.pop(), None);
     }

@@ -23,6 +23,9 @@ use crate::{
     write::{LimitError, command::SchemaChange},
 };
 
+/// With fewer keys it is quicker not to wake other threads.
+const PARALLEL_KEYS_MIN: usize = 128;
+
 /// Keys of one partition that are read at once.
 const PREFETCH_KEYS: usize = 256;
 
@@ -195,7 +198,7 @@ impl Staging {
         slot
     }
 
-    /// Reads the users of many keys at once and on all threads, so that finding their slots
+    /// Reads the users of many keys at once, and on all threads if that pays, so that finding their slots
     /// later asks the store nothing.
     pub(super) fn prefetch<'k>(
         &mut self,
@@ -212,10 +215,16 @@ impl Staging {
             .chunk_by(|(left, _), (right, _)| left == right)
             .flat_map(|partition| partition.chunks(PREFETCH_KEYS))
             .collect();
-        let read = scheduler.fold(parts.len(), Vec::new, |mut done, _, part| {
-            done.push((part, self.read_part(parts[part])?));
-            Ok(done)
-        })?;
+        let read = if wanted.len() < PARALLEL_KEYS_MIN {
+            let numbered = parts.iter().enumerate();
+            let read = numbered.map(|(part, keys)| Ok((part, self.read_part(keys)?)));
+            vec![read.collect::<Result<Vec<_>, StorageError>>()?]
+        } else {
+            scheduler.fold(parts.len(), Vec::new, |mut done, _, part| {
+                done.push((part, self.read_part(parts[part])?));
+                Ok(done)
+            })?
+        };
         for (part, users) in read.into_iter().flatten() {
             for (&(partition, key), user) in parts[part].iter().zip(users) {
                 self.add_slot(key.into(), partition, user);

@@ -5,11 +5,9 @@
 //! ask who is meant, stand alone: what was staged before them is committed first.
 
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
+    sync::Arc,
     thread::JoinHandle,
 };
 
@@ -26,17 +24,19 @@ use crate::{
     },
     time::{Clock, micros_of_timestamp},
     write::{
-        LoadRequest, Mutation, SchemaStatement, UnknownTags, WriteRequest,
+        Job, LoadRequest, Mutation, SchemaStatement, UnknownTags, WriteRequest, WriterHandle,
         apply::{apply, facts_between},
         command::Command,
         commit::{Commit, OutcomeChanges},
         idempotency::{IdempotencyKey, Outcomes},
-        load::{Loads, check_load, resolve_load},
+        load::{Loads, resolve_load},
         queue::Queue,
+        reply::Reply,
         resolve::{Resolver, resolve},
         schema_change,
-        size::{bytes_copied, check_size},
+        size::bytes_copied,
         staging::{LiveUser, Saved, Staging},
+        submit::{Select, Submitted},
     },
 };
 
@@ -48,64 +48,6 @@ const PREFETCH_MUTATIONS_MIN: usize = 8;
 /// Bytes of loads that share a commit, the last one not counted: larger files are fewer and need
 /// less merging, but the requests behind them wait.
 const LOADS_BYTES_MAX: u64 = 16 << 20;
-
-/// Mutations made one by one: all at once, those of many users would take too much memory.
-pub(crate) type Mutations = Box<dyn Iterator<Item = Mutation>>;
-
-/// Finds the mutations of a request on the newest state, within the limits.
-pub(crate) type Select = Box<dyn FnOnce(&Arc<View>) -> Result<Mutations, Error> + Send>;
-
-/// What the writer can be asked to do.
-pub(crate) enum Job {
-    Write(WriteRequest),
-    Load(LoadRequest),
-    Schema(Box<SchemaStatement>),
-    Where(Select),
-}
-
-/// Where the answer to a job goes.
-type Reply = SyncSender<Result<Summary, Error>>;
-
-struct Submitted {
-    job: Job,
-    reply: Reply,
-}
-
-/// Submits jobs; any number of threads may.
-#[derive(Clone)]
-pub(crate) struct WriterHandle {
-    queue: Arc<Queue<Submitted>>,
-    limits: Limits,
-}
-
-impl WriterHandle {
-    /// Submits a job and waits until what it did is durable.
-    pub(crate) fn submit(&self, job: Job) -> Result<Summary, Error> {
-        let Limits {
-            mutations_max,
-            request_bytes_max,
-            ..
-        } = self.limits;
-        match &job {
-            Job::Write(request) => {
-                check_size(&request.mutations, mutations_max, request_bytes_max)?;
-            }
-            Job::Load(request) => {
-                check_load(request, mutations_max, request_bytes_max)?;
-            }
-            Job::Schema(_) | Job::Where(_) => {}
-        }
-        let (reply, answer): (_, Receiver<_>) = sync_channel(1);
-        self.queue
-            .push(Submitted { job, reply })
-            .map_err(|_| Error::Closing)?;
-        answer.recv().unwrap_or_else(|_| {
-            Err(Error::Internal(
-                "the writer ended before it answered".to_owned(),
-            ))
-        })
-    }
-}
 
 /// The writer's thread.
 pub(crate) struct Writer {
@@ -123,10 +65,7 @@ impl Writer {
         scheduler: Arc<Scheduler>,
     ) -> Result<(Self, WriterHandle), OpenError> {
         let queue = Arc::new(Queue::new(limits.queue_requests_max as usize));
-        let handle = WriterHandle {
-            queue: queue.clone(),
-            limits: limits.clone(),
-        };
+        let handle = WriterHandle::new(queue.clone(), limits.clone());
         let mut state = State {
             store: opened.store,
             current,
@@ -240,19 +179,69 @@ struct Group {
 
 impl State {
     fn run(&mut self, queue: &Queue<Submitted>) {
-        let mut put_off = None;
-        while let Some(submitted) = put_off.take().or_else(|| queue.pop()) {
+        let mut taken = VecDeque::new();
+        while let Some(first) = taken.pop_front().or_else(|| queue.pop()) {
+            let sharing = Sharing::of(&first.job);
+            taken.push_front(first);
             let mut group = self.group();
-            let sharing = Sharing::of(&submitted.job);
-            put_off = self.stage(&mut group, submitted);
-            while put_off.is_none() && group.bytes < sharing.bytes_max(&self.limits) {
-                let Some(next) = queue.pop_if(|next| sharing.admits(&next.job)) else {
+            loop {
+                self.take_waiting(&group, sharing, &mut taken, queue);
+                if taken.is_empty() {
                     break;
-                };
-                put_off = self.stage(&mut group, next);
+                }
+                self.prefetch(&mut group.staging, &taken);
+                if let Some(put_off) = self.stage_all(&mut group, &mut taken) {
+                    taken.push_front(put_off);
+                    break;
+                }
             }
             self.finish(group);
         }
+    }
+
+    /// Takes what waits and may share the group's commit.
+    fn take_waiting(
+        &self,
+        group: &Group,
+        sharing: Sharing,
+        taken: &mut VecDeque<Submitted>,
+        queue: &Queue<Submitted>,
+    ) {
+        let bytes_max = sharing.bytes_max(&self.limits);
+        let mut bytes = group.bytes + taken.iter().map(|submitted| submitted.bytes).sum::<u64>();
+        taken.extend(queue.pop_while(|next| {
+            let is_admitted = bytes < bytes_max && sharing.admits(&next.job);
+            if is_admitted {
+                bytes += next.bytes;
+            }
+            is_admitted
+        }));
+    }
+
+    /// Reads whom several writes are about at once. Where that fails each finds out for itself,
+    /// so that none is refused for another.
+    fn prefetch(&self, staging: &mut Staging, taken: &VecDeque<Submitted>) {
+        if taken.len() < PREFETCH_MUTATIONS_MIN || self.stopped_by.is_some() {
+            return;
+        }
+        let mutations = taken.iter().flat_map(|submitted| match &submitted.job {
+            Job::Write(request) => request.mutations.as_slice(),
+            Job::Load(_) | Job::Schema(_) | Job::Where(_) => &[],
+        });
+        if let Err(error) = staging.prefetch(&self.scheduler, mutations.map(Mutation::user)) {
+            tracing::debug!(%error, "the users of several writes cannot be read at once");
+        }
+    }
+
+    /// Stages one after the other; gives back the first that must wait for the group's commit.
+    fn stage_all(&self, group: &mut Group, taken: &mut VecDeque<Submitted>) -> Option<Submitted> {
+        while let Some(submitted) = taken.pop_front() {
+            let put_off = self.stage(group, submitted);
+            if put_off.is_some() {
+                return put_off;
+            }
+        }
+        None
     }
 
     fn group(&self) -> Group {
@@ -267,14 +256,15 @@ impl State {
 
     /// Does a job on top of what the group has staged. A refused job leaves no trace. Gives one
     /// back that must wait for the group's commit.
-    fn stage(&mut self, group: &mut Group, submitted: Submitted) -> Option<Submitted> {
-        let Submitted { job, reply } = submitted;
+    fn stage(&self, group: &mut Group, submitted: Submitted) -> Option<Submitted> {
+        let Submitted { job, bytes, reply } = submitted;
         if let Some(reason) = &self.stopped_by {
             let stopped = StorageError::WritesStopped(reason.clone());
             group.answers.push((reply, Err(stopped.into())));
             return None;
         }
         group.staging.begin();
+        group.bytes += bytes;
         let result = match job {
             Job::Write(request) => self.stage_request(group, request),
             Job::Load(request) => match self.stage_load(group, &request) {
@@ -282,7 +272,7 @@ impl State {
                 Ok(None) => {
                     group.staging.roll_back();
                     let job = Job::Load(request);
-                    return Some(Submitted { job, reply });
+                    return Some(Submitted { job, bytes, reply });
                 }
                 Err(error) => Err(error),
             },
@@ -300,11 +290,6 @@ impl State {
         if let Some(summary) = self.answered(group, request.idempotency_key) {
             return Ok(summary);
         }
-        group.bytes += check_size(
-            &request.mutations,
-            self.limits.mutations_max,
-            self.limits.request_bytes_max,
-        )?;
         let at_us = micros_of_timestamp(self.clock.now());
         self.stage_piece(group, at_us, request.unknown_tags, request.mutations)?;
         let summary = keep(group);
@@ -321,11 +306,6 @@ impl State {
         if let Some(summary) = self.answered(group, request.idempotency_key) {
             return Ok(Some(summary));
         }
-        group.bytes += check_load(
-            request,
-            self.limits.mutations_max,
-            self.limits.request_bytes_max,
-        )?;
         let at_us = micros_of_timestamp(self.clock.now());
         let Group { staging, loads, .. } = group;
         let resolver = Resolver::new(staging, &self.limits, request.unknown_tags);
@@ -421,8 +401,7 @@ impl State {
                 (Err(error), Ok(_)) => Err(error.clone().into()),
                 (Ok(()) | Err(_), answer) => answer,
             };
-            // Who asked may have gone.
-            let _ = reply.send(answer);
+            reply.give(answer);
         }
     }
 

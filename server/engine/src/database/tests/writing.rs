@@ -77,3 +77,138 @@ fn taking_away_from_an_unknown_user_makes_no_user() {
     assert_eq!(fixture.changed(vec![tag("u1", &[])]), (1, 0));
     assert!(fixture.location("u1").is_some());
 }
+
+/// Holds the writer up until it is let go.
+struct Held {
+    release: std::sync::mpsc::Sender<()>,
+    holder: std::thread::JoinHandle<Result<Summary, Error>>,
+}
+
+impl Held {
+    fn hold(handle: &WriterHandle) -> Self {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let handle = handle.clone();
+        let holder = std::thread::spawn(move || {
+            handle.submit(Job::Where(Box::new(move |_| {
+                begun.send(()).unwrap();
+                let _gone = released.recv();
+                Ok(Box::new(std::iter::empty()))
+            })))
+        });
+        has_begun.recv().unwrap();
+        Self { release, holder }
+    }
+
+    fn let_go(self) {
+        self.release.send(()).unwrap();
+        self.holder.join().unwrap().unwrap();
+    }
+}
+
+type Answers = std::sync::mpsc::Receiver<(u32, Result<Summary, Error>)>;
+
+/// Submits a write for each number; says what became of it, under its number.
+fn submit_all(db: &Database, writes: impl IntoIterator<Item = (u32, Mutation)>) -> Answers {
+    let (sender, answers) = std::sync::mpsc::channel();
+    for (number, mutation) in writes {
+        let sender = sender.clone();
+        let request = WriteRequest {
+            mutations: vec![mutation],
+            ..WriteRequest::default()
+        };
+        db.submit_write(request, move |answer| {
+            sender.send((number, answer)).unwrap();
+        });
+    }
+    answers
+}
+
+#[test]
+fn writes_that_wait_together_are_each_answered_once() {
+    let fixture = Fixture::defined(&["DEFINE TAG vip"]);
+    fixture.changed((0..10).map(|user| ensure(&format!("u{user}"))).collect());
+    let held = Held::hold(&fixture.db().handle);
+    let too_long = "k".repeat(100_000);
+    let writes = (0..40).map(|number| match number {
+        7 => (number, tag("u1", &["unheard"])),
+        9 => (number, ensure(&too_long)),
+        // Each user three times, who is there already or not.
+        _ => (number, tag(&format!("u{}", number % 13), &["vip"])),
+    });
+    let answers = submit_all(fixture.db(), writes);
+    held.let_go();
+    let mut changed = 0;
+    let mut answered: Vec<u32> = Vec::new();
+    // Ends when every completion is gone.
+    for (number, answer) in answers {
+        answered.push(number);
+        match number {
+            7 | 9 => assert!(answer.is_err(), "{answer:?}"),
+            _ => changed += answer.unwrap().users_changed,
+        }
+    }
+    // Those refused at once come first.
+    answered.sort_unstable();
+    assert_eq!(answered, (0..40).collect::<Vec<_>>());
+    assert_eq!(changed, 13);
+    fixture.check_consistent();
+}
+
+#[test]
+fn a_full_queue_refuses_who_does_not_wait() {
+    let fixture = Fixture::with(|options| options.limits.queue_requests_max = 2);
+    let held = Held::hold(&fixture.db().handle);
+    let writes = (0..4).map(|number| (number, ensure(&format!("u{number}"))));
+    let answers = submit_all(fixture.db(), writes);
+    for expected in [2, 3] {
+        let (number, answer) = answers.recv().unwrap();
+        assert_eq!(number, expected);
+        refused(answer, ErrorCode::Overloaded, "too many writes wait");
+    }
+    held.let_go();
+    let rest: Vec<_> = answers.iter().map(|(number, _)| number).collect();
+    assert_eq!(rest, [0, 1]);
+    assert!(fixture.location("u1").is_some());
+    assert!(fixture.location("u2").is_none());
+}
+
+#[test]
+fn closing_answers_what_was_submitted() {
+    let mut fixture = Fixture::new();
+    let handle = fixture.db().handle.clone();
+    let held = Held::hold(&handle);
+    let answers = submit_all(
+        fixture.db(),
+        (0..20).map(|number| (number, ensure(&format!("u{number}")))),
+    );
+    let database = fixture.database.take().unwrap();
+    let closing = std::thread::spawn(move || database.close());
+    held.let_go();
+    closing.join().unwrap().unwrap();
+    assert!(answers.iter().all(|(_, answer)| answer.is_ok()));
+    let (sender, late) = std::sync::mpsc::channel();
+    handle.submit_with(Job::Write(WriteRequest::default()), move |answer| {
+        sender.send(answer).unwrap();
+    });
+    assert!(matches!(late.recv(), Ok(Err(Error::Closing))));
+    fixture.open().unwrap();
+    assert!(fixture.location("u19").is_some());
+}
+
+#[test]
+#[expect(clippy::panic, reason = "it is what is tested")]
+fn a_completion_that_panics_stops_nobody() {
+    let fixture = Fixture::new();
+    let (sender, done) = std::sync::mpsc::channel::<()>();
+    let request = WriteRequest {
+        mutations: vec![ensure("u1")],
+        ..WriteRequest::default()
+    };
+    fixture.db().submit_write(request, move |_| {
+        drop(sender);
+        panic!("as it was told");
+    });
+    assert!(done.recv().is_err());
+    assert_eq!(fixture.changed(vec![ensure("u2")]), (1, 0));
+}
