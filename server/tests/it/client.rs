@@ -149,6 +149,12 @@ impl Client {
                     answered.messages.push(rows.len());
                     answered.rows.extend(rows);
                 }
+                Some(ServerMessage::Keys { id, keys }) => {
+                    assert_eq!(id, expected);
+                    answered.messages.push(keys.len());
+                    let rows = keys.iter().map(|key| vec![Datum::Text(key.to_owned())]);
+                    answered.rows.extend(rows);
+                }
                 Some(ServerMessage::End { id, summary }) => {
                     assert_eq!(id, expected);
                     return Ok((answered, summary));
