@@ -56,7 +56,7 @@ pub struct PeerLoad {
 
 /// A peer's answer to one question.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "WrittenAnswer")]
 pub enum PeerAnswer {
     /// It answered.
     Asked {
@@ -72,6 +72,43 @@ pub enum PeerAnswer {
         /// In words.
         skipped: String,
     },
+}
+
+/// A peer's answer as it is written: which fields there are says which kind it is. An untagged
+/// enum would lose numbers where JSON keeps their digits.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAnswer {
+    form: Option<String>,
+    times_ms: Option<Vec<f64>>,
+    solution: Option<Solution>,
+    skipped: Option<String>,
+}
+
+impl TryFrom<WrittenAnswer> for PeerAnswer {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenAnswer) -> Result<Self, Self::Error> {
+        match written {
+            WrittenAnswer {
+                form: Some(form),
+                times_ms: Some(times_ms),
+                solution: Some(solution),
+                skipped: None,
+            } => Ok(Self::Asked {
+                form,
+                times_ms,
+                solution,
+            }),
+            WrittenAnswer {
+                form: None,
+                times_ms: None,
+                solution: None,
+                skipped: Some(skipped),
+            } => Ok(Self::Skipped { skipped }),
+            WrittenAnswer { .. } => Err("neither an answer nor a reason for there being none"),
+        }
+    }
 }
 
 /// Where the peers' scripts are and what runs them.

@@ -101,7 +101,7 @@ pub struct Line {
 
 /// A peer's figures of one question.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "WrittenLine", into = "WrittenLine")]
 pub enum PeerLine {
     /// It answered.
     Asked {
@@ -115,6 +115,47 @@ pub enum PeerLine {
         /// Why.
         skipped: String,
     },
+}
+
+/// A peer's figures as they are written: which fields there are says which kind it is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenLine {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    times: Option<Spread>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
+}
+
+impl From<PeerLine> for WrittenLine {
+    fn from(line: PeerLine) -> Self {
+        match line {
+            PeerLine::Asked { form, times } => Self {
+                form: Some(form),
+                times: Some(times),
+                skipped: None,
+            },
+            PeerLine::Skipped { skipped } => Self {
+                form: None,
+                times: None,
+                skipped: Some(skipped),
+            },
+        }
+    }
+}
+
+impl TryFrom<WrittenLine> for PeerLine {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenLine) -> Result<Self, Self::Error> {
+        match (written.form, written.times, written.skipped) {
+            (Some(form), Some(times), None) => Ok(Self::Asked { form, times }),
+            (None, None, Some(skipped)) => Ok(Self::Skipped { skipped }),
+            (_, _, _) => Err("neither figures nor a reason for there being none"),
+        }
+    }
 }
 
 /// What is to be said of a peer beside its answers.
