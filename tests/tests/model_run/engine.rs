@@ -148,6 +148,7 @@ fn refusal(error: &Error) -> Refusal {
         ErrorCode::DeadlineExceeded => FailureCode::DeadlineExceeded,
         ErrorCode::UnknownCursor => FailureCode::UnknownCursor,
         ErrorCode::Closing => FailureCode::Closing,
+        ErrorCode::Overloaded => FailureCode::Overloaded,
         ErrorCode::Storage => FailureCode::Storage,
         ErrorCode::Internal => FailureCode::Internal,
     };
