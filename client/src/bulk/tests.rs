@@ -68,6 +68,8 @@ struct Model {
     applied: Vec<(String, i64)>,
     keys: HashSet<[u8; 16]>,
     requests: usize,
+    /// Longer batches are refused, where there is a limit.
+    batch_max: Option<usize>,
     longest_batch: usize,
     batches: Vec<Vec<i64>>,
 }
@@ -77,6 +79,10 @@ impl Model {
         let id = request.id;
         let (key, mutations) = parts(request);
         self.requests += 1;
+        if self.batch_max.is_some_and(|max| mutations.len() > max) {
+            let failure = failure(FailureCode::LimitExceeded);
+            return ServerMessage::Failed { id, failure };
+        }
         self.longest_batch = self.longest_batch.max(mutations.len());
         self.batches.push(mutations.iter().map(value_of).collect());
         if let Some(bad) = mutations.iter().find(|mutation| value_of(mutation) < 0) {
@@ -212,6 +218,8 @@ async fn check_rows(version_max: u16) -> usize {
     server.speak_at_most(version_max);
     server.offer_mut().mutations_max = 3_000;
     let model = serving(server);
+    // Until it is connected the client cannot know how much the server takes.
+    model.lock().unwrap().batch_max = Some(3_000);
     let mut bulk = client.bulk(&BulkOptions {
         batch_mutations_max: 1_000,
         ..small(2)
