@@ -76,17 +76,13 @@ impl Scheduler {
         let units = Units::new(count);
         let take_part = || units.fold(self, &start, &work);
         let helpers = self.threads.min(count).saturating_sub(1);
-        let crew = (helpers > 0).then(|| Crew::borrow(self)).flatten();
-        let Some(pool) = crew.as_ref().and_then(|crew| crew.pool.as_ref()) else {
-            return Ok(Vec::from_iter(take_part()?));
-        };
         let results = Mutex::new(Vec::with_capacity(helpers));
-        let own = pool.in_place_scope(|scope| {
-            for _ in 0..helpers {
-                scope.spawn(|_| lock(&results).push(take_part()));
-            }
-            take_part()
-        });
+        let help = || {
+            // Locked only once the part is done: helpers must not wait for each other.
+            let part = take_part();
+            lock(&results).push(part);
+        };
+        let own = self.with_helpers(helpers, help, take_part);
         let helped = results.into_inner().unwrap_or_else(PoisonError::into_inner);
         std::iter::once(own)
             .chain(helped)
@@ -97,12 +93,22 @@ impl Scheduler {
     /// Runs `own` on the caller's thread, and `help` on helpers meanwhile, if there are any.
     /// Returns when all have; so `own` must see to it that `help` ends. No turn is taken here.
     pub(crate) fn beside<R>(&self, help: impl Fn() + Sync, own: impl FnOnce() -> R) -> R {
-        let crew = (self.threads > 1).then(|| Crew::borrow(self)).flatten();
+        self.with_helpers(self.threads - 1, help, own)
+    }
+
+    /// The same with so many helpers at most.
+    fn with_helpers<R>(
+        &self,
+        helpers: usize,
+        help: impl Fn() + Sync,
+        own: impl FnOnce() -> R,
+    ) -> R {
+        let crew = (helpers > 0).then(|| Crew::borrow(self)).flatten();
         let Some(pool) = crew.as_ref().and_then(|crew| crew.pool.as_ref()) else {
             return own();
         };
         pool.in_place_scope(|scope| {
-            for _ in 1..self.threads {
+            for _ in 0..helpers {
                 scope.spawn(|_| help());
             }
             own()
@@ -261,6 +267,21 @@ mod tests {
         check(2, 0);
         check(2, 1);
         check(3, 1000);
+    }
+
+    #[test]
+    fn all_threads_work_at_once() {
+        let scheduler = scheduler(3);
+        let together = Barrier::new(3);
+        let states = scheduler.fold(
+            3,
+            || 0,
+            |units, _, _| {
+                together.wait();
+                Ok(units + 1)
+            },
+        );
+        assert_eq!(states.unwrap(), [1, 1, 1]);
     }
 
     #[test]
