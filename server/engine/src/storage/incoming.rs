@@ -210,13 +210,18 @@ impl IncomingFiles<'_> {
 }
 
 impl Entries<'_, '_> {
+    /// Makes a key the one of the entry to come.
+    fn begin<'k>(&mut self, key: &impl KeyFormat<'k>) {
+        self.key.clear();
+        key.write_to(&mut self.key);
+    }
+
     pub(crate) fn put<F: Family>(
         &mut self,
         key: &F::Key<'_>,
         value: &F::Value,
     ) -> Result<(), StorageError> {
-        self.key.clear();
-        key.write_to(&mut self.key);
+        self.begin(key);
         self.value.clear();
         value
             .write_to(&mut self.value)
@@ -226,8 +231,7 @@ impl Entries<'_, '_> {
 
     /// Puts a record by its bytes.
     pub(crate) fn put_record(&mut self, key: UserKey, record: &[u8]) -> Result<(), StorageError> {
-        self.key.clear();
-        key.write_to(&mut self.key);
+        self.begin(&key);
         self.file.put(&self.key, record)
     }
 
@@ -238,8 +242,7 @@ impl Entries<'_, '_> {
         delta: &[u8],
     ) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Fragment(key));
-        self.key.clear();
-        key.write_to(&mut self.key);
+        self.begin(&key);
         self.file.merge(&self.key, delta)
     }
 
@@ -250,8 +253,7 @@ impl Entries<'_, '_> {
         delta: KeyBlockDelta<'_>,
     ) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Keys(key));
-        self.key.clear();
-        key.write_to(&mut self.key);
+        self.begin(&key);
         self.file.merge(&self.key, &delta.encode())
     }
 
@@ -262,8 +264,7 @@ impl Entries<'_, '_> {
         delta: &[u8],
     ) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Column(key));
-        self.key.clear();
-        key.write_to(&mut self.key);
+        self.begin(&key);
         self.file.merge(&self.key, delta)
     }
 }

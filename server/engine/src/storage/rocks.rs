@@ -518,10 +518,7 @@ impl Snapshot {
         };
         self.cell.with_dependent(|inner, snapshot| {
             let handle = inner.family(family)?;
-            let mut options = ReadOptions::default();
-            if let Some(end) = end_of_prefix(prefix) {
-                options.set_iterate_upper_bound(end);
-            }
+            let options = within_prefix(prefix);
             let mut iterator = snapshot.raw_iterator_cf_opt(handle, options);
             iterator.seek(first);
             let is_between = iterator.key().is_none_or(|next| next > last.as_slice());
@@ -554,10 +551,7 @@ impl Snapshot {
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         self.cell.with_dependent(|inner, snapshot| {
-            let mut options = ReadOptions::default();
-            if let Some(end) = end_of_prefix(prefix) {
-                options.set_iterate_upper_bound(end);
-            }
+            let options = within_prefix(prefix);
             let mut iterator = snapshot.raw_iterator_cf_opt(inner.family(family)?, options);
             iterator.seek(prefix);
             while let Some((key, value)) = iterator.item() {
@@ -579,10 +573,7 @@ impl Snapshot {
         mut visit: impl FnMut(usize),
     ) -> Result<(), StorageError> {
         self.cell.with_dependent(|inner, snapshot| {
-            let mut options = ReadOptions::default();
-            if let Some(end) = end_of_prefix(prefix) {
-                options.set_iterate_upper_bound(end);
-            }
+            let options = within_prefix(prefix);
             let mut iterator = snapshot.raw_iterator_cf_opt(inner.family(family)?, options);
             let mut at = 0;
             while let Some(next) = wanted.get(at) {
@@ -605,6 +596,15 @@ impl Snapshot {
             Ok(iterator.status()?)
         })
     }
+}
+
+/// Reads no key but those that begin with `prefix`.
+fn within_prefix(prefix: &[u8]) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    if let Some(end) = end_of_prefix(prefix) {
+        options.set_iterate_upper_bound(end);
+    }
+    options
 }
 
 /// The first key after all that begin with `prefix`; `None` when there is none.

@@ -246,13 +246,8 @@ impl Staging {
         let living: Vec<UserId> = found.iter().flatten().copied().collect();
         let mut records = self.base.records(partition, &living)?.into_iter();
         let mut with_record = |id: UserId| {
-            records.next().map(|mut record| {
-                self.strip(&mut record);
-                LiveUser {
-                    id,
-                    record: Arc::new(record),
-                }
-            })
+            let record = records.next()?;
+            Some(self.living(id, record))
         };
         Ok(found
             .into_iter()
@@ -276,22 +271,22 @@ impl Staging {
             partition: location.partition,
             user: location.user,
         };
-        let mut record = self.base.record(location)?.ok_or(missing)?;
-        self.strip(&mut record);
-        Ok(LiveUser {
-            id: location.user,
-            record: Arc::new(record),
-        })
+        let record = self.base.record(location)?.ok_or(missing)?;
+        Ok(self.living(location.user, record))
     }
 
-    /// Forgets what a record holds of dropped definitions.
-    fn strip(&self, record: &mut UserRecord) {
+    /// A user as the store has it, but for what the record holds of dropped definitions.
+    fn living(&self, id: UserId, mut record: UserRecord) -> LiveUser {
         record
             .tags
             .retain(|tag| self.schema.tag_by_id(*tag).is_some());
         record
             .values
             .retain(|(attribute, _)| self.schema.attribute_by_id(*attribute).is_some());
+        LiveUser {
+            id,
+            record: Arc::new(record),
+        }
     }
 
     /// Notes how a slot is before the request first changes it.
