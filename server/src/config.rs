@@ -7,6 +7,7 @@
 //! defaults. See [`load`].
 
 mod check;
+mod clock;
 mod describe;
 pub mod keys;
 pub mod load;
@@ -17,6 +18,7 @@ use std::{num::NonZeroUsize, path::PathBuf, thread::available_parallelism};
 use serde::{Deserialize, Serialize};
 
 pub use check::OutOfBounds;
+pub use clock::ClockSetting;
 pub use size::{ByteSize, ByteSizeError};
 
 /// Everything that can be set.
@@ -37,6 +39,8 @@ pub struct Config {
     pub durability: Durability,
     /// How long requests under way may take when the server is told to stop.
     pub shutdown_grace_ms: u64,
+    /// Where the time of day comes from.
+    pub clock: ClockSetting,
     /// What is logged, and how.
     pub log: LogConfig,
     /// What clients may ask for.
@@ -132,6 +136,7 @@ pub(crate) struct Defaults {
     partitions: u16,
     durability: Durability,
     shutdown_grace_ms: u64,
+    clock: ClockSetting,
     log: LogConfig,
     limits: LimitsConfig,
 }
@@ -145,6 +150,7 @@ impl Default for Defaults {
             partitions: 16,
             durability: Durability::Fsync,
             shutdown_grace_ms: 30_000,
+            clock: ClockSetting::System,
             log: LogConfig::default(),
             limits: LimitsConfig::default(),
         }
@@ -199,6 +205,7 @@ impl Config {
             partitions: defaults.partitions,
             durability: defaults.durability,
             shutdown_grace_ms: defaults.shutdown_grace_ms,
+            clock: defaults.clock,
             log: defaults.log,
             limits: defaults.limits,
         }

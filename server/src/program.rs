@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tessera_engine::time::{Clock, SystemClock};
+use tessera_engine::time::{Clock, FrozenClock, SystemClock};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     config::{
-        Config,
+        ClockSetting, Config,
         load::{ConfigError, Invocation, load},
     },
     log::{self, LogError},
@@ -119,7 +119,7 @@ fn runtime(config: &Config) -> Result<Runtime, ProgramError> {
 async fn serve(config: Config) -> Result<(), ProgramError> {
     // Before anybody can learn that the server runs, so that no signal is missed.
     let mut signals = Signals::new().map_err(ProgramError::Signals)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let clock = clock(&config);
     let server = tokio::select! {
         server = Server::start(config, clock) => server?,
         // Nothing was answered yet, and the store needs no closing to be whole.
@@ -128,6 +128,16 @@ async fn serve(config: Config) -> Result<(), ProgramError> {
     say(&format!("listening on {}", server.addr()))?;
     signals.next().await;
     shut_down(server, &mut signals).await
+}
+
+fn clock(config: &Config) -> Arc<dyn Clock> {
+    match config.clock {
+        ClockSetting::System => Arc::new(SystemClock::new()),
+        ClockSetting::StandsAt(micros) => {
+            tracing::warn!(at = %config.clock, "the time of day stands still");
+            Arc::new(FrozenClock::at_micros(micros))
+        }
+    }
 }
 
 async fn shut_down(server: RunningServer, signals: &mut Signals) -> Result<(), ProgramError> {

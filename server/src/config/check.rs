@@ -197,6 +197,7 @@ mod tests {
             "data_dir",
             "listen",
             "durability",
+            "clock",
             "log.format",
             "log.level",
         ];

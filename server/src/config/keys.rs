@@ -96,6 +96,11 @@ pub const KEYS: &[Key] = &[
         "How long requests under way may take when the server stops",
     ),
     text(
+        "clock",
+        "TIME",
+        "system, or the moment at which the time of day stands still",
+    ),
+    text(
         "log.format",
         "FORMAT",
         "How a line of the log looks: text or json",

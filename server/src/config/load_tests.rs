@@ -66,6 +66,7 @@ fn every_key_can_be_set_by_every_source() {
             ("log.level", _) => "debug",
             ("limits.request_bytes_in_flight_max", _) => "3GiB",
             ("memory_bytes", _) => "3MiB",
+            ("clock", _) => "2026-06-30T12:00:00Z",
             (_, Shape::Text) => "6000",
             (_, Shape::Number) => "77",
         };

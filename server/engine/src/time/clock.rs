@@ -1,4 +1,4 @@
-//! Clocks: the machine's, and one that tests move by hand.
+//! Clocks: the machine's, one whose time of day stands still, and one that tests move by hand.
 
 use std::{
     sync::Mutex,
@@ -6,6 +6,8 @@ use std::{
 };
 
 use jiff::Timestamp;
+
+use super::timestamp_of_micros;
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
@@ -44,6 +46,40 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         self.start.elapsed()
+    }
+}
+
+/// A clock whose time of day stands still while time passes: for questions about recorded
+/// history, which have the same answers on every day.
+#[derive(Debug)]
+pub struct FrozenClock {
+    now: Timestamp,
+    running: SystemClock,
+}
+
+impl FrozenClock {
+    /// A clock that stands so many microseconds from 1970-01-01T00:00:00Z, or at the end of time
+    /// that is nearest to it.
+    pub fn at_micros(micros: i64) -> Self {
+        let end = if micros < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        Self {
+            now: timestamp_of_micros(micros).unwrap_or(end),
+            running: SystemClock::new(),
+        }
+    }
+}
+
+impl Clock for FrozenClock {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.running.monotonic()
     }
 }
 
@@ -113,6 +149,20 @@ mod tests {
         assert_eq!(clock.monotonic(), Duration::from_secs(60));
         clock.set_now(Timestamp::UNIX_EPOCH);
         assert_eq!(clock.monotonic(), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_frozen_clock_stands_still_while_time_passes() {
+        let check = |micros, expected| {
+            let clock = FrozenClock::at_micros(micros);
+            let first = clock.monotonic();
+            assert_eq!(clock.now(), expected);
+            assert!(clock.monotonic() >= first);
+            assert_eq!(clock.now(), expected);
+        };
+        check(0, Timestamp::UNIX_EPOCH);
+        check(i64::MAX, Timestamp::MAX);
+        check(i64::MIN, Timestamp::MIN);
     }
 
     #[test]

@@ -10,4 +10,4 @@ pub use calendar::{
     format_date, format_timestamp, micros_of_day, micros_of_timestamp, parse_date, parse_timestamp,
     period_end, period_start, resolve_relative, timestamp_of_micros,
 };
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, FrozenClock, ManualClock, SystemClock};
