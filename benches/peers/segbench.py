@@ -238,15 +238,15 @@ def missing(peer, why):
     sys.exit(0)
 
 
-def run(peer, load, schema):
-    """Loads and asks. `load(flat, scratch)` gives an object with `versions`, `questions()`,
+def run(peer, load, schema, files=Flat):
+    """Loads from files of this kind and asks. `load(flat, scratch)` gives an object with `versions`, `questions()`,
     a dictionary of lists of forms or of a text that says why not, and perhaps `sizes()`,
     `writes()` and `close()`."""
     args = arguments()
     # The report alone may go to standard output, whatever a library prints there.
     out = os.dup(1)
     os.dup2(2, 1)
-    flat = Flat(args.flat)
+    flat = files(args.flat)
     start = time.perf_counter()
     engine = load(flat, Path(args.scratch))
     report = {

@@ -1,12 +1,27 @@
 //! The tables of several runs inside a document that people write.
 //!
-//! Knows two marks. Everything outside them stays as it is.
+//! Knows two marks for each benchmark. Everything outside them stays as it is.
 
-use crate::report::Report;
+use crate::{behaviour, report::Report};
 
-/// What the tables stand between.
-const BEGIN: &str = "<!-- tables: written by `make bench-docs` -->\n";
-const END: &str = "<!-- end of the tables -->";
+/// What tables stand between.
+#[derive(Debug)]
+pub struct Marks {
+    begin: &'static str,
+    end: &'static str,
+}
+
+/// The marks of SegBench.
+pub const SEGMENTS: Marks = Marks {
+    begin: "<!-- tables: written by `make bench-docs` -->\n",
+    end: "<!-- end of the tables -->",
+};
+
+/// The marks of the behaviour benchmark.
+pub const BEHAVIOUR: Marks = Marks {
+    begin: "<!-- behaviour: written by `make bench-docs` -->\n",
+    end: "<!-- end of behaviour -->",
+};
 
 /// The drawing of all runs, where `make bench-docs` leaves it.
 const PLOT: &str = "![time against users](../benches/results/times.svg)\n";
@@ -19,11 +34,21 @@ pub fn tables(reports: &[Report]) -> String {
     format!("{PLOT}\n{}", tables.join("\n"))
 }
 
-/// The document with these tables instead of those that it has; `None` without marks.
-pub fn replaced(document: &str, tables: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
+/// The tables of the behaviour benchmark, fewest users first.
+pub fn behaviour_tables(mut reports: Vec<behaviour::report::Report>) -> String {
+    reports.sort_by_key(|report| (report.users, report.events));
+    let tables: Vec<String> = reports.iter().map(|report| report.to_markdown()).collect();
+    tables.join("\n")
+}
+
+impl Marks {
+    /// The document with these tables instead of those that it has; `None` without marks.
+    pub fn replaced(&self, document: &str, tables: &str) -> Option<String> {
+        let Self { begin, end } = self;
+        let (before, rest) = document.split_once(begin)?;
+        let (_, after) = rest.split_once(end)?;
+        Some(format!("{before}{begin}\n{tables}\n{end}{after}"))
+    }
 }
 
 #[cfg(test)]
@@ -33,12 +58,14 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_marks_changes() {
-        let document = format!("# Head\n{BEGIN}old\n{END}\ntail");
+        let Marks { begin, end } = SEGMENTS;
+        let replaced = |document: &str, tables| SEGMENTS.replaced(document, tables);
+        let document = format!("# Head\n{begin}old\n{end}\ntail");
         let new = replaced(&document, "new").unwrap_or_default();
-        assert_eq!(new, format!("# Head\n{BEGIN}\nnew\n{END}\ntail"));
+        assert_eq!(new, format!("# Head\n{begin}\nnew\n{end}\ntail"));
         assert_eq!(replaced(&new, "new").as_deref(), Some(new.as_str()));
         assert_eq!(replaced("# Head", "new"), None);
-        assert_eq!(replaced(&format!("{END}{BEGIN}"), "new"), None);
+        assert_eq!(replaced(&format!("{end}{begin}"), "new"), None);
     }
 
     #[test]

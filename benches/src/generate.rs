@@ -252,8 +252,7 @@ pub fn write_rows(first: u32, users: &[User], out: &mut impl Write) -> io::Resul
 }
 
 fn push_row(user: &User, arrival: u32, row: &mut Vec<u8>) {
-    row.push(b'u');
-    push_digits(row, arrival, KEY_DIGITS);
+    push_key(row, arrival);
     row.push(b',');
     row.extend_from_slice(GENDERS[usize::from(user.gender)].as_bytes());
     for (prefix, number) in [
@@ -278,8 +277,14 @@ fn push_row(user: &User, arrival: u32, row: &mut Vec<u8>) {
     row.push(b'\n');
 }
 
+/// Appends the key of the user with this arrival number.
+pub(crate) fn push_key(row: &mut Vec<u8>, arrival: u32) {
+    row.push(b'u');
+    push_digits(row, arrival, KEY_DIGITS);
+}
+
 /// Appends a number in decimal digits, with leading zeros up to this width.
-fn push_digits(row: &mut Vec<u8>, number: u32, width: usize) {
+pub(crate) fn push_digits(row: &mut Vec<u8>, number: u32, width: usize) {
     let mut digits = [b'0'; 10];
     let (mut rest, mut at) = (number, digits.len());
     while rest > 0 || digits.len() - at < width {

@@ -5,6 +5,7 @@
 //! database answers.
 
 pub mod ask;
+pub mod behaviour;
 pub mod bound;
 pub mod data;
 pub mod document;

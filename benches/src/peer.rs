@@ -111,11 +111,31 @@ impl TryFrom<WrittenAnswer> for PeerAnswer {
     }
 }
 
+/// What the peers are asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workload {
+    /// Users, their attributes and tags.
+    Segments,
+    /// What users did.
+    Behaviour,
+}
+
+impl Workload {
+    fn script(self, peer: &str) -> String {
+        match self {
+            Self::Segments => format!("{peer}_peer.py"),
+            Self::Behaviour => format!("{peer}_behaviour.py"),
+        }
+    }
+}
+
 /// Where the peers' scripts are and what runs them.
 #[derive(Debug, Clone)]
 pub struct Peers {
     /// The interpreter, with the peers' packages.
     pub python: PathBuf,
+    /// Which of the scripts.
+    pub workload: Workload,
 }
 
 impl Peers {
@@ -124,7 +144,7 @@ impl Peers {
     /// # Errors
     /// When it fails, other than by not being there.
     pub fn ask(&self, peer: &str, flat: &Path, scratch: &Path, runs: usize) -> Result<PeerReport> {
-        let script = scripts().join(format!("{peer}_peer.py"));
+        let script = scripts().join(self.workload.script(peer));
         ensure!(script.exists(), "there is no peer {peer:?}");
         fs::create_dir_all(scratch)?;
         let output = Command::new(&self.python)

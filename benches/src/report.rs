@@ -3,7 +3,7 @@
 //!
 //! Knows numbers. Does not measure.
 
-mod markdown;
+pub(crate) mod markdown;
 
 pub(crate) use markdown::thousands;
 
@@ -175,6 +175,47 @@ pub struct Peer {
     pub writes: Vec<WriteRate>,
 }
 
+impl Peer {
+    /// Takes what it printed apart: its figures go beside ours.
+    pub(crate) fn of(report: PeerReport, lines: &mut [Line]) -> Self {
+        for line in lines {
+            let Some(answer) = report.questions.get(&line.id) else {
+                continue;
+            };
+            let theirs = match answer {
+                PeerAnswer::Asked { form, times_ms, .. } => PeerLine::Asked {
+                    form: form.clone(),
+                    times: Spread::of_ms(times_ms.clone()),
+                },
+                PeerAnswer::Skipped { skipped } => PeerLine::Skipped {
+                    skipped: skipped.clone(),
+                },
+            };
+            line.peers.insert(report.peer.clone(), theirs);
+        }
+        Self {
+            name: report.peer,
+            missing: report.missing,
+            versions: report.versions,
+            schema: report.schema,
+            load: report.load,
+            writes: report.writes,
+        }
+    }
+
+    /// One that could not be asked.
+    pub(crate) fn missing(name: &str, why: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            missing: Some(why),
+            versions: BTreeMap::new(),
+            schema: String::new(),
+            load: None,
+            writes: Vec::new(),
+        }
+    }
+}
+
 /// How times are spread, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
@@ -242,41 +283,12 @@ impl Line {
 impl Report {
     /// Adds what a peer printed; its answers were compared before.
     pub fn push_peer(&mut self, report: PeerReport) {
-        for line in &mut self.lines {
-            let Some(answer) = report.questions.get(&line.id) else {
-                continue;
-            };
-            let theirs = match answer {
-                PeerAnswer::Asked { form, times_ms, .. } => PeerLine::Asked {
-                    form: form.clone(),
-                    times: Spread::of_ms(times_ms.clone()),
-                },
-                PeerAnswer::Skipped { skipped } => PeerLine::Skipped {
-                    skipped: skipped.clone(),
-                },
-            };
-            line.peers.insert(report.peer.clone(), theirs);
-        }
-        self.peers.push(Peer {
-            name: report.peer,
-            missing: report.missing,
-            versions: report.versions,
-            schema: report.schema,
-            load: report.load,
-            writes: report.writes,
-        });
+        self.peers.push(Peer::of(report, &mut self.lines));
     }
 
     /// Adds a peer that could not be asked.
     pub fn push_missing(&mut self, name: &str, why: String) {
-        self.peers.push(Peer {
-            name: name.to_owned(),
-            missing: Some(why),
-            versions: BTreeMap::new(),
-            schema: String::new(),
-            load: None,
-            writes: Vec::new(),
-        });
+        self.peers.push(Peer::missing(name, why));
     }
 
     /// A question's figures.

@@ -96,7 +96,7 @@ pub async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-fn tell(what: &str) {
+pub(crate) fn tell(what: &str) {
     eprintln!("segbench: {what}");
 }
 
@@ -109,14 +109,17 @@ fn take_peer(
     if let Some(why) = &answers.missing {
         tell(&format!("{} IS LEFT OUT: {why}", answers.peer));
     }
-    check_peer(&answers, solutions, &plan.recipe)?;
+    check_peer(&answers, solutions, &questions(&plan.recipe.portrayed()))?;
     report.push_peer(answers);
     Ok(())
 }
 
 /// Whether a peer's every answer is right, and about questions that there are.
-fn check_peer(report: &PeerReport, solutions: &Solutions, recipe: &Recipe) -> Result<()> {
-    let questions = questions(&recipe.portrayed());
+pub(crate) fn check_peer(
+    report: &PeerReport,
+    solutions: &Solutions,
+    questions: &[Question],
+) -> Result<()> {
     for (id, answer) in &report.questions {
         let question = questions.iter().find(|question| question.id == id);
         let question = question.with_context(|| format!("{} answers {id}", report.peer))?;
@@ -130,7 +133,13 @@ fn check_peer(report: &PeerReport, solutions: &Solutions, recipe: &Recipe) -> Re
     Ok(())
 }
 
-fn check(who: &str, question: &Question, answer: &Solution, solutions: &Solutions) -> Result<()> {
+/// Whether an answer is the oracle's.
+pub(crate) fn check(
+    who: &str,
+    question: &Question,
+    answer: &Solution,
+    solutions: &Solutions,
+) -> Result<()> {
     let expected = solutions
         .get(question.id)
         .context("the oracle has no such question")?;
@@ -209,12 +218,12 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
 }
 
 /// Of the machine's memory: the rest is for the system's cache, the importer and answers.
-fn memory_share() -> u64 {
+pub(crate) fn memory_share() -> u64 {
     kibibytes("/proc/meminfo", "MemTotal").map_or(1 << 30, |bytes| bytes / 5 * 3)
 }
 
 /// A question may take as long as it wants: slowness is what is measured.
-fn options() -> ClientOptions {
+pub(crate) fn options() -> ClientOptions {
     ClientOptions {
         request_timeout: std::time::Duration::from_secs(600),
         ..ClientOptions::default()
@@ -273,8 +282,6 @@ mod tests {
 
     use super::*;
 
-    const RECIPE: Recipe = Recipe { users: 10, seed: 1 };
-
     fn solutions() -> Solutions {
         let rows = Solution::Rows(vec![vec!["3".to_owned()]]);
         let users = Solution::Users(vec![1, 2, 3]);
@@ -289,7 +296,7 @@ mod tests {
     #[test]
     fn a_peer_that_disagrees_fails_the_run() {
         let check = |questions: &str, expected: Option<&str>| {
-            let found = check_peer(&peer(questions), &solutions(), &RECIPE);
+            let found = check_peer(&peer(questions), &solutions(), &super::questions(&[1]));
             let message = found.err().map(|error| error.to_string());
             assert_eq!(message.as_deref(), expected, "{questions}");
         };

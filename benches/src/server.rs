@@ -31,13 +31,21 @@ impl ServerProcess {
     /// # Errors
     /// When it does not start.
     pub fn start(data_dir: &Path, memory_bytes: u64) -> Result<Self> {
-        let mut child = Command::new(sibling("tessera-server")?)
-            // A slow load is in the report, not worth a warning for every batch.
-            .args(["--log-level", "warn", "--log-slow-request-ms", "0"])
-            .args(["--listen", "127.0.0.1:0", "--memory-bytes"])
-            .arg(memory_bytes.to_string())
-            .arg("--data-dir")
-            .arg(data_dir)
+        Self::spawn(command(data_dir, memory_bytes)?)
+    }
+
+    /// Starts one for which it is this moment, in the form of RFC 3339, from its start to its end.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_at(data_dir: &Path, memory_bytes: u64, moment: &str) -> Result<Self> {
+        let mut command = command(data_dir, memory_bytes)?;
+        command.args(["--clock", moment]);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Result<Self> {
+        let mut child = command
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the server")?;
@@ -85,6 +93,18 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn command(data_dir: &Path, memory_bytes: u64) -> Result<Command> {
+    let mut command = Command::new(sibling("tessera-server")?);
+    command
+        // A slow load is in the report, not worth a warning for every batch.
+        .args(["--log-level", "warn", "--log-slow-request-ms", "0"])
+        .args(["--listen", "127.0.0.1:0", "--memory-bytes"])
+        .arg(memory_bytes.to_string())
+        .arg("--data-dir")
+        .arg(data_dir);
+    Ok(command)
 }
 
 /// Loads a file by the program that users load files with; the time from start to end.

@@ -205,7 +205,8 @@ fn loading(report: &Report) -> [Verdict; 6] {
     ]
 }
 
-fn judge(
+/// What became of a target, told with so many digits as it is worth.
+pub(crate) fn judge(
     what: String,
     target: String,
     reached: Option<f64>,

@@ -10,11 +10,13 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
+use serde::de::DeserializeOwned;
 use tessera_benches::{
+    behaviour,
     data::{DataSet, Flat},
     document,
     generate::{self, Recipe},
-    peer::Peers,
+    peer::{Peers, Workload},
     plot,
     report::Report,
     run::{Keep, Plan, Writing, run},
@@ -49,7 +51,7 @@ enum Task {
         dir: PathBuf,
     },
     /// Load the data into a fresh server and into the peers, ask, compare and measure.
-    Run(RunArgs),
+    Run(SegmentRunArgs),
     /// Print the Markdown of a run's JSON file again.
     Show {
         /// The JSON file.
@@ -65,20 +67,68 @@ enum Task {
         out: PathBuf,
     },
     /// Put the tables of several runs into a document, between its marks.
-    Doc {
-        /// The JSON files.
-        #[arg(required = true)]
-        reports: Vec<PathBuf>,
-        /// The document.
+    Doc(DocArgs),
+    /// The same about what users did: events over more than a year.
+    #[command(subcommand)]
+    Behaviour(BehaviourTask),
+}
+
+#[derive(Subcommand)]
+enum BehaviourTask {
+    /// Write the whole data set: CSV, flat files for peers, the right answers.
+    Prepare {
+        #[command(flatten)]
+        recipe: EventRecipeArgs,
+        /// The directory to write it to.
         #[arg(long)]
-        doc: PathBuf,
+        dir: PathBuf,
     },
+    /// Load the data into a fresh server and into the peers, ask, compare and measure.
+    Run {
+        #[command(flatten)]
+        recipe: EventRecipeArgs,
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Load the data into the peers alone, ask and compare.
+    Peers {
+        #[command(flatten)]
+        recipe: EventRecipeArgs,
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Print the Markdown of a run's JSON file again.
+    Show {
+        /// The JSON file.
+        report: PathBuf,
+    },
+    /// Put the tables of several runs into a document, between its marks for them.
+    Doc(DocArgs),
+}
+
+#[derive(clap::Args)]
+struct DocArgs {
+    /// The JSON files.
+    #[arg(required = true)]
+    reports: Vec<PathBuf>,
+    /// The document.
+    #[arg(long)]
+    doc: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct SegmentRunArgs {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Do not measure writing.
+    #[arg(long)]
+    no_writes: bool,
 }
 
 #[derive(clap::Args)]
 struct RunArgs {
-    #[command(flatten)]
-    recipe: RecipeArgs,
     /// How often each question is asked.
     #[arg(long, default_value_t = 20)]
     runs: usize,
@@ -97,9 +147,6 @@ struct RunArgs {
     /// Bytes for the server's caches; three fifths of the machine's memory if not given.
     #[arg(long)]
     memory_bytes: Option<u64>,
-    /// Do not measure writing.
-    #[arg(long)]
-    no_writes: bool,
     /// Write the results as JSON, too.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -113,6 +160,19 @@ struct RecipeArgs {
     /// How many users.
     #[arg(long, default_value_t = 1_000_000)]
     users: u32,
+    /// Which data set.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(clap::Args, Clone, Copy)]
+struct EventRecipeArgs {
+    /// How many users.
+    #[arg(long, default_value_t = 1_000_000)]
+    users: u32,
+    /// About how many events; twenty for each user if not given.
+    #[arg(long)]
+    events: Option<u64>,
     /// Which data set.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -134,11 +194,101 @@ fn main() -> Result<()> {
         }
         Task::Run(args) => measure(&args),
         Task::Show { report } => {
-            print!("{}", read(&report)?.to_markdown());
+            print!("{}", read::<Report>(&report)?.to_markdown());
             Ok(())
         }
         Task::Plot { reports, out } => draw(&reports, &out),
-        Task::Doc { reports, doc } => publish(&reports, &doc),
+        Task::Doc(DocArgs { reports, doc }) => {
+            let tables = document::tables(&read_all(&reports)?);
+            publish(&doc, &document::SEGMENTS, &tables)
+        }
+        Task::Behaviour(task) => about_behaviour(task),
+    }
+}
+
+fn about_behaviour(task: BehaviourTask) -> Result<()> {
+    match task {
+        BehaviourTask::Prepare { recipe, dir } => {
+            behaviour::data::DataSet::prepare(&dir, recipe.into(), Flat::Written).map(|_| ())
+        }
+        BehaviourTask::Run { recipe, run } => with_behaviour_plan(recipe, &run, |plan| {
+            let runtime = tokio::runtime::Runtime::new()?;
+            let report = runtime.block_on(behaviour::run::run(plan))?;
+            run.tell(&report.to_markdown(), &report.to_json()?)
+        }),
+        BehaviourTask::Peers { recipe, run } => with_behaviour_plan(recipe, &run, |plan| {
+            for line in behaviour::run::run_peers(plan)? {
+                println!("{line}");
+            }
+            Ok(())
+        }),
+        BehaviourTask::Show { report } => {
+            print!(
+                "{}",
+                read::<behaviour::report::Report>(&report)?.to_markdown()
+            );
+            Ok(())
+        }
+        BehaviourTask::Doc(DocArgs { reports, doc }) => {
+            let tables = document::behaviour_tables(read_all(&reports)?);
+            publish(&doc, &document::BEHAVIOUR, &tables)
+        }
+    }
+}
+
+fn with_behaviour_plan(
+    recipe: EventRecipeArgs,
+    args: &RunArgs,
+    run: impl FnOnce(&behaviour::run::Plan) -> Result<()>,
+) -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    run(&behaviour::run::Plan {
+        recipe: recipe.into(),
+        runs: args.runs.max(1),
+        work_dir: args.work_dir(temporary.path()),
+        keep: args.keep(),
+        memory_bytes: args.memory_bytes,
+        peers: args.peers.clone(),
+        runner: args.peers_of(Workload::Behaviour),
+    })
+}
+
+impl RunArgs {
+    fn work_dir(&self, temporary: &Path) -> PathBuf {
+        self.work_dir.as_deref().unwrap_or(temporary).to_owned()
+    }
+
+    fn keep(&self) -> Keep {
+        if self.keep { Keep::Data } else { Keep::Nothing }
+    }
+
+    fn peers_of(&self, workload: Workload) -> Peers {
+        Peers {
+            python: self.python.clone(),
+            workload,
+        }
+    }
+
+    /// Prints the results, and writes them where they are wanted.
+    fn tell(&self, markdown: &str, json: &str) -> Result<()> {
+        print!("{markdown}");
+        if let Some(path) = &self.json {
+            write(path, json)?;
+        }
+        if let Some(path) = &self.markdown {
+            write(path, markdown)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<EventRecipeArgs> for behaviour::generate::Recipe {
+    fn from(args: EventRecipeArgs) -> Self {
+        Self {
+            users: args.users.max(1),
+            events: args.events.unwrap_or(u64::from(args.users) * 20),
+            seed: args.seed,
+        }
     }
 }
 
@@ -171,49 +321,36 @@ fn generate(recipe: Recipe, out: &Path, shape: Shape) -> Result<()> {
     Ok(())
 }
 
-fn measure(args: &RunArgs) -> Result<()> {
+fn measure(args: &SegmentRunArgs) -> Result<()> {
     let temporary = tempfile::tempdir()?;
     let plan = Plan {
         recipe: args.recipe.into(),
-        runs: args.runs.max(1),
-        work_dir: args
-            .work_dir
-            .clone()
-            .unwrap_or_else(|| temporary.path().to_owned()),
-        keep: if args.keep { Keep::Data } else { Keep::Nothing },
-        memory_bytes: args.memory_bytes,
+        runs: args.run.runs.max(1),
+        work_dir: args.run.work_dir(temporary.path()),
+        keep: args.run.keep(),
+        memory_bytes: args.run.memory_bytes,
         writing: if args.no_writes {
             Writing::Omitted
         } else {
             Writing::Measured
         },
-        peers: args.peers.clone(),
-        runner: Peers {
-            python: args.python.clone(),
-        },
+        peers: args.run.peers.clone(),
+        runner: args.run.peers_of(Workload::Segments),
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let report = runtime.block_on(run(&plan))?;
-    let markdown = report.to_markdown();
-    print!("{markdown}");
-    if let Some(path) = &args.json {
-        write(path, &report.to_json()?)?;
-    }
-    if let Some(path) = &args.markdown {
-        write(path, &markdown)?;
-    }
-    Ok(())
+    args.run.tell(&report.to_markdown(), &report.to_json()?)
 }
 
-fn publish(reports: &[PathBuf], doc: &Path) -> Result<()> {
-    let tables = document::tables(&read_all(reports)?);
+fn publish(doc: &Path, marks: &document::Marks, tables: &str) -> Result<()> {
     let text = fs::read_to_string(doc).with_context(|| format!("cannot read {}", doc.display()))?;
-    let text = document::replaced(&text, &tables)
+    let text = marks
+        .replaced(&text, tables)
         .with_context(|| format!("{} has no marks", doc.display()))?;
     write(doc, &text)
 }
 
-fn read_all(reports: &[PathBuf]) -> Result<Vec<Report>> {
+fn read_all<R: DeserializeOwned>(reports: &[PathBuf]) -> Result<Vec<R>> {
     reports.iter().map(|path| read(path)).collect()
 }
 
@@ -223,7 +360,7 @@ fn draw(reports: &[PathBuf], out: &Path) -> Result<()> {
     write(out, &drawn)
 }
 
-fn read(path: &Path) -> Result<Report> {
+fn read<R: DeserializeOwned>(path: &Path) -> Result<R> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text)

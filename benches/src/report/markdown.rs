@@ -12,10 +12,10 @@ pub(super) fn of(report: &Report) -> String {
     let mut text = String::new();
     heading(report, &mut text);
     questions(report, &mut text);
-    targets(report, &mut text);
+    targets(&verdicts(report), &mut text);
     writes(report, &mut text);
     load(report, &mut text);
-    peers(report, &mut text);
+    peers(&report.peers, &report.lines, &mut text);
     text
 }
 
@@ -74,7 +74,8 @@ fn bound(report: &Report, line: &Line) -> String {
     format!("{} | {:.1}", ms(one), line.ours.median_ms / one)
 }
 
-fn theirs(line: &Line, peer: &str) -> String {
+/// A peer's median, and how many times ours it is.
+pub(crate) fn theirs(line: &Line, peer: &str) -> String {
     match line.peers.get(peer) {
         Some(PeerLine::Asked { times, .. }) => format!(
             "{} ({}×)",
@@ -86,9 +87,10 @@ fn theirs(line: &Line, peer: &str) -> String {
     }
 }
 
-fn targets(report: &Report, text: &mut String) {
+/// What was to be reached, and what was.
+pub(crate) fn targets(verdicts: &[Verdict], text: &mut String) {
     text.push_str("| | target | reached | |\n| --- | --- | ---: | --- |\n");
-    for verdict in verdicts(report) {
+    for verdict in verdicts {
         let Verdict {
             what,
             target,
@@ -199,8 +201,9 @@ fn load(report: &Report, text: &mut String) {
     text.push('\n');
 }
 
-fn peers(report: &Report, text: &mut String) {
-    for peer in &report.peers {
+/// Who the peers are, and how they were asked.
+pub(crate) fn peers(peers: &[Peer], lines: &[Line], text: &mut String) {
+    for peer in peers {
         if let Some(why) = &peer.missing {
             let _ = writeln!(text, "- **{} was not asked**: {why}", peer.name);
             continue;
@@ -217,7 +220,7 @@ fn peers(report: &Report, text: &mut String) {
             versions.join(", "),
             peer.schema
         );
-        for line in &report.lines {
+        for line in lines {
             match line.peers.get(&peer.name) {
                 Some(PeerLine::Asked { form, .. }) => {
                     let _ = writeln!(text, "  - {}: {form}", line.id);
@@ -252,7 +255,8 @@ pub(crate) fn factor(number: f64) -> String {
     }
 }
 
-fn mib(bytes: Option<u64>) -> String {
+/// Mebibytes.
+pub(crate) fn mib(bytes: Option<u64>) -> String {
     bytes.map_or(String::new(), |bytes| thousands(bytes >> 20))
 }
 
