@@ -113,11 +113,15 @@ pub(crate) struct Statement {
 #[error("the engine panicked")]
 pub struct Panicked;
 
+/// What became of a write.
+pub(crate) type WriteOutcome = Result<Result<Summary, Error>, Panicked>;
+
 /// See the module.
 pub(crate) struct Door {
     engine: Arc<dyn Engine>,
     statements: Arc<Semaphore>,
     writes: Arc<Semaphore>,
+    writes_max: usize,
     waiting: Arc<Semaphore>,
     bench: Bench,
     calls: TaskTracker,
@@ -159,6 +163,7 @@ impl Door {
             engine,
             statements: places(limits.statements_running_max),
             writes: places(limits.writes_running_max),
+            writes_max: limits.writes_running_max as usize,
             waiting: places(limits.streams_waiting_max),
             bench: Bench::new(DECODES_RUNNING_MAX),
             calls: TaskTracker::new(),
@@ -189,6 +194,20 @@ impl Door {
         }
     }
 
+    /// A write place, if one is free and nobody waits for it.
+    pub(crate) fn write_place_now(&self) -> Option<WritePlace> {
+        Some(WritePlace {
+            _running: Some(Arc::clone(&self.writes).try_acquire_owned().ok()?),
+            _call: self.calls.token(),
+        })
+    }
+
+    /// How many writes wait for the disk.
+    pub(crate) fn writes_under_way(&self) -> usize {
+        self.writes_max
+            .saturating_sub(self.writes.available_permits())
+    }
+
     /// Answers a statement. The sink holds the statement's place.
     pub(crate) fn execute<S: AnswerSink>(
         &self,
@@ -208,29 +227,52 @@ impl Door {
     }
 
     /// Applies mutations. Once begun, the write is seen through, whoever stops waiting for it.
+    /// `told` is called exactly once with what became of it, here or on a thread of the engine's:
+    /// it must not block.
+    pub(crate) fn write_then(
+        &self,
+        place: WritePlace,
+        request: WriteRequest,
+        told: impl FnOnce(WriteOutcome) + Send + 'static,
+    ) {
+        self.submit(place, told, |engine, done| {
+            engine.submit_write(request, done);
+        });
+    }
+
+    /// Applies mutations, as [`Self::write_then`] does.
     pub(crate) fn write(&self, place: WritePlace, request: WriteRequest) -> Submitted {
-        self.submit(place, |engine, done| engine.submit_write(request, done))
+        let (told, outcome) = submitted();
+        self.write_then(place, request, told);
+        outcome
     }
 
     /// Applies the rows of a load, as [`Self::write`] does mutations.
     pub(crate) fn load(&self, place: WritePlace, request: LoadRequest) -> Submitted {
-        self.submit(place, |engine, done| engine.submit_load(request, done))
+        let (told, outcome) = submitted();
+        self.submit(place, told, |engine, done| {
+            engine.submit_load(request, done);
+        });
+        outcome
     }
 
-    fn submit(&self, place: WritePlace, submit: impl FnOnce(&dyn Engine, Done)) -> Submitted {
-        let (sender, outcome) = oneshot::channel();
+    fn submit(
+        &self,
+        place: WritePlace,
+        told: impl FnOnce(WriteOutcome) + Send + 'static,
+        submit: impl FnOnce(&dyn Engine, Done),
+    ) {
         // The write may be done before the call that submits it has come back.
         let _call = self.calls.token();
+        let mut told = Told(Some(told));
         let done: Done = Box::new(move |outcome| {
             drop(place);
-            // Who asked may have stopped waiting.
-            let _unwanted = sender.send(outcome);
+            told.tell(Ok(outcome));
         });
         let submitted = catch_unwind(AssertUnwindSafe(|| submit(self.engine.as_ref(), done)));
         if submitted.is_err() {
             tracing::error!("submitting a write panicked");
         }
-        Submitted(outcome)
     }
 
     /// Waits until every call has come back. No further one may be begun.
@@ -282,16 +324,44 @@ impl<T> Call<T> {
     }
 }
 
+/// Whoever is to be told what became of a write. When it is dropped instead, the engine has dropped
+/// the write without a word.
+struct Told<F: FnOnce(WriteOutcome)>(Option<F>);
+
+impl<F: FnOnce(WriteOutcome)> Told<F> {
+    fn tell(&mut self, outcome: WriteOutcome) {
+        if let Some(told) = self.0.take() {
+            told(outcome);
+        }
+    }
+}
+
+impl<F: FnOnce(WriteOutcome)> Drop for Told<F> {
+    fn drop(&mut self) {
+        self.tell(Err(Panicked));
+    }
+}
+
+/// A write for whose end a task waits.
+fn submitted() -> (impl FnOnce(WriteOutcome) + Send + 'static, Submitted) {
+    let (sender, outcome) = oneshot::channel();
+    let told = |outcome| {
+        // Who asked may have stopped waiting.
+        let _unwanted = sender.send(outcome);
+    };
+    (told, Submitted(outcome))
+}
+
 /// A write under way.
-pub(crate) struct Submitted(oneshot::Receiver<Result<Summary, Error>>);
+pub(crate) struct Submitted(oneshot::Receiver<WriteOutcome>);
 
 impl Submitted {
     /// Waits until it is known what became of the write.
     ///
     /// # Errors
     /// When the engine dropped it without a word.
-    pub(crate) async fn outcome(self) -> Result<Result<Summary, Error>, Panicked> {
-        self.0.await.map_err(|_| Panicked)
+    pub(crate) async fn outcome(self) -> WriteOutcome {
+        self.0.await.unwrap_or(Err(Panicked))
     }
 }
 

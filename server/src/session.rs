@@ -15,7 +15,7 @@ mod requests;
 mod sink;
 mod stop;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tessera_engine::datum::Summary;
 use tessera_protocol::{
@@ -71,9 +71,9 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let (outgoing, queue) = outgoing::queue(context.outgoing_bytes_max);
+    let (outgoing, queue) = outgoing::queue(write, context.outgoing_bytes_max);
     let gone = CancellationToken::new();
-    let writer = outgoing::write_all(write, queue, context.stall_timeout, gone.clone());
+    let writer = outgoing::write_all(queue, context.stall_timeout, gone.clone());
     let writer = context.tasks.spawn(writer);
     let give_up = writer.abort_handle();
     let closer = outgoing.closer();
@@ -118,13 +118,13 @@ async fn after_abort(context: &Context) {
 pub(crate) async fn refuse<R, W>(read: R, write: W, failure: Failure, context: &Context)
 where
     R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    W: AsyncWrite + Send + Unpin + 'static,
 {
-    let (outgoing, queue) = outgoing::queue(context.outgoing_bytes_max);
+    let (outgoing, queue) = outgoing::queue(write, context.outgoing_bytes_max);
     let frame = context.encode(RequestId(0), &ServerMessage::Refused(failure));
     let _unsent = outgoing.send(frame).await;
     drop(outgoing);
-    outgoing::write_all(write, queue, LINGER, CancellationToken::new()).await;
+    outgoing::write_all(queue, LINGER, CancellationToken::new()).await;
     first_reader(read, context).linger(LINGER).await;
 }
 
@@ -207,22 +207,28 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
     }
 
     async fn serve(&mut self) -> Ended {
-        let context = Arc::clone(&self.context);
+        let (context, gone) = (Arc::clone(&self.context), self.gone.clone());
+        // Waited for all the time: to begin anew with each message would cost more than the rest.
+        let mut gone = pin!(gone.cancelled());
+        let mut aborting = pin!(context.aborting.cancelled());
+        let mut closing = pin!(context.closing.cancelled());
+        let mut idle = pin!(sleep_until(self.idle_at()));
         loop {
             let left = left(Arc::clone(&self.requests), self.leaving);
-            let idle_at = self.idle_at();
             let outcome = tokio::select! {
                 biased;
-                () = self.gone.cancelled() => Err(Ended::Disconnected),
-                () = context.aborting.cancelled() => Err(Ended::Aborted),
-                () = context.closing.cancelled(), if self.leaving == Leaving::No => {
-                    self.leave().await
-                }
+                () = &mut gone => Err(Ended::Disconnected),
+                () = &mut aborting => Err(Ended::Aborted),
+                () = &mut closing, if self.leaving == Leaving::No => self.leave().await,
                 received = self.reader.next(), if self.client != ClientSide::Silent => {
                     self.received(received).await
                 }
                 ended = left, if self.leaving != Leaving::No => Err(ended),
-                () = sleep_until(idle_at), if self.leaving == Leaving::No => self.idle().await,
+                () = &mut idle, if self.leaving == Leaving::No => {
+                    let outcome = self.idle().await;
+                    idle.as_mut().reset(self.idle_at());
+                    outcome
+                }
             };
             if let Err(ended) = outcome {
                 return ended;
@@ -319,7 +325,7 @@ impl<R: AsyncRead + Send + Unpin> Session<R> {
                     arrived,
                     version: self.version,
                 };
-                self.context.tasks.spawn(answer.run(request, memory));
+                answer.begin(request, memory);
                 Ok(())
             }
         }

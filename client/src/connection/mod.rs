@@ -1,10 +1,11 @@
 //! One connection, shared by many requests.
 //!
 //! Two tasks own the two directions of the stream; requests reach the writer through a bounded
-//! queue, and the reader hands each message to the request it belongs to through the request's
+//! queue, or write themselves while there is nothing else to write, and the reader hands each message to the request it belongs to through the request's
 //! own bounded queue, sized by its credit, so that neither ever waits for a slow consumer.
 //! Knows what a connection may have under way. Does not know whether to try again.
 
+mod outgoing;
 mod response;
 mod table;
 mod tasks;
@@ -25,14 +26,17 @@ use tessera_protocol::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::response::Response;
 pub(crate) use self::table::Event;
-use self::table::Table;
+use self::{
+    outgoing::{NotTaken, Outgoing, Sending},
+    table::Table,
+};
 use crate::{
     dial::{Dial, Transport},
     error::{Error, Outcome},
@@ -42,6 +46,9 @@ use crate::{
 /// Messages that one request can have in the writer's queue at once: itself, its cancellation and
 /// two of credit; and as many again left behind by a request that ended while the socket was full.
 const QUEUED_MESSAGES_PER_REQUEST: usize = 8;
+
+/// Most requests are shorter.
+const SHORT_FRAME_BYTES: usize = 256;
 
 /// Bytes asked of the socket at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -57,7 +64,7 @@ const ROWS_MESSAGES_CREDIT_LIMIT: u32 = 65_536;
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     link: Arc<Link>,
-    outgoing: mpsc::Sender<BytesMut>,
+    outgoing: Outgoing,
     welcome: Arc<Welcome>,
 }
 
@@ -117,16 +124,16 @@ impl Connection {
             .requests_in_flight_max
             .clamp(1, REQUESTS_IN_FLIGHT_LIMIT);
         let in_flight_max = welcome.requests_in_flight_max.min(wanted) as usize;
-        let (outgoing, queue) =
-            mpsc::channel(in_flight_max.saturating_mul(QUEUED_MESSAGES_PER_REQUEST));
+        let (reader, writer) = tokio::io::split(stream);
+        let queued_max = in_flight_max.saturating_mul(QUEUED_MESSAGES_PER_REQUEST);
+        let (outgoing, queue) = outgoing::queue(writer, queued_max);
         let link = Arc::new(Link {
             table: Mutex::new(Table::new(Instant::now())),
             permits: Arc::new(Semaphore::new(in_flight_max)),
             broken: CancellationToken::new(),
         });
-        let (reader, writer) = tokio::io::split(stream);
         tokio::spawn(tasks::read(reader, decoder, Arc::clone(&link)));
-        tokio::spawn(tasks::write(writer, queue, Arc::clone(&link)));
+        tokio::spawn(tasks::write(queue, Arc::clone(&link)));
         Self {
             link,
             outgoing,
@@ -167,7 +174,7 @@ impl Connection {
         // From here on nothing waits: a future that is dropped was either not sent at all, or
         // leaves a response behind that cancels it.
         let credit = rows_messages_credit.clamp(1, ROWS_MESSAGES_CREDIT_LIMIT);
-        let Some((id, events)) = self.link.table().open_request(permit, credit) else {
+        let Some((id, events, sending)) = self.open_request(permit, credit) else {
             return Err(self.lost(Outcome::NothingDone));
         };
         let head = RequestHead {
@@ -175,19 +182,35 @@ impl Connection {
             deadline_ms: remaining_ms(deadline),
             rows_messages_credit: credit,
         };
-        let mut frame = BytesMut::new();
+        let mut frame = BytesMut::with_capacity(SHORT_FRAME_BYTES);
         let frame_bytes_max = self.welcome.frame_bytes_max;
         if let Err(error) = codec::frame_request(head, body, frame_bytes_max, &mut frame) {
             self.link.table().forget(id);
             return Err(too_long(error));
         }
-        if self.outgoing.try_send(frame).is_err() {
+        if self.outgoing.put(frame, sending).is_err() {
             self.link.table().forget(id);
             self.link
                 .close("the queue to the server is full".to_owned());
             return Err(self.lost(Outcome::NothingDone));
         }
         Ok(Response::new(self.clone(), id, events, credit))
+    }
+
+    /// A place in the table, and how the request is to be sent: among others it is written with
+    /// them, alone it need not wait for the writer.
+    fn open_request(
+        &self,
+        permit: OwnedSemaphorePermit,
+        credit: u32,
+    ) -> Option<(RequestId, mpsc::Receiver<Event>, Sending)> {
+        let mut table = self.link.table();
+        let (id, events) = table.open_request(permit, credit)?;
+        let sending = match table.has_one() {
+            true => Sending::AtOnce,
+            false => Sending::Queued,
+        };
+        Some((id, events, sending))
     }
 
     /// Refuses what the version that both sides speak cannot say, before it is said.
@@ -212,9 +235,9 @@ impl Connection {
         if codec::frame_client(message, self.welcome.frame_bytes_max, &mut frame).is_err() {
             return;
         }
-        match self.outgoing.try_send(frame) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => {
+        match self.outgoing.put(frame, Sending::Queued) {
+            Ok(()) | Err(NotTaken::Closed) => {}
+            Err(NotTaken::Full) => {
                 self.link
                     .close("the queue to the server is full".to_owned());
             }

@@ -77,6 +77,11 @@ impl Table {
         matches!(self.state, State::Open)
     }
 
+    /// Whether a single request is under way.
+    pub(super) fn has_one(&self) -> bool {
+        self.pending.len() == 1
+    }
+
     pub(super) fn is_under_way(&self, id: RequestId) -> bool {
         self.pending.contains_key(&id)
     }

@@ -1,4 +1,5 @@
-//! The two tasks of a connection: one reads, one writes. Each ends when the other does.
+//! The two tasks of a connection: one reads, one writes what was not written at once. Each ends
+//! when the other does.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,13 +9,9 @@ use tessera_protocol::{
     frame::{FIRST_FRAME_BYTES_MAX, FrameDecoder},
     message::ClientMessage,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter},
-    sync::mpsc,
-    time::Instant,
-};
+use tokio::{io::AsyncRead, time::Instant};
 
-use super::{Link, read_message, table::Routed};
+use super::{Link, outgoing::OutgoingQueue, read_message, table::Routed};
 
 /// How long after a failed write the server's last words are waited for.
 const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
@@ -53,14 +50,9 @@ async fn read_all(
 }
 
 /// Writes what is queued, until the connection breaks or nobody can queue anything any more.
-pub(super) async fn write(
-    stream: impl AsyncWrite + Unpin,
-    mut queue: mpsc::Receiver<BytesMut>,
-    link: Arc<Link>,
-) {
-    let mut stream = BufWriter::new(stream);
+pub(super) async fn write(mut queue: OutgoingQueue, link: Arc<Link>) {
     let outcome = tokio::select! {
-        outcome = write_all(&mut stream, &mut queue) => outcome,
+        outcome = write_all(&mut queue) => outcome,
         () = link.broken.cancelled() => return,
     };
     match outcome {
@@ -73,20 +65,9 @@ pub(super) async fn write(
     }
 }
 
-async fn write_all(
-    stream: &mut BufWriter<impl AsyncWrite + Unpin>,
-    queue: &mut mpsc::Receiver<BytesMut>,
-) -> std::io::Result<()> {
-    while let Some(frame) = queue.recv().await {
-        stream.write_all(&frame).await?;
-        while let Ok(frame) = queue.try_recv() {
-            stream.write_all(&frame).await?;
-        }
-        stream.flush().await?;
-    }
+async fn write_all(queue: &mut OutgoingQueue) -> std::io::Result<()> {
     let mut goodbye = BytesMut::new();
     codec::frame_client(&ClientMessage::Goodbye, FIRST_FRAME_BYTES_MAX, &mut goodbye)
         .map_err(std::io::Error::other)?;
-    stream.write_all(&goodbye).await?;
-    stream.shutdown().await
+    queue.write_all(&goodbye).await
 }

@@ -18,23 +18,27 @@ use tessera_protocol::{
     },
 };
 use tokio::{
-    sync::mpsc::Receiver,
+    sync::mpsc::{Receiver, UnboundedSender, unbounded_channel},
     time::{Instant, sleep_until, timeout},
 };
 
 use super::{
     context::Context,
     memory::Share,
-    outgoing::{Gone, Outgoing},
+    outgoing::{Gone, Outgoing, Room, Sending},
     requests::Entry,
     sink::{FrameSink, Left, Part},
     stop::StopReason,
 };
 use crate::{
-    door::{Call, Panicked, Statement},
+    door::{Call, Panicked, Statement, WriteOutcome, WritePlace},
     log::statement_kind,
     map::{self, engine_failure, failure},
 };
+
+/// While fewer writes are under way the engine itself tells a write's client, which spares the client
+/// the wait for another thread. Among more, the engine had better go on with the next ones.
+const WRITES_AT_ONCE_MAX: usize = 2;
 
 /// A request under way, with everything that its answer needs.
 pub(super) struct Answer {
@@ -47,34 +51,162 @@ pub(super) struct Answer {
     pub(super) version: u16,
 }
 
+/// A write of which its client is to be told.
+pub(super) struct EndedWrite {
+    answer: Answer,
+    outcome: WriteOutcome,
+}
+
+impl EndedWrite {
+    /// Does not wait: where there is no room, a task of its own does.
+    fn tell(self, context: &Arc<Context>) {
+        let Self { answer, outcome } = self;
+        let frame = answer.last_frame("write", write_answer(outcome));
+        if let Some(room) = answer.outgoing.room_now(frame.len()) {
+            let sending = answer.sending();
+            return answer.put_last(room, frame, sending);
+        }
+        let waiting = async move {
+            if let Ok(room) = answer.outgoing.room(frame.len()).await {
+                answer.put_last(room, frame, Sending::Queued);
+            }
+        };
+        context.tasks.spawn_on(waiting, &context.runtime);
+    }
+}
+
+/// Where the engine leaves writes that have ended, for one task to tell all their clients: to wake a
+/// task for each would cost the engine more than to do the write.
+pub(super) struct EndedWrites(UnboundedSender<EndedWrite>);
+
+impl EndedWrites {
+    /// Starts the task, which ends when this is dropped.
+    pub(super) fn start() -> Self {
+        let (sender, mut ended) = unbounded_channel::<EndedWrite>();
+        tokio::spawn(async move {
+            while let Some(write) = ended.recv().await {
+                let context = Arc::clone(&write.answer.context);
+                write.tell(&context);
+            }
+        });
+        Self(sender)
+    }
+
+    fn put(&self, write: EndedWrite) {
+        // The task goes on as long as there are writes.
+        let _told = self.0.send(write);
+    }
+}
+
 /// Parts of the answer were not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CutShort;
 
 impl Answer {
-    /// Answers, and frees the request's id just before the client can know that it is free.
+    /// Begins to answer. A write for which there is a place needs no task: the engine says when it
+    /// is durable, and nothing stops it before.
     ///
     /// The request's share of the memory is free as soon as the engine is done with it, however
     /// long the client takes to read.
-    pub(super) async fn run(self, request: Request, memory: Share) {
-        let kind = kind(&request.body);
-        let outcome = self.within_deadline(request, memory).await;
-        self.note(kind, &outcome);
-        let id = self.entry.id;
-        let frame = last_frame(id, outcome, self.arrived.elapsed(), &self.context);
-        let Self {
-            outgoing, entry, ..
-        } = self;
-        if let Ok(room) = outgoing.room(frame.len()).await {
-            drop(entry);
-            outgoing.put(room, frame);
+    pub(super) fn begin(self, request: Request, memory: Share) {
+        let Request {
+            deadline_ms, body, ..
+        } = request;
+        match (self.place_now(&body), body) {
+            (
+                Some(place),
+                RequestBody::Write {
+                    idempotency_key,
+                    unknown_tags,
+                    mutations,
+                },
+            ) => {
+                let request = map::write_request(idempotency_key, unknown_tags, mutations);
+                let context = Arc::clone(&self.context);
+                context.door.write_then(place, request, move |outcome| {
+                    drop(memory);
+                    self.end_write(outcome);
+                });
+            }
+            (_, body) => {
+                let context = Arc::clone(&self.context);
+                context.tasks.spawn(self.run(body, deadline_ms, memory));
+            }
         }
     }
 
+    /// A place for a write that is small enough to be begun, if one is free.
+    fn place_now(&self, body: &RequestBody) -> Option<WritePlace> {
+        match body {
+            RequestBody::Write { mutations, .. } => {
+                self.context.check_mutations(mutations.len()).ok()?;
+                self.context.door.write_place_now()
+            }
+            RequestBody::Ping | RequestBody::Execute { .. } | RequestBody::Load { .. } => None,
+        }
+    }
+
+    /// Takes the engine's word on a write that was begun at once. Does not block, as the engine's
+    /// next write waits for it.
+    fn end_write(self, outcome: WriteOutcome) {
+        let context = Arc::clone(&self.context);
+        let ended = EndedWrite {
+            answer: self,
+            outcome,
+        };
+        if context.door.writes_under_way() < WRITES_AT_ONCE_MAX {
+            ended.tell(&context);
+        } else {
+            context.ended_writes.put(ended);
+        }
+    }
+
+    async fn run(self, body: RequestBody, deadline_ms: u32, memory: Share) {
+        let kind = kind(&body);
+        let outcome = self.within_deadline(body, deadline_ms, memory).await;
+        let frame = self.last_frame(kind, outcome);
+        if let Ok(room) = self.outgoing.room(frame.len()).await {
+            let sending = self.sending();
+            self.put_last(room, frame, sending);
+        }
+    }
+
+    /// A client that waits for nothing else is told at once.
+    fn sending(&self) -> Sending {
+        match self.entry.is_alone() {
+            true => Sending::AtOnce,
+            false => Sending::Queued,
+        }
+    }
+
+    /// Frees the request's id just before the client can know that it is free.
+    fn put_last(self, room: Room, frame: Bytes, sending: Sending) {
+        let Self {
+            outgoing, entry, ..
+        } = self;
+        drop(entry);
+        outgoing.put(room, frame, sending);
+    }
+
+    fn last_frame(&self, kind: &'static str, outcome: Result<Summary, Failure>) -> Bytes {
+        self.note(kind, &outcome);
+        last_frame(
+            self.entry.id,
+            outcome,
+            self.arrived.elapsed(),
+            &self.context,
+        )
+    }
+
     /// Goes on until the work has ended, which a passed deadline asks it to do soon.
-    async fn within_deadline(&self, request: Request, memory: Share) -> Result<Summary, Failure> {
-        let time = self.context.time_for(request.deadline_ms);
-        let mut work = pin!(self.work(request.body, memory, time));
+    async fn within_deadline(
+        &self,
+        body: RequestBody,
+        deadline_ms: u32,
+        memory: Share,
+    ) -> Result<Summary, Failure> {
+        let time = self.context.time_for(deadline_ms);
+        let mut work = pin!(self.work(body, memory, time));
         tokio::select! {
             biased;
             outcome = &mut work => return outcome,
@@ -126,10 +258,7 @@ impl Answer {
         self.context.check_mutations(mutations.len())?;
         let request = map::write_request(idempotency_key, unknown_tags, mutations);
         let place = self.unless_stopped(self.context.door.write_place()).await?;
-        let outcome = self.context.door.write(place, request).outcome().await;
-        outcome
-            .map_err(defect)?
-            .map_err(|error| engine_failure(&error))
+        write_answer(self.context.door.write(place, request).outcome().await)
     }
 
     async fn load(
@@ -141,10 +270,7 @@ impl Answer {
         self.context.check_rows(rows.len())?;
         let request = map::load_request(idempotency_key, unknown_tags, rows)?;
         let place = self.unless_stopped(self.context.door.write_place()).await?;
-        let outcome = self.context.door.load(place, request).outcome().await;
-        outcome
-            .map_err(defect)?
-            .map_err(|error| engine_failure(&error))
+        write_answer(self.context.door.load(place, request).outcome().await)
     }
 
     async fn execute(
@@ -380,6 +506,12 @@ fn defect(panicked: Panicked) -> Failure {
     let mut failure = failure(FailureCode::Internal, panicked.to_string());
     failure.hint = Some("this is a defect of the server: its log says more".to_owned());
     failure
+}
+
+fn write_answer(outcome: WriteOutcome) -> Result<Summary, Failure> {
+    outcome
+        .map_err(defect)?
+        .map_err(|error| engine_failure(&error))
 }
 
 fn last_frame(

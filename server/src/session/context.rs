@@ -9,9 +9,10 @@ use tessera_protocol::{
     handshake::Offer,
     message::{Failure, FailureCode, RequestId, ServerMessage},
 };
+use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{memory::Memory, outgoing::encode, sink::Cut};
+use super::{answer::EndedWrites, memory::Memory, outgoing::encode, sink::Cut};
 use crate::{config::Config, door::Door, map::failure};
 
 /// The server's name and version.
@@ -31,6 +32,9 @@ pub(crate) struct Context {
     pub(crate) aborting: CancellationToken,
     /// Every task of every session.
     pub(crate) tasks: TaskTracker,
+    pub(super) ended_writes: EndedWrites,
+    /// Where tasks are spawned by those who are in none.
+    pub(super) runtime: Handle,
     /// For requests under way, and those that arrive.
     pub(super) memory: Memory,
     pub(super) cut: Cut,
@@ -44,7 +48,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// From the configuration.
+    /// From the configuration. Called within the runtime.
     pub(crate) fn new(config: &Config, door: Door, clock: Arc<dyn Clock>) -> Self {
         let limits = &config.limits;
         let frame_bytes_max = limits.frame_bytes_max.saturating_u32();
@@ -63,6 +67,8 @@ impl Context {
             closing: CancellationToken::new(),
             aborting: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            ended_writes: EndedWrites::start(),
+            runtime: Handle::current(),
             memory: Memory::new(limits.request_bytes_in_flight_max.saturating_usize()),
             cut: Cut {
                 message_rows_max: limits.message_rows_max as usize,

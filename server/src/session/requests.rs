@@ -147,6 +147,11 @@ impl Entry {
         &self.in_flight.stop
     }
 
+    /// Whether no other request of the connection is under way.
+    pub(super) fn is_alone(&self) -> bool {
+        self.requests.state.borrow().count == 1
+    }
+
     /// Waits until at least so many messages of rows are allowed.
     pub(super) async fn credit_of(&self, rows_messages: u64) {
         let mut credit = self.in_flight.credit.subscribe();
