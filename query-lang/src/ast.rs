@@ -6,6 +6,18 @@
 //! Places in the text ([`Span`]) are carried beside the nodes an error message would point at
 //! and take no part in equality, so that a printed and reparsed tree equals its source.
 
+mod behaviour;
+mod holding;
+mod rule;
+mod time;
+mod upkeep;
+
+pub use behaviour::*;
+pub use holding::*;
+pub use rule::*;
+pub use time::*;
+pub use upkeep::*;
+
 use jiff::{Timestamp, civil::Date};
 
 use crate::name::{Glob, Name};
@@ -45,7 +57,7 @@ impl Span {
 }
 
 /// A node and the place it was read from. Two are equal when their nodes are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Spanned<T> {
     /// What was read.
     pub node: T,
@@ -207,6 +219,14 @@ pub enum AttributeTest {
     Compare(Comparison, Spanned<Value>),
     /// `gender IS MISSING`, `gender IS PRESENT`
     Is(Presence),
+    /// `birthday ANNIVERSARY IN today..today+7d`: the day returns on one of these days, both
+    /// included.
+    Anniversary {
+        /// The first day.
+        first: Spanned<Value>,
+        /// The last day.
+        last: Spanned<Value>,
+    },
 }
 
 /// Whether something is there.
@@ -225,6 +245,26 @@ pub enum Expr {
     All,
     /// `tag:vip`, `tag:promo-*`, `tag:(a, b)`: holds at least one of them.
     Tag(Vec<Spanned<TagPattern>>),
+    /// `tag:vip[since >= now-7d, source = rule]`: holds at least one of them, and that holding
+    /// satisfies every condition.
+    Held {
+        /// As for [`Expr::Tag`].
+        tags: Vec<Spanned<TagPattern>>,
+        /// One condition or more.
+        tests: Vec<HoldingTest>,
+    },
+    /// `lapsed(tag:member, 30d)`: does not hold one of them now, and its last holding ended
+    /// within the window.
+    Lapsed {
+        /// As for [`Expr::Tag`].
+        tags: Vec<Spanned<TagPattern>>,
+        /// When it ended; whenever, as far as is known, when not written.
+        window: Option<Spanned<Window>>,
+    },
+    /// `did:purchase[30d]`, `count(purchase, 30d) >= 3`, and their like.
+    Behaviour(Box<Spanned<Behaviour>>),
+    /// `referred_by(expr)`, `count(invited) >= 2`, and their like.
+    Referral(Box<Spanned<Referral>>),
     /// A test of an attribute.
     Attribute {
         /// The attribute's name.
@@ -341,6 +381,31 @@ pub enum Dim {
     Tags(Vec<Spanned<TagPattern>>),
     /// `group:lifecycle`: by each tag of the group.
     Group(Spanned<NameRef>),
+    /// `did:purchase BY day`, `did:purchase.category`, `purchase[channel:ads] BY day`: events,
+    /// and not users. What is written as an attribute (`purchase BY day`, `purchase.category`)
+    /// is a [`Dim::Calendar`] or a [`Dim::Attribute`], and an event if there is no such
+    /// attribute: see [`event_property`].
+    Events {
+        /// Which events.
+        events: Events,
+        /// By what.
+        by: EventSplit,
+    },
+}
+
+/// A name such as `purchase.category` taken apart at its first dot: where an attribute may stand
+/// as well as a property of an event, the syntax cannot tell the two apart.
+///
+/// ```
+/// use tessera_query_lang::{ast::event_property, name::Name};
+/// let name = Name::new("purchase.category")?;
+/// let (event, property) = event_property(&name).ok_or("not two names")?;
+/// assert_eq!((event.as_str(), property.as_str()), ("purchase", "category"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn event_property(name: &Name) -> Option<(Name, Name)> {
+    let (event, property) = name.as_str().split_once('.')?;
+    Some((Name::new(event).ok()?, Name::new(property).ok()?))
 }
 
 /// What to compute for each group.
@@ -360,6 +425,12 @@ pub enum Measure {
     Max(Spanned<Name>),
     /// `p50(f)`: the nearest-rank percentile, 0 to 100.
     Percentile(u8, Spanned<Name>),
+    /// `users`: how many users, where events are counted.
+    Users,
+    /// `count(purchase, 90d)`, `sum(purchase[channel:ads].amount)`: of events. What is written
+    /// as of an attribute (`sum(purchase.amount)`) is a [`Measure::Sum`] and its like, and of
+    /// events if there is no such attribute: see [`event_property`].
+    Events(Box<EventMeasure>),
 }
 
 /// A condition on a group's measures.
@@ -384,11 +455,13 @@ pub enum DimensionOrder {
     Measure(Spanned<Measure>),
 }
 
-/// `DIMENSION dim, … [MEASURE …] [HAVING …] [ORDER BY …] [TOP n] [WHERE expr]`
+/// `DIMENSION dim, … [, window] [MEASURE …] [HAVING …] [ORDER BY …] [TOP n] [WHERE expr]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dimension {
     /// What to split by: at least one.
     pub dims: Vec<Dim>,
+    /// `, 90d` after the dims: of events in this time only.
+    pub window: Option<Spanned<Window>>,
     /// What to compute; count and share when empty.
     pub measures: Vec<Spanned<Measure>>,
     /// Which groups to keep.
@@ -413,6 +486,10 @@ pub enum Show {
     Attributes(ShowList),
     /// `SHOW SEGMENTS [LIKE …] [LIMIT n]`
     Segments(ShowList),
+    /// `SHOW EVENTS [LIKE …] [LIMIT n]`
+    Events(ShowList),
+    /// `SHOW FORMS [LIKE …] [LIMIT n]`
+    Forms(ShowList),
     /// `SHOW VALUES OF city [LIKE "p*"] [LIMIT n]`
     Values(Spanned<Name>, ShowList),
     /// `SHOW STATUS`
@@ -492,24 +569,10 @@ pub enum Exclusivity {
 /// `DEFINE …`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Define {
-    /// `DEFINE TAG vip [IN GROUP g] [OWNER "…"] [DESCRIPTION "…"]`
-    Tag {
-        /// The new tag.
-        name: Spanned<Name>,
-        /// The group it belongs to.
-        group: Option<Spanned<Name>>,
-        /// Description and owner.
-        notes: Notes,
-    },
-    /// `DEFINE GROUP lifecycle [EXCLUSIVE] …`
-    Group {
-        /// The new group.
-        name: Spanned<Name>,
-        /// Whether a user may hold only one of its tags.
-        exclusivity: Exclusivity,
-        /// Description and owner.
-        notes: Notes,
-    },
+    /// `DEFINE TAG vip …`
+    Tag(DefineTag),
+    /// `DEFINE GROUP lifecycle …`
+    Group(DefineGroup),
     /// `DEFINE ATTRIBUTE age INTEGER [WRITE ONCE] …`
     Attribute {
         /// The new attribute.
@@ -521,8 +584,35 @@ pub enum Define {
         /// Description and owner.
         notes: Notes,
     },
+    /// `DEFINE ATTRIBUTE age AS YEARS SINCE birthday …`
+    Derived {
+        /// The new attribute.
+        name: Spanned<Name>,
+        /// How it comes about.
+        derivation: Derivation,
+        /// Description and owner.
+        notes: Notes,
+    },
     /// `DEFINE SEGMENT loyal [OWNER …] [DESCRIPTION …] AS expr`
     Segment(SavedSegment),
+    /// `DEFINE EVENT purchase (amount DECIMAL(2)) …`
+    Event(DefineEvent),
+    /// `DEFINE FORM welcome (…) …`
+    Form(DefineForm),
+}
+
+impl Define {
+    /// The name that is defined.
+    pub fn name(&self) -> &Spanned<Name> {
+        match self {
+            Self::Tag(tag) => &tag.name,
+            Self::Group(group) => &group.name,
+            Self::Attribute { name, .. } | Self::Derived { name, .. } => name,
+            Self::Segment(segment) => &segment.name,
+            Self::Event(event) => &event.name,
+            Self::Form(form) => &form.name,
+        }
+    }
 }
 
 /// A named expression.
@@ -539,24 +629,10 @@ pub struct SavedSegment {
 /// `ALTER …`: what is not mentioned stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alter {
-    /// `ALTER TAG vip [IN GROUP g | NO GROUP] [OWNER …] [DESCRIPTION …]`
-    Tag {
-        /// Which tag.
-        name: Spanned<Name>,
-        /// Another group, or none.
-        group: Option<GroupChange>,
-        /// Description and owner.
-        notes: Notes,
-    },
-    /// `ALTER GROUP lifecycle [EXCLUSIVE | SHARED] …`; refused when users already hold two.
-    Group {
-        /// Which group.
-        name: Spanned<Name>,
-        /// The new rule.
-        exclusivity: Option<Exclusivity>,
-        /// Description and owner.
-        notes: Notes,
-    },
+    /// `ALTER TAG vip …`
+    Tag(AlterTag),
+    /// `ALTER GROUP lifecycle …`
+    Group(AlterGroup),
     /// `ALTER ATTRIBUTE gender [ADD VALUES (x)] [WRITE ONCE | MUTABLE] …`
     Attribute {
         /// Which attribute.
@@ -577,15 +653,8 @@ pub enum Alter {
         /// The new expression.
         filter: Option<Expr>,
     },
-}
-
-/// A tag's move between groups.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GroupChange {
-    /// `IN GROUP g`
-    Into(Spanned<Name>),
-    /// `NO GROUP`
-    Out,
+    /// `ALTER EVENT purchase …`
+    Event(AlterEvent),
 }
 
 /// The kinds of definitions.
@@ -599,6 +668,10 @@ pub enum DefinitionKind {
     Attribute,
     /// A saved segment.
     Segment,
+    /// An event.
+    Event,
+    /// A form.
+    Form,
 }
 
 /// Whose data a statement writes.
@@ -664,15 +737,26 @@ pub enum Statement {
     Drop(DefinitionKind, Spanned<Name>, OnConflict),
     /// `SAVE SEGMENT loyal [OWNER …] [DESCRIPTION …] AS expr`: define or replace.
     SaveSegment(SavedSegment),
-    /// `TAG "u1" WITH vip, gold`, `TAG WHERE expr WITH vip`
+    /// `TAG "u1" WITH vip, gold [FROM t] [UNTIL t | FOR 30d] [SOURCE import]`,
+    /// `TAG WHERE expr WITH vip`
     Tag {
         /// Who.
         target: Target,
         /// The tags to set; names or parameters, never globs.
         tags: Vec<Spanned<NameRef>>,
+        /// Since when, until when, and from where.
+        terms: HoldingTerms,
     },
     /// `UNTAG "u1" WITH vip`, `UNTAG WHERE expr WITH vip`
     Untag {
+        /// Who.
+        target: Target,
+        /// The tags to clear.
+        tags: Vec<Spanned<NameRef>>,
+    },
+    /// `CLEAR TAG "u1" WITH vip`, `CLEAR TAG WHERE expr WITH vip`: forgets that a rule's tag was
+    /// given or taken by hand, so that its rule decides again.
+    ClearTag {
         /// Who.
         target: Target,
         /// The tags to clear.
@@ -687,4 +771,35 @@ pub enum Statement {
     },
     /// `DELETE USER "u1", "u2"`
     DeleteUser(Vec<Spanned<Value>>),
+    /// `TRACK "u1" purchase …`
+    Track(Track),
+    /// `SUBMIT FORM welcome FOR "u1" WITH …`
+    Submit(Submission),
+    /// `RENAME TAG a TO b`
+    RenameTag {
+        /// The tag.
+        tag: Spanned<Name>,
+        /// Its new name.
+        to: Spanned<Name>,
+    },
+    /// `MERGE TAG a INTO b`
+    MergeTag {
+        /// The tag that goes.
+        tag: Spanned<Name>,
+        /// The one that stays.
+        into: Spanned<Name>,
+    },
+    /// `USAGES TAG a`: what needs a definition.
+    Usages(DefinitionKind, Spanned<Name>),
+    /// `LINT TAGS [LIKE …] [LIMIT n]`
+    Lint(ShowList),
+    /// `TREND tag:vip LAST 90d BY day`
+    Trend(Trend),
+    /// `WHY "u1" IN expr`
+    Why {
+        /// Who.
+        user: Spanned<Value>,
+        /// In what.
+        filter: Expr,
+    },
 }

@@ -82,7 +82,7 @@ impl Context {
             TokenKind::Date(_)
             | TokenKind::Timestamp(_)
             | TokenKind::Relative(_)
-            | TokenKind::Duration => TokenClass::Time,
+            | TokenKind::Duration(_) => TokenClass::Time,
             TokenKind::Parameter(_) => TokenClass::Parameter,
             TokenKind::Symbol(_) => TokenClass::Operator,
             TokenKind::Bad(_) if piece.starts_with('"') => TokenClass::String,

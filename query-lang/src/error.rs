@@ -109,6 +109,10 @@ pub enum Expected {
     Comparison,
     /// A literal or a parameter.
     Value,
+    /// A window of time, such as `30d` or `2026-01-01..2026-01-31`.
+    Window,
+    /// A length of time, such as `30d`.
+    Period,
     /// A user's key, or a parameter that holds it.
     Key,
     /// A cursor, or a parameter that holds it.
@@ -133,6 +137,8 @@ impl Expected {
             | Self::Name(_)
             | Self::Comparison
             | Self::Value
+            | Self::Window
+            | Self::Period
             | Self::Key
             | Self::Cursor
             | Self::Text
@@ -153,6 +159,8 @@ impl fmt::Display for Expected {
             Self::Measure => f.write_str("a measure such as count or sum(spend)"),
             Self::Comparison => f.write_str("a comparison"),
             Self::Value => f.write_str("a value"),
+            Self::Window => f.write_str("a window such as 30d"),
+            Self::Period => f.write_str("a length of time such as 30d"),
             Self::Key => f.write_str("a user's key in quotes"),
             Self::Cursor => f.write_str("a cursor in quotes"),
             Self::Text => f.write_str("a text in quotes"),
@@ -173,6 +181,14 @@ pub enum NameKind {
     Attribute,
     /// A saved segment.
     Segment,
+    /// An event.
+    Event,
+    /// A property of an event.
+    Property,
+    /// A form.
+    Form,
+    /// A field of a form.
+    Field,
 }
 
 impl fmt::Display for NameKind {
@@ -182,6 +198,10 @@ impl fmt::Display for NameKind {
             Self::Group => "a tag group",
             Self::Attribute => "an attribute",
             Self::Segment => "a segment",
+            Self::Event => "an event",
+            Self::Property => "a property",
+            Self::Form => "a form",
+            Self::Field => "a field",
         })
     }
 }

@@ -7,6 +7,7 @@
 /// The words a statement begins with.
 pub const STATEMENTS: &[&str] = &[
     "ALTER",
+    "CLEAR",
     "CLOSE",
     "COUNT",
     "DEFINE",
@@ -15,18 +16,48 @@ pub const STATEMENTS: &[&str] = &[
     "DROP",
     "EXPLAIN",
     "FETCH",
+    "LINT",
+    "MERGE",
     "PORTRAIT",
+    "RENAME",
     "SAVE",
     "SEGMENT",
     "SET",
     "SHOW",
+    "SUBMIT",
     "TAG",
+    "TRACK",
+    "TREND",
     "UNTAG",
+    "USAGES",
+    "WHY",
 ];
 
-/// The words an expression may begin with; the lower-case ones with a colon take a name.
+/// The words an expression may begin with; the lower-case ones with a colon take a name,
+/// and those with a parenthesis are functions.
 pub const EXPRESSION: &[&str] = &[
-    "ALL", "AT LEAST", "NOT", "group:", "segment:", "tag:", "user:",
+    "ALL",
+    "AT LEAST",
+    "NOT",
+    "avg(",
+    "count(",
+    "days(",
+    "descendants_of(",
+    "did:",
+    "first(",
+    "group:",
+    "inviter_of(",
+    "lapsed(",
+    "last(",
+    "max(",
+    "min(",
+    "referred_by(",
+    "segment:",
+    "sequence(",
+    "sum(",
+    "tag:",
+    "top(",
+    "user:",
 ];
 
 /// The words between the operands of an expression.
@@ -39,11 +70,16 @@ pub const SEGMENT_CLAUSES: &[&str] = &["LIMIT", "ORDER BY", "RETURN", "SAMPLE"];
 pub const DIMENSION_CLAUSES: &[&str] = &["HAVING", "MEASURE", "ORDER BY", "TOP", "WHERE"];
 
 /// What a measure begins with; percentiles are `p` and a number from 0 to 100.
-pub const MEASURES: &[&str] = &["count", "share", "sum(", "avg(", "min(", "max(", "p50("];
+pub const MEASURES: &[&str] = &[
+    "count", "share", "users", "sum(", "avg(", "min(", "max(", "p50(", "count(", "days(", "first(",
+    "last(",
+];
 
 /// What may be shown.
 pub const SHOWN: &[&str] = &[
     "ATTRIBUTES",
+    "EVENTS",
+    "FORMS",
     "GROUPS",
     "SEGMENTS",
     "STATUS",
@@ -52,7 +88,7 @@ pub const SHOWN: &[&str] = &[
 ];
 
 /// The kinds of definitions.
-pub const KINDS: &[&str] = &["ATTRIBUTE", "GROUP", "SEGMENT", "TAG"];
+pub const KINDS: &[&str] = &["ATTRIBUTE", "EVENT", "FORM", "GROUP", "SEGMENT", "TAG"];
 
 /// The types of attributes.
 pub const TYPES: &[&str] = &[
@@ -72,49 +108,75 @@ pub const CALENDAR_UNITS: &[&str] = &["day", "week", "month", "quarter", "year"]
 
 /// Every other word that is a keyword somewhere.
 const OTHERS: &[&str] = &[
+    "ACTIVE",
     "ADD",
     "ANALYZE",
+    "ANNIVERSARY",
+    "ARCHIVED",
     "AS",
     "ASC",
     "AT",
     "AVG",
+    "BANDS",
     "BY",
+    "DEPRECATED",
     "DESC",
     "DESCRIPTION",
+    "DRAFT",
+    "DYNAMIC",
     "EXCLUSIVE",
     "EXISTS",
+    "EXTEND",
     "FALSE",
+    "FOR",
+    "FROM",
+    "ID",
     "IF",
+    "IMPORT",
     "IN",
+    "INTO",
     "IS",
     "KEY",
+    "LAST",
+    "LATER",
     "LEAST",
     "LIKE",
+    "MANUAL",
     "MAX",
     "MIN",
     "MISSING",
+    "MODEL",
     "MUTABLE",
     "NO",
     "OF",
+    "ON",
     "ONCE",
     "ORDER",
+    "OTHERWISE",
     "OWNER",
+    "PERCENTILES",
     "PRESENT",
+    "PROPERTIES",
+    "REPLACE",
+    "REQUIRED",
+    "RETAG",
+    "RETENTION",
+    "RULE",
     "SEED",
+    "SETS",
     "SHARED",
+    "SINCE",
+    "SOURCE",
+    "STATIC",
     "SUM",
+    "TO",
     "TRUE",
+    "UNTIL",
     "VALUES",
     "WITH",
+    "WITHIN",
     "WRITE",
-];
-
-/// Statements of a later version.
-pub(crate) const STATEMENTS_LATER: &[&str] = &["TRACK", "WHY"];
-
-/// Functions over behaviours, of a later version.
-pub(crate) const BEHAVIOUR_FUNCTIONS: &[&str] = &[
-    "avg", "count", "days", "first", "lapsed", "last", "max", "min", "sequence", "sum", "top",
+    "YEARS",
 ];
 
 /// Where a name stands, as far as words are reserved there.
@@ -134,6 +196,12 @@ pub enum Place {
     DimOrder,
     /// The name being defined, altered or dropped.
     Definition,
+    /// A property in a condition on events.
+    Property,
+    /// The event in `count( )`.
+    Counted,
+    /// The attribute after `BANDS OF` and `PERCENTILES OF`.
+    Quantity,
 }
 
 impl Place {
@@ -147,8 +215,11 @@ impl Place {
             ],
             Self::Field => &["key", "tags"],
             Self::Dim => &["did", "group", "tag"],
-            Self::DimOrder => &["count", "group", "share"],
+            Self::DimOrder => &["count", "group", "share", "users"],
             Self::Definition => &["if"],
+            Self::Property => &["and", "not", "or"],
+            Self::Counted => &["invited"],
+            Self::Quantity => &["avg", "count", "days", "first", "last", "max", "min", "sum"],
         }
     }
 

@@ -144,12 +144,12 @@ pub(crate) fn is_name_char(char: char) -> bool {
 }
 
 /// How many bytes of a text belong to a name or, with its `*`, to a pattern. Two dots are the
-/// range operator and `-=` is an operator too: neither belongs to a name.
+/// range operator, and `-=` and `->` are operators too: none of them belongs to a name.
 fn word_bytes(text: &str) -> usize {
     let mut chars = text.char_indices().peekable();
     while let Some((at, char)) = chars.next() {
         let next = chars.peek().map(|(_, next)| *next);
-        let is_operator = matches!((char, next), ('.', Some('.')) | ('-', Some('=')));
+        let is_operator = matches!((char, next), ('.', Some('.')) | ('-', Some('=' | '>')));
         if is_operator || !(is_name_char(char) || char == '*') {
             return at;
         }
@@ -198,11 +198,16 @@ fn symbol(text: &str, first: char) -> Scan {
         tag(">="),
         tag("+="),
         tag("-="),
+        tag("->"),
         tag(".."),
         tag("<>"),
         tag("=="),
     ));
     let one = recognize(one_of("()[],:;=<>%"));
+    let is_property = |c: char| is_name_start(c) || c == '"';
+    if first == '.' && text[1..].starts_with(is_property) {
+        return Ok((TokenKind::Symbol(Symbol::Dot), 1));
+    }
     let scanned: Scanned<'_> = alt((two, one)).parse(text);
     let unexpected = Bad::new(ParseErrorKind::UnexpectedCharacter(first), first.len_utf8());
     match scanned {

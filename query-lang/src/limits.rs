@@ -15,6 +15,29 @@ pub struct Limits {
     pub leaves_max: usize,
     /// The longest list between commas: keys, tags, fields, dims, measures, values.
     pub list_len_max: usize,
+    /// The most steps of a `sequence`.
+    pub steps_max: usize,
+    /// The most properties of an event, and the most fields of a form.
+    pub fields_max: usize,
+    /// The most layers of a tag group.
+    pub layers_max: usize,
+    /// The most steps of `descendants_of`.
+    pub descent_max: u32,
+}
+
+impl Limits {
+    /// The value of a limit.
+    pub fn max(&self, limit: Limit) -> usize {
+        match limit {
+            Limit::TextBytes => self.text_bytes_max,
+            Limit::Depth => self.depth_max,
+            Limit::Leaves => self.leaves_max,
+            Limit::ListLength => self.list_len_max,
+            Limit::Steps => self.steps_max,
+            Limit::Fields => self.fields_max,
+            Limit::Layers => self.layers_max,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -24,6 +47,10 @@ impl Default for Limits {
             depth_max: 100,
             leaves_max: 10_000,
             list_len_max: 10_000,
+            steps_max: 16,
+            fields_max: 100,
+            layers_max: 100,
+            descent_max: 10,
         }
     }
 }
@@ -39,6 +66,12 @@ pub enum Limit {
     Leaves,
     /// [`Limits::list_len_max`]
     ListLength,
+    /// [`Limits::steps_max`]
+    Steps,
+    /// [`Limits::fields_max`]
+    Fields,
+    /// [`Limits::layers_max`]
+    Layers,
 }
 
 impl std::fmt::Display for Limit {
@@ -48,6 +81,9 @@ impl std::fmt::Display for Limit {
             Self::Depth => "levels of nesting",
             Self::Leaves => "leaves in its expressions",
             Self::ListLength => "entries in a list",
+            Self::Steps => "steps in a sequence",
+            Self::Fields => "properties or fields",
+            Self::Layers => "layers of a tag group",
         })
     }
 }

@@ -7,16 +7,21 @@
 //! text. Every test for a token that fails leaves behind what was expected; the first place
 //! where nothing fits is the error, and what was left behind there is its message.
 
+mod behaviour;
 mod cursor;
 mod define;
+mod event;
 mod expr;
-mod later;
+mod holding;
 mod list;
 mod logic;
 mod measure;
+mod rule;
 mod select;
 mod show;
 mod statement;
+mod time;
+mod upkeep;
 mod value;
 mod write;
 

@@ -4,11 +4,14 @@
 //! grammar allows. Printing a tree that was parsed and parsing the text again gives the same
 //! tree. Does not know how a text was laid out before.
 
+mod behaviour;
 mod define;
 mod expr;
 mod quote;
+mod rule;
 mod select;
 mod statement;
+mod upkeep;
 mod value;
 
 use std::fmt::{Display, Formatter, Result};

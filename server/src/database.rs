@@ -46,6 +46,7 @@ fn options(config: &Config) -> Options {
                 depth_max: config.limits.depth_max as usize,
                 leaves_max: config.limits.leaves_max as usize,
                 list_len_max: config.limits.list_len_max as usize,
+                ..TextLimits::default()
             },
             queue_requests_max: requests.max(defaults.queue_requests_max),
             ..defaults

@@ -172,6 +172,9 @@ fn changes_users(statement: &str) -> bool {
         parse_statement(statement, &Limits::default()),
         Ok(Statement::Tag { .. }
             | Statement::Untag { .. }
+            | Statement::ClearTag { .. }
+            | Statement::Track(_)
+            | Statement::Submit(_)
             | Statement::Set { .. }
             | Statement::DeleteUser(_))
     )

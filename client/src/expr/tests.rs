@@ -257,7 +257,16 @@ fn number(expr: &mut ast::Expr, next: &mut u16) {
         value.node = ast::Value::Parameter(ast::Parameter::Position(*next));
     };
     match expr {
-        ast::Expr::All
+        // Of these the client builds none yet.
+        ast::Expr::Held { .. }
+        | ast::Expr::Lapsed { .. }
+        | ast::Expr::Behaviour(_)
+        | ast::Expr::Referral(_)
+        | ast::Expr::Attribute {
+            test: ast::AttributeTest::Anniversary { .. },
+            ..
+        }
+        | ast::Expr::All
         | ast::Expr::Tag(_)
         | ast::Expr::Group { .. }
         | ast::Expr::Segment(_)

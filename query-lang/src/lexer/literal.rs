@@ -11,7 +11,9 @@ use nom::{
 };
 
 use super::{Bad, Scan, Scanned, TokenKind, is_name_char, is_name_start, word_bytes};
-use crate::ast::{Decimal, Parameter, RelativeTime, TimeAnchor, TimeUnit};
+use crate::ast::{
+    Decimal, PERIOD_AMOUNT_MAX, Parameter, Period, RelativeTime, TimeAnchor, TimeUnit,
+};
 use crate::error::ParseErrorKind;
 use crate::name::Name;
 use crate::timestamp::{TimestampError, parse_with_offset};
@@ -245,7 +247,7 @@ pub(super) fn number_or_time(text: &str) -> Scan {
         Shape::Timestamp => timestamp(piece),
         Shape::Date => date(piece),
         Shape::Decimal => decimal(piece),
-        Shape::Duration => Ok(TokenKind::Duration),
+        Shape::Duration => period(piece),
         Shape::Integer => integer(piece),
     }
     .map(|kind| (kind, len))
@@ -300,6 +302,23 @@ fn duration_unit(text: &str) -> Scanned<'_> {
             text,
             nom::error::ErrorKind::Tag,
         ))),
+    }
+}
+
+/// `30d`
+fn period(text: &str) -> Result<TokenKind, Bad> {
+    let unit_at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (amount, unit) = text.split_at(unit_at);
+    refuse_leading_zero(amount, text)?;
+    let amount = amount
+        .parse()
+        .ok()
+        .filter(|amount| *amount <= PERIOD_AMOUNT_MAX);
+    match (amount, time_unit(unit)) {
+        (Some(amount), Some(unit)) => Ok(TokenKind::Duration(Period { amount, unit })),
+        (_, _) => Err(Bad::value("this time is too long", text.len())),
     }
 }
 

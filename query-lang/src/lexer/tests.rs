@@ -16,7 +16,7 @@ fn shown(text: &str) -> String {
             TokenKind::Date(value) => format!("d{value}"),
             TokenKind::Timestamp(value) => format!("t{value}"),
             TokenKind::Relative(_) => format!("r{piece}"),
-            TokenKind::Duration => format!("u{piece}"),
+            TokenKind::Duration(_) => format!("u{piece}"),
             TokenKind::Parameter(_) => piece.to_owned(),
             TokenKind::Symbol(symbol) => symbol.as_str().to_owned(),
             TokenKind::Bad(error) => format!("!{error}"),

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 
-use crate::ast::{Decimal, Parameter, RelativeTime, Span};
+use crate::ast::{Decimal, Parameter, Period, RelativeTime, Span};
 use crate::error::ParseError;
 
 /// A token and where it stands.
@@ -31,8 +31,8 @@ pub(crate) enum TokenKind {
     Timestamp(Timestamp),
     /// `now-30d`: as a name, where only a name can stand, it is the word it looks like.
     Relative(RelativeTime),
-    /// `30d`, the window of a behaviour.
-    Duration,
+    /// `30d`; nothing is known of its amount but that it fits.
+    Duration(Period),
     /// `$1`, `$name`
     Parameter(Parameter),
     /// Punctuation or an operator.
@@ -93,6 +93,8 @@ symbols! {
     PlusEqual "+="
     MinusEqual "-="
     Dots ".."
+    Dot "."
+    Arrow "->"
     Percent "%"
 }
 

@@ -210,7 +210,7 @@ impl<'t> Cursor<'t> {
             token.kind,
             TokenKind::Integer(_)
                 | TokenKind::Decimal(_)
-                | TokenKind::Duration
+                | TokenKind::Duration(_)
                 | TokenKind::Date(_)
                 | TokenKind::Timestamp(_)
         );
@@ -308,16 +308,24 @@ impl<'t> Cursor<'t> {
         Ok(())
     }
 
-    /// Refuses another entry of a list that has `len` already.
-    pub(super) fn check_list_len(&self, len: usize) -> Parsed<()> {
-        if len >= self.limits.list_len_max {
-            let kind = ParseErrorKind::Limit {
-                limit: Limit::ListLength,
-                max: self.limits.list_len_max,
-            };
+    /// Refuses one more of what there is `count` of already.
+    pub(super) fn check_count(&self, limit: Limit, count: usize) -> Parsed<()> {
+        let max = self.limits.max(limit);
+        if count >= max {
+            let kind = ParseErrorKind::Limit { limit, max };
             return Err(ParseError::new(kind, self.span()));
         }
         Ok(())
+    }
+
+    /// The most steps from an inviter down.
+    pub(super) fn descent_max(&self) -> u32 {
+        self.limits.descent_max
+    }
+
+    /// Refuses another entry of a list that has `len` already.
+    pub(super) fn check_list_len(&self, len: usize) -> Parsed<()> {
+        self.check_count(Limit::ListLength, len)
     }
 }
 

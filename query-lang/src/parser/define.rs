@@ -4,8 +4,8 @@ use super::Parsed;
 use super::cursor::{Cursor, invalid_value};
 use super::list::Clause;
 use crate::ast::{
-    Alter, AttributeType, Define, DefinitionKind, Exclusivity, Expr, GroupChange, Mutability,
-    Notes, OnConflict, SavedSegment, Spanned, Statement,
+    Alter, AttributeType, Define, DefinitionKind, Derivation, Expr, Mutability, Notes, OnConflict,
+    SavedSegment, Spanned, Statement,
 };
 use crate::error::NameKind;
 use crate::keywords::Place;
@@ -17,7 +17,7 @@ const SCALE_MAX: u64 = 18;
 
 /// Clauses that every definition has, while they are being read.
 #[derive(Default)]
-struct Common {
+pub(super) struct Common {
     owner: Option<String>,
     description: Option<String>,
     if_exists: Option<()>,
@@ -25,29 +25,33 @@ struct Common {
 
 impl Common {
     /// Reads one of the notes, if one stands here.
-    fn note(&mut self, cursor: &mut Cursor<'_>) -> Parsed<Clause> {
+    pub(super) fn note(&mut self, cursor: &mut Cursor<'_>) -> Parsed<Clause> {
         cursor
             .clause("OWNER", &mut self.owner, Cursor::text)?
             .or_try(|| cursor.clause("DESCRIPTION", &mut self.description, Cursor::text))
     }
 
     /// Reads `IF NOT EXISTS` or `IF EXISTS`, if it stands here.
-    fn condition(&mut self, cursor: &mut Cursor<'_>, keyword: &'static str) -> Parsed<Clause> {
+    pub(super) fn condition(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        keyword: &'static str,
+    ) -> Parsed<Clause> {
         cursor.clause(keyword, &mut self.if_exists, |_| Ok(()))
     }
 
-    fn on_conflict(&self) -> OnConflict {
+    pub(super) fn on_conflict(&self) -> OnConflict {
         match self.if_exists {
             Some(()) => OnConflict::Keep,
             None => OnConflict::Refuse,
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.owner.is_none() && self.description.is_none()
     }
 
-    fn notes(self) -> Notes {
+    pub(super) fn notes(self) -> Notes {
         Notes {
             description: self.description,
             owner: self.owner,
@@ -55,33 +59,49 @@ impl Common {
     }
 }
 
-const IF_NOT_EXISTS: &str = "IF NOT EXISTS";
+/// What keeps a definition that is there.
+pub(super) const IF_NOT_EXISTS: &str = "IF NOT EXISTS";
+impl From<DefinitionKind> for NameKind {
+    fn from(kind: DefinitionKind) -> Self {
+        match kind {
+            DefinitionKind::Tag => Self::Tag,
+            DefinitionKind::Group => Self::Group,
+            DefinitionKind::Attribute => Self::Attribute,
+            DefinitionKind::Segment => Self::Segment,
+            DefinitionKind::Event => Self::Event,
+            DefinitionKind::Form => Self::Form,
+        }
+    }
+}
+
 const IF_EXISTS: &str = "IF EXISTS";
 
 impl Cursor<'_> {
     /// One of the kinds of definitions.
-    fn definition_kind(&mut self) -> Parsed<DefinitionKind> {
-        self.refuse_behaviour_kind()?;
+    pub(super) fn definition_kind(&mut self) -> Parsed<DefinitionKind> {
         let kinds = [
             ("TAG", DefinitionKind::Tag),
             ("GROUP", DefinitionKind::Group),
             ("ATTRIBUTE", DefinitionKind::Attribute),
             ("SEGMENT", DefinitionKind::Segment),
+            ("EVENT", DefinitionKind::Event),
+            ("FORM", DefinitionKind::Form),
         ];
         let taken = kinds
             .into_iter()
             .find(|(word, _)| self.take_keyword(word).is_some());
-        taken.map(|(_, kind)| kind).ok_or_else(|| self.unexpected())
+        taken.map(|(_, kind)| kind).ok_or_else(|| {
+            let error = self.unexpected();
+            let behaviour = ["BEHAVIOUR", "BEHAVIOR"];
+            if behaviour.iter().any(|word| self.is_keyword_ahead(0, word)) {
+                return error.with_hint("a behaviour is defined as an EVENT");
+            }
+            error
+        })
     }
 
     fn defined_name(&mut self, kind: DefinitionKind) -> Parsed<Spanned<Name>> {
-        let kind = match kind {
-            DefinitionKind::Tag => NameKind::Tag,
-            DefinitionKind::Group => NameKind::Group,
-            DefinitionKind::Attribute => NameKind::Attribute,
-            DefinitionKind::Segment => NameKind::Segment,
-        };
-        self.name(kind, Place::Definition)
+        self.name(kind.into(), Place::Definition)
     }
 
     /// What stands after `DEFINE`.
@@ -95,58 +115,15 @@ impl Cursor<'_> {
             DefinitionKind::Group => self.define_group(name, common),
             DefinitionKind::Attribute => self.define_attribute(name, common),
             DefinitionKind::Segment => self.define_segment(name, common),
+            DefinitionKind::Event => self.define_event(name, common),
+            DefinitionKind::Form => self.define_form(name, common),
         }
     }
 
-    fn define_tag(&mut self, name: Spanned<Name>, mut common: Common) -> Parsed<Statement> {
-        let mut group = None;
-        while common
-            .note(self)?
-            .or_try(|| self.clause("IN GROUP", &mut group, Self::group_name))?
-            .or_try(|| common.condition(self, IF_NOT_EXISTS))?
-            == Clause::Read
-        {}
-        let on_conflict = common.on_conflict();
-        Ok(Statement::Define(
-            Define::Tag {
-                name,
-                group,
-                notes: common.notes(),
-            },
-            on_conflict,
-        ))
-    }
-
-    fn group_name(&mut self) -> Parsed<Spanned<Name>> {
-        self.name(NameKind::Group, Place::Plain)
-    }
-
-    fn define_group(&mut self, name: Spanned<Name>, mut common: Common) -> Parsed<Statement> {
-        let mut exclusivity = None;
-        while common
-            .note(self)?
-            .or_try(|| self.exclusivity(&mut exclusivity))?
-            .or_try(|| common.condition(self, IF_NOT_EXISTS))?
-            == Clause::Read
-        {}
-        let on_conflict = common.on_conflict();
-        let exclusivity = exclusivity.unwrap_or_default();
-        Ok(Statement::Define(
-            Define::Group {
-                name,
-                exclusivity,
-                notes: common.notes(),
-            },
-            on_conflict,
-        ))
-    }
-
-    fn exclusivity(&mut self, slot: &mut Option<Exclusivity>) -> Parsed<Clause> {
-        self.clause("EXCLUSIVE", slot, |_| Ok(Exclusivity::Exclusive))?
-            .or_try(|| self.clause("SHARED", slot, |_| Ok(Exclusivity::Shared)))
-    }
-
     fn define_attribute(&mut self, name: Spanned<Name>, mut common: Common) -> Parsed<Statement> {
+        if self.take_keyword("AS").is_some() {
+            return self.define_derived(name, common);
+        }
         let attribute_type = self.attribute_type()?;
         let mut mutability = None;
         while common
@@ -166,12 +143,30 @@ impl Cursor<'_> {
         Ok(Statement::Define(define, on_conflict))
     }
 
+    /// `YEARS SINCE birthday` after `AS`
+    fn define_derived(&mut self, name: Spanned<Name>, mut common: Common) -> Parsed<Statement> {
+        self.keyword("YEARS SINCE")?;
+        let since = self.name(NameKind::Attribute, Place::Plain)?;
+        while common
+            .note(self)?
+            .or_try(|| common.condition(self, IF_NOT_EXISTS))?
+            == Clause::Read
+        {}
+        let on_conflict = common.on_conflict();
+        let define = Define::Derived {
+            name,
+            derivation: Derivation::YearsSince(since),
+            notes: common.notes(),
+        };
+        Ok(Statement::Define(define, on_conflict))
+    }
+
     fn mutability(&mut self, slot: &mut Option<Mutability>) -> Parsed<Clause> {
         self.clause("WRITE ONCE", slot, |_| Ok(Mutability::WriteOnce))?
             .or_try(|| self.clause("MUTABLE", slot, |_| Ok(Mutability::Mutable)))
     }
 
-    fn attribute_type(&mut self) -> Parsed<AttributeType> {
+    pub(super) fn attribute_type(&mut self) -> Parsed<AttributeType> {
         let simple = [
             ("INTEGER", AttributeType::Integer),
             ("DATE", AttributeType::Date),
@@ -196,7 +191,7 @@ impl Cursor<'_> {
     }
 
     /// `(a, b)`: a closed list of values. Without it the list is open.
-    fn vocabulary(&mut self) -> Parsed<Option<Vec<String>>> {
+    pub(super) fn vocabulary(&mut self) -> Parsed<Option<Vec<String>>> {
         if self.is_symbol(Symbol::OpenParen) {
             return self.paren_list(Self::text).map(Some);
         }
@@ -270,49 +265,14 @@ impl Cursor<'_> {
             DefinitionKind::Group => self.alter_group(name),
             DefinitionKind::Attribute => self.alter_attribute(name),
             DefinitionKind::Segment => self.alter_segment(name),
+            DefinitionKind::Event => self.alter_event(name),
+            DefinitionKind::Form => {
+                let message = "a form is not altered";
+                let hint = "DROP FORM it and DEFINE FORM it again";
+                Err(invalid_value(message, name.span).with_hint(hint))
+            }
         };
         alter.map(Statement::Alter)
-    }
-
-    fn alter_tag(&mut self, name: Spanned<Name>) -> Parsed<Alter> {
-        let mut common = Common::default();
-        let mut group = None;
-        while common
-            .note(self)?
-            .or_try(|| {
-                self.clause("IN GROUP", &mut group, |cursor| {
-                    cursor.group_name().map(GroupChange::Into)
-                })
-            })?
-            .or_try(|| self.clause("NO GROUP", &mut group, |_| Ok(GroupChange::Out)))?
-            == Clause::Read
-        {}
-        if common.is_empty() && group.is_none() {
-            return Err(self.unexpected());
-        }
-        Ok(Alter::Tag {
-            name,
-            group,
-            notes: common.notes(),
-        })
-    }
-
-    fn alter_group(&mut self, name: Spanned<Name>) -> Parsed<Alter> {
-        let mut common = Common::default();
-        let mut exclusivity = None;
-        while common
-            .note(self)?
-            .or_try(|| self.exclusivity(&mut exclusivity))?
-            == Clause::Read
-        {}
-        if common.is_empty() && exclusivity.is_none() {
-            return Err(self.unexpected());
-        }
-        Ok(Alter::Group {
-            name,
-            exclusivity,
-            notes: common.notes(),
-        })
     }
 
     fn alter_attribute(&mut self, name: Spanned<Name>) -> Parsed<Alter> {

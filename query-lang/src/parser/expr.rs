@@ -13,7 +13,6 @@ impl Expr {
     /// What is neither `NOT`, `AND`, `OR` nor a parenthesis.
     pub(super) fn read_leaf(cursor: &mut Cursor<'_>) -> Parsed<Self> {
         cursor.expect(Expected::Expression);
-        cursor.refuse_behaviours()?;
         if cursor.peek_keyword("AT LEAST").is_some() {
             return cursor.at_least();
         }
@@ -27,11 +26,18 @@ impl Expr {
             Some(_) | None => None,
         };
         match prefix.as_deref() {
-            Some("tag") => cursor.after_prefix(Cursor::tags).map(Self::Tag),
+            Some("tag") => cursor.after_prefix(Cursor::tags_held),
+            Some("did") => {
+                let start = cursor.span();
+                cursor.after_prefix(|cursor| cursor.did(start))
+            }
             Some("segment") => cursor.after_prefix(Cursor::segments).map(Self::Segment),
             Some("user") => cursor.after_prefix(Cursor::users).map(Self::Users),
             Some("group") => cursor.after_prefix(Cursor::group_presence),
-            Some(_) | None => cursor.attribute(),
+            Some(_) | None => match cursor.call()? {
+                Some(call) => Ok(call),
+                None => cursor.attribute(),
+            },
         }
     }
 }
@@ -72,9 +78,7 @@ impl Cursor<'_> {
 
     /// `vip`, `promo-*`, `(a, b)` after `tag:`
     pub(super) fn tags(&mut self) -> Parsed<Vec<Spanned<TagPattern>>> {
-        let tags = self.one_or_paren_list(Self::tag_pattern)?;
-        self.refuse_holding()?;
-        Ok(tags)
+        self.one_or_paren_list(Self::tag_pattern)
     }
 
     fn tag_pattern(&mut self) -> Parsed<Spanned<TagPattern>> {
@@ -144,7 +148,7 @@ impl Cursor<'_> {
     }
 
     /// `[NOT] MISSING` or `[NOT] PRESENT` after `IS`
-    fn presence(&mut self) -> Parsed<Presence> {
+    pub(super) fn presence(&mut self) -> Parsed<Presence> {
         let is_negated = self.take_keyword("NOT").is_some();
         if self.take_keyword("MISSING").is_some() {
             return Ok(if is_negated {
@@ -202,7 +206,7 @@ impl Cursor<'_> {
     }
 
     /// What stands after an attribute's name, if it is a test.
-    fn attribute_test(&mut self) -> Parsed<Option<AttributeTest>> {
+    pub(super) fn attribute_test(&mut self) -> Parsed<Option<AttributeTest>> {
         if self.take_symbol(Symbol::Colon).is_some() {
             return self.any_of_or_between().map(Some);
         }
@@ -215,7 +219,21 @@ impl Cursor<'_> {
             self.count_leaf()?;
             return Ok(Some(AttributeTest::Is(self.presence()?)));
         }
+        if self.take_keyword("ANNIVERSARY IN").is_some() {
+            self.count_leaf()?;
+            return self.anniversary().map(Some);
+        }
         Ok(None)
+    }
+
+    /// `today..today+7d`, or one day
+    fn anniversary(&mut self) -> Parsed<AttributeTest> {
+        let first = self.value()?;
+        let last = match self.take_symbol(Symbol::Dots) {
+            Some(_) => self.value()?,
+            None => first.clone(),
+        };
+        Ok(AttributeTest::Anniversary { first, last })
     }
 
     /// `f`, `(f, m)`, `18..34`, `18..`, `..34` after an attribute's colon
@@ -242,7 +260,7 @@ impl Cursor<'_> {
         }
     }
 
-    fn listed_value(&mut self) -> Parsed<Spanned<crate::ast::Value>> {
+    pub(super) fn listed_value(&mut self) -> Parsed<Spanned<crate::ast::Value>> {
         self.count_leaf()?;
         let value = self.value()?;
         if self.is_symbol(Symbol::Dots) {
@@ -255,7 +273,7 @@ impl Cursor<'_> {
     }
 
     /// `gender = MISSING` is hardly meant as the value `MISSING`.
-    fn refuse_presence_as_value(&self) -> Parsed<()> {
+    pub(super) fn refuse_presence_as_value(&self) -> Parsed<()> {
         for word in ["MISSING", "PRESENT"] {
             if self.is_keyword_ahead(0, word) {
                 let hint = format!("write IS {word}, or quote it if it is a value");

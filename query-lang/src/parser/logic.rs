@@ -1,11 +1,11 @@
-//! `NOT`, `AND`, `OR` and parentheses, for expressions and for `HAVING`.
+//! `NOT`, `AND`, `OR` and parentheses, for expressions, for `HAVING`, and for properties of events.
 //!
 //! NOT binds tightest, then AND, then OR. Operands of the same operator form one node, however
 //! they were parenthesised, so that one meaning has one tree.
 
 use super::Parsed;
 use super::cursor::Cursor;
-use crate::ast::{Expr, Having};
+use crate::ast::{Expr, Having, PropertyExpr};
 use crate::lexer::Symbol;
 
 /// A tree of `NOT`, `AND` and `OR`.
@@ -64,6 +64,7 @@ macro_rules! logic {
 
 logic!(Expr);
 logic!(Having);
+logic!(PropertyExpr);
 
 impl Cursor<'_> {
     /// A whole tree: `x OR y OR z`.

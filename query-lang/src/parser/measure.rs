@@ -1,10 +1,11 @@
 //! Measures, and the conditions on them.
 
 use super::Parsed;
+use super::behaviour::is_measure;
 use super::cursor::{Cursor, invalid_value};
 use crate::ast::{Having, Measure, Spanned};
 use crate::error::{Expected, NameKind};
-use crate::keywords::{BEHAVIOUR_FUNCTIONS, Place};
+use crate::keywords::Place;
 use crate::lexer::{Symbol, TokenKind};
 use crate::name::Name;
 
@@ -33,6 +34,9 @@ impl Cursor<'_> {
         if self.ahead(1).symbol() == Some(Symbol::OpenParen) {
             return self.measure_call(&word.to_ascii_lowercase());
         }
+        if word.eq_ignore_ascii_case("users") {
+            return Ok(Spanned::new(Measure::Users, self.advance()));
+        }
         let measure = if word.eq_ignore_ascii_case("count") {
             Measure::Count
         } else if word.eq_ignore_ascii_case("share") {
@@ -50,12 +54,15 @@ impl Cursor<'_> {
             "avg" => Measure::Average,
             "min" => Measure::Min,
             "max" => Measure::Max,
-            _ => return self.percentile_or_refusal(function),
+            _ => return self.percentile_or_events(function),
         };
+        if self.is_of_events() {
+            return self.measure_of_events();
+        }
         self.measured_attribute(make)
     }
 
-    fn percentile_or_refusal(&mut self, function: &str) -> Parsed<Spanned<Measure>> {
+    fn percentile_or_events(&mut self, function: &str) -> Parsed<Spanned<Measure>> {
         let digits = function.strip_prefix('p').unwrap_or_default();
         if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return match digits.parse::<u8>() {
@@ -71,15 +78,33 @@ impl Cursor<'_> {
         let is_bare_count = function == "count"
             && (matches!(self.ahead(2).kind, TokenKind::Pattern)
                 || self.ahead(2).symbol() == Some(Symbol::CloseParen));
-        if BEHAVIOUR_FUNCTIONS.contains(&function) && !is_bare_count {
-            return Err(self.behaviour_measure());
+        if is_bare_count {
+            return Err(self
+                .unexpected()
+                .with_hint("write count without parentheses"));
         }
-        let error = self.unexpected();
-        Err(if is_bare_count {
-            error.with_hint("write count without parentheses")
-        } else {
-            error
-        })
+        if is_measure(function) {
+            return self.measure_of_events();
+        }
+        Err(self.unexpected())
+    }
+
+    /// `count(purchase, 90d)`, `sum(purchase.amount, 90d)`
+    fn measure_of_events(&mut self) -> Parsed<Spanned<Measure>> {
+        let start = self.span();
+        let measure = self.event_measure()?;
+        let span = start.to(self.end_of_previous());
+        Ok(Spanned::new(Measure::Events(Box::new(measure)), span))
+    }
+
+    /// Whether what stands in the parenthesis cannot be an attribute's name.
+    fn is_of_events(&self) -> bool {
+        let is_name =
+            self.word_ahead(2).is_some() || matches!(self.ahead(2).kind, TokenKind::Quoted(_));
+        let after = self.ahead(3).symbol();
+        let goes_on = [Symbol::Comma, Symbol::Dot, Symbol::OpenBracket];
+        let is_parameter = matches!(self.ahead(2).kind, TokenKind::Parameter(_));
+        is_parameter || is_name && after.is_some_and(|symbol| goes_on.contains(&symbol))
     }
 
     /// `(f)` after the word at this place
@@ -87,9 +112,6 @@ impl Cursor<'_> {
         &mut self,
         make: impl FnOnce(Spanned<Name>) -> Measure,
     ) -> Parsed<Spanned<Measure>> {
-        if self.ahead(3).symbol() == Some(Symbol::Comma) {
-            return Err(self.behaviour_measure());
-        }
         let start = self.advance();
         self.symbol(Symbol::OpenParen)?;
         let attribute = self.name(NameKind::Attribute, Place::Plain)?;

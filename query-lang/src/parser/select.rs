@@ -4,8 +4,8 @@ use super::Parsed;
 use super::cursor::{Cursor, invalid_value};
 use super::list::Clause;
 use crate::ast::{
-    CalendarUnit, Decimal, Dim, Dimension, DimensionOrder, Direction, ExplainMode, Expr, Field,
-    Sample, Segment, Spanned, Statement,
+    CalendarUnit, Decimal, Dim, Dimension, DimensionOrder, Direction, EventSplit, ExplainMode,
+    Expr, Field, Sample, Segment, Spanned, Statement, Window,
 };
 use crate::error::{Expected, NameKind, ParseError};
 use crate::keywords::Place;
@@ -154,7 +154,7 @@ impl Cursor<'_> {
 
     /// What stands after `DIMENSION`.
     pub(super) fn dimension(&mut self) -> Parsed<Statement> {
-        let dims = self.comma_list(Self::dim)?;
+        let (dims, window) = self.dims()?;
         let (mut measures, mut having, mut order, mut top, mut filter) =
             (None, None, None, None, None);
         loop {
@@ -176,6 +176,7 @@ impl Cursor<'_> {
         }
         Ok(Statement::Dimension(Dimension {
             dims,
+            window,
             measures: measures.unwrap_or_default(),
             having,
             order: order.unwrap_or_default(),
@@ -184,9 +185,23 @@ impl Cursor<'_> {
         }))
     }
 
-    /// `gender`, `age[18,25]`, `signup BY month`, `tag:promo-*`, `group:lifecycle`
+    /// One dim or more, and the window of events after them.
+    fn dims(&mut self) -> Parsed<(Vec<Dim>, Option<Spanned<Window>>)> {
+        let mut dims = vec![self.dim()?];
+        while self.take_symbol(Symbol::Comma).is_some() {
+            if self.is_window() {
+                return Ok((dims, Some(self.window()?)));
+            }
+            self.check_list_len(dims.len())?;
+            self.expect(Expected::Window);
+            dims.push(self.dim()?);
+        }
+        Ok((dims, None))
+    }
+
+    /// `gender`, `age[18,25]`, `signup BY month`, `tag:promo-*`, `group:lifecycle`,
+    /// `did:purchase BY day`
     fn dim(&mut self) -> Parsed<Dim> {
-        self.refuse_behaviours()?;
         if self.take_keyword("tag").is_some() {
             return match self.take_symbol(Symbol::Colon) {
                 Some(_) => self.tags().map(Dim::Tags),
@@ -196,6 +211,13 @@ impl Cursor<'_> {
         if self.take_keyword("group").is_some() {
             self.symbol(Symbol::Colon)?;
             return self.name_ref(NameKind::Group).map(Dim::Group);
+        }
+        if self.take_keyword("did").is_some() {
+            self.symbol(Symbol::Colon)?;
+            return self.event_dim();
+        }
+        if self.is_event_dim() {
+            return self.event_dim();
         }
         let attribute = self.name(NameKind::Attribute, Place::Dim)?;
         if self.take_symbol(Symbol::OpenBracket).is_some() {
@@ -212,7 +234,42 @@ impl Cursor<'_> {
         Ok(Dim::Attribute(attribute))
     }
 
-    fn calendar_unit(&mut self) -> Parsed<CalendarUnit> {
+    /// Whether `purchase[channel:ads] …` or `"an event".property` stands here: what an attribute
+    /// cannot be.
+    fn is_event_dim(&self) -> bool {
+        let is_name =
+            self.word_ahead(0).is_some() || matches!(self.token().kind, TokenKind::Quoted(_));
+        match self.ahead(1).symbol() {
+            Some(Symbol::Dot) => is_name,
+            Some(Symbol::OpenBracket) if is_name => {
+                self.ahead(2).symbol() == Some(Symbol::OpenParen)
+                    || self.is_keyword_ahead(2, "NOT")
+                    || self.ahead(3).symbol().is_some_and(Symbol::is_test)
+                    || self.is_keyword_ahead(3, "IS")
+                    || self.is_keyword_ahead(3, "ANNIVERSARY")
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// `purchase BY day`, `purchase.category`, `purchase[channel:ads].category`
+    fn event_dim(&mut self) -> Parsed<Dim> {
+        self.expect(Expected::Name(NameKind::Event));
+        if !self.is_keyword_ahead(1, "BY") && self.ahead(1).symbol() != Some(Symbol::OpenBracket) {
+            let (events, property) = self.events_and_property()?;
+            let by = EventSplit::Property(property);
+            return Ok(Dim::Events { events, by });
+        }
+        let events = self.events()?;
+        let by = if self.take_keyword("BY").is_some() {
+            EventSplit::Calendar(self.calendar_unit()?)
+        } else {
+            EventSplit::Property(self.property_after_dot()?)
+        };
+        Ok(Dim::Events { events, by })
+    }
+
+    pub(super) fn calendar_unit(&mut self) -> Parsed<CalendarUnit> {
         let units = [
             ("day", CalendarUnit::Day),
             ("week", CalendarUnit::Week),
@@ -230,6 +287,7 @@ impl Cursor<'_> {
     fn dimension_order(&mut self) -> Parsed<DimensionOrder> {
         let is_measure = self.is_keyword_ahead(0, "count")
             || self.is_keyword_ahead(0, "share")
+            || self.is_keyword_ahead(0, "users")
             || self.word_ahead(0).is_some() && self.ahead(1).symbol() == Some(Symbol::OpenParen);
         if is_measure {
             return self.measure().map(DimensionOrder::Measure);

@@ -13,16 +13,17 @@ type MakeShow = fn(ShowList) -> Show;
 impl Cursor<'_> {
     /// What stands after `SHOW`.
     pub(super) fn show(&mut self) -> Parsed<Statement> {
-        self.refuse_behaviour_kind()?;
         self.shown().map(Statement::Show)
     }
 
     fn shown(&mut self) -> Parsed<Show> {
-        let lists: [(&'static str, MakeShow); 4] = [
+        let lists: [(&'static str, MakeShow); 6] = [
             ("TAGS", Show::Tags),
             ("GROUPS", Show::Groups),
             ("ATTRIBUTES", Show::Attributes),
             ("SEGMENTS", Show::Segments),
+            ("EVENTS", Show::Events),
+            ("FORMS", Show::Forms),
         ];
         for (keyword, make) in lists {
             if self.take_keyword(keyword).is_some() {
@@ -36,7 +37,7 @@ impl Cursor<'_> {
         self.keyword("STATUS").map(|_| Show::Status)
     }
 
-    fn show_list(&mut self) -> Parsed<ShowList> {
+    pub(super) fn show_list(&mut self) -> Parsed<ShowList> {
         let (mut like, mut limit) = (None, None);
         loop {
             let found = self

@@ -12,6 +12,7 @@ type Rule = fn(&mut Cursor<'_>) -> Parsed<Statement>;
 /// Every statement by its first word.
 const RULES: &[(&str, Rule)] = &[
     ("ALTER", |cursor| cursor.alter()),
+    ("CLEAR", |cursor| cursor.clear()),
     ("CLOSE", |cursor| cursor.close()),
     ("COUNT", |cursor| cursor.count()),
     ("DEFINE", |cursor| cursor.define()),
@@ -20,13 +21,21 @@ const RULES: &[(&str, Rule)] = &[
     ("DROP", |cursor| cursor.drop_definition()),
     ("EXPLAIN", |cursor| cursor.explain()),
     ("FETCH", |cursor| cursor.fetch()),
+    ("LINT", |cursor| cursor.lint()),
+    ("MERGE", |cursor| cursor.merge()),
     ("PORTRAIT", |cursor| cursor.portrait()),
+    ("RENAME", |cursor| cursor.rename()),
     ("SAVE", |cursor| cursor.save()),
     ("SEGMENT", |cursor| cursor.segment()),
     ("SET", |cursor| cursor.set()),
     ("SHOW", |cursor| cursor.show()),
+    ("SUBMIT", |cursor| cursor.submit()),
     ("TAG", |cursor| cursor.tag()),
+    ("TRACK", |cursor| cursor.track()),
+    ("TREND", |cursor| cursor.trend()),
     ("UNTAG", |cursor| cursor.untag()),
+    ("USAGES", |cursor| cursor.usages()),
+    ("WHY", |cursor| cursor.why()),
 ];
 
 impl Cursor<'_> {
@@ -37,7 +46,6 @@ impl Cursor<'_> {
             let hint = "begin with what you want to know, as in COUNT tag:vip";
             return Err(self.unexpected().with_hint(hint));
         }
-        self.refuse_later_statement()?;
         let rule = RULES
             .iter()
             .find(|(keyword, _)| self.is_keyword_ahead(0, keyword));

@@ -58,7 +58,7 @@ impl Cursor<'_> {
             token.span.start == dots.end
         } else {
             self.value_here()?.is_some()
-                || matches!(token.kind, TokenKind::Duration | TokenKind::Bad(_))
+                || matches!(token.kind, TokenKind::Duration(_) | TokenKind::Bad(_))
         };
         if is_range_end {
             self.value().map(Some)
@@ -162,7 +162,7 @@ impl TokenKind {
             Self::Word
             | Self::Integer(_)
             | Self::Pattern
-            | Self::Duration
+            | Self::Duration(_)
             | Self::Symbol(_)
             | Self::Bad(_)
             | Self::End => None,
@@ -175,7 +175,7 @@ impl TokenKind {
             self,
             Self::Integer(_)
                 | Self::Decimal(_)
-                | Self::Duration
+                | Self::Duration(_)
                 | Self::Date(_)
                 | Self::Timestamp(_)
                 | Self::Relative(_)

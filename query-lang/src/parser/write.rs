@@ -12,13 +12,25 @@ impl Cursor<'_> {
     /// What stands after `TAG`.
     pub(super) fn tag(&mut self) -> Parsed<Statement> {
         let (target, tags) = self.target_with_tags()?;
-        Ok(Statement::Tag { target, tags })
+        let terms = self.holding_terms()?;
+        Ok(Statement::Tag {
+            target,
+            tags,
+            terms,
+        })
     }
 
     /// What stands after `UNTAG`.
     pub(super) fn untag(&mut self) -> Parsed<Statement> {
         let (target, tags) = self.target_with_tags()?;
         Ok(Statement::Untag { target, tags })
+    }
+
+    /// What stands after `CLEAR`.
+    pub(super) fn clear(&mut self) -> Parsed<Statement> {
+        self.keyword("TAG")?;
+        let (target, tags) = self.target_with_tags()?;
+        Ok(Statement::ClearTag { target, tags })
     }
 
     fn target_with_tags(&mut self) -> Parsed<(Target, Vec<Spanned<NameRef>>)> {

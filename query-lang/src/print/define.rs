@@ -2,10 +2,10 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use super::{NameIn, Quoted, clause, separated};
+use super::{NameIn, Quoted, behaviour, clause, separated};
 use crate::ast::{
-    Alter, AttributeType, Define, DefinitionKind, Exclusivity, GroupChange, Mutability, Notes,
-    OnConflict, SavedSegment, Spanned,
+    Alter, AttributeType, Define, DefineEvent, DefinitionKind, Exclusivity, GroupChange,
+    Mutability, Notes, OnConflict, SavedSegment, Spanned,
 };
 use crate::keywords::Place;
 use crate::name::Name;
@@ -17,16 +17,18 @@ impl Display for DefinitionKind {
             Self::Group => "GROUP",
             Self::Attribute => "ATTRIBUTE",
             Self::Segment => "SEGMENT",
+            Self::Event => "EVENT",
+            Self::Form => "FORM",
         })
     }
 }
 
 /// The name at which a definition is made or changed.
-fn defined(name: &Spanned<Name>) -> NameIn<'_> {
+pub(super) fn defined(name: &Spanned<Name>) -> NameIn<'_> {
     NameIn(Place::Definition, name.node.as_str())
 }
 
-fn group(name: &Spanned<Name>) -> NameIn<'_> {
+pub(super) fn group(name: &Spanned<Name>) -> NameIn<'_> {
     NameIn(Place::Plain, name.node.as_str())
 }
 
@@ -97,25 +99,8 @@ pub(super) fn define(f: &mut Formatter<'_>, define: &Define, on_conflict: OnConf
         OnConflict::Keep => "IF NOT EXISTS ",
     };
     match define {
-        Define::Tag {
-            name,
-            group: of,
-            notes,
-        } => {
-            write!(f, "DEFINE TAG {condition}{}", defined(name))?;
-            clause(f, "IN GROUP", of.as_ref().map(group))?;
-            notes.fmt(f)
-        }
-        Define::Group {
-            name,
-            exclusivity,
-            notes,
-        } => {
-            write!(f, "DEFINE GROUP {condition}{}", defined(name))?;
-            let written = (*exclusivity != Exclusivity::default()).then_some(exclusivity);
-            flag(f, written)?;
-            notes.fmt(f)
-        }
+        Define::Tag(tag) => write!(f, "DEFINE TAG {condition}{tag}"),
+        Define::Group(group) => write!(f, "DEFINE GROUP {condition}{group}"),
         Define::Attribute {
             name,
             attribute_type,
@@ -131,12 +116,48 @@ pub(super) fn define(f: &mut Formatter<'_>, define: &Define, on_conflict: OnConf
             flag(f, written)?;
             notes.fmt(f)
         }
+        Define::Derived {
+            name,
+            derivation,
+            notes,
+        } => {
+            let name = defined(name);
+            write!(
+                f,
+                "DEFINE ATTRIBUTE {condition}{name} AS {derivation}{notes}"
+            )
+        }
         Define::Segment(segment) => write!(f, "DEFINE SEGMENT {condition}{segment}"),
+        Define::Event(event) => define_event(f, event, condition),
+        Define::Form(form) => write!(f, "DEFINE FORM {condition}{form}"),
+    }
+}
+
+fn define_event(f: &mut Formatter<'_>, event: &DefineEvent, condition: &str) -> Result {
+    write!(f, "DEFINE EVENT {condition}{}", defined(&event.name))?;
+    if !event.properties.is_empty() {
+        f.write_str(" ")?;
+        behaviour::properties(f, &event.properties)?;
+    }
+    clause(
+        f,
+        "RETENTION",
+        event.retention.map(|retention| retention.node),
+    )?;
+    event.notes.fmt(f)
+}
+
+/// Writes a move between groups after a space.
+pub(super) fn group_change(f: &mut Formatter<'_>, change: Option<&GroupChange>) -> Result {
+    match change {
+        Some(GroupChange::Into(into)) => write!(f, " IN GROUP {}", group(into)),
+        Some(GroupChange::Out) => f.write_str(" NO GROUP"),
+        None => Ok(()),
     }
 }
 
 /// Writes a word after a space, if there is one.
-fn flag(f: &mut Formatter<'_>, word: Option<impl Display>) -> Result {
+pub(super) fn flag(f: &mut Formatter<'_>, word: Option<impl Display>) -> Result {
     match word {
         Some(word) => write!(f, " {word}"),
         None => Ok(()),
@@ -159,28 +180,9 @@ impl Display for SavedSegment {
 impl Display for Alter {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::Tag {
-                name,
-                group: change,
-                notes,
-            } => {
-                write!(f, "ALTER TAG {}", defined(name))?;
-                match change {
-                    Some(GroupChange::Into(into)) => write!(f, " IN GROUP {}", group(into))?,
-                    Some(GroupChange::Out) => f.write_str(" NO GROUP")?,
-                    None => {}
-                }
-                notes.fmt(f)
-            }
-            Self::Group {
-                name,
-                exclusivity,
-                notes,
-            } => {
-                write!(f, "ALTER GROUP {}", defined(name))?;
-                flag(f, *exclusivity)?;
-                notes.fmt(f)
-            }
+            Self::Tag(tag) => write!(f, "ALTER TAG {tag}"),
+            Self::Group(group) => write!(f, "ALTER GROUP {group}"),
+            Self::Event(event) => write!(f, "ALTER EVENT {event}"),
             Self::Attribute {
                 name,
                 add_values,

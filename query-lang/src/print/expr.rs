@@ -2,9 +2,12 @@
 
 use std::fmt::{Display, Formatter, Result};
 
+use super::behaviour::after_comma;
 use super::value::Key;
 use super::{NameIn, one_or_paren_list, separated};
-use crate::ast::{AttributeTest, Expr, Having, Presence};
+use crate::ast::{
+    AttributeTest, Expr, Having, Presence, PropertyExpr, RangeTest, Spanned, TagPattern, Value,
+};
 use crate::keywords::Place;
 
 /// How tightly a node binds its operands. What binds less needs parentheses inside.
@@ -33,7 +36,22 @@ impl Operators for Expr {
             | Self::Group { .. }
             | Self::Segment(_)
             | Self::Users(_)
+            | Self::Held { .. }
+            | Self::Lapsed { .. }
+            | Self::Behaviour(_)
+            | Self::Referral(_)
             | Self::AtLeast { .. } => Binding::Leaf,
+        }
+    }
+}
+
+impl Operators for PropertyExpr {
+    fn binding(&self) -> Binding {
+        match self {
+            Self::Or(_) => Binding::Or,
+            Self::And(_) => Binding::And,
+            Self::Not(_) => Binding::Not,
+            Self::Test { .. } => Binding::Leaf,
         }
     }
 }
@@ -62,10 +80,27 @@ impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::All => f.write_str("ALL"),
-            Self::Tag(patterns) => {
-                f.write_str("tag:")?;
-                one_or_paren_list(f, patterns, |f, pattern| pattern.node.fmt(f))
+            Self::Tag(patterns) => tags(f, patterns),
+            Self::Held {
+                tags: patterns,
+                tests,
+            } => {
+                tags(f, patterns)?;
+                f.write_str("[")?;
+                separated(f, tests, ", ", |f, test| test.fmt(f))?;
+                f.write_str("]")
             }
+            Self::Lapsed {
+                tags: patterns,
+                window,
+            } => {
+                f.write_str("lapsed(")?;
+                tags(f, patterns)?;
+                after_comma(f, window.as_ref())?;
+                f.write_str(")")
+            }
+            Self::Behaviour(behaviour) => behaviour.node.fmt(f),
+            Self::Referral(referral) => referral.node.fmt(f),
             Self::Attribute { name, test } => {
                 write!(f, "{}{test}", NameIn(Place::Attribute, name.node.as_str()))
             }
@@ -82,6 +117,32 @@ impl Display for Expr {
                 write!(f, "AT LEAST {} OF (", threshold.node)?;
                 separated(f, of, ", ", |f, expr| expr.fmt(f))?;
                 f.write_str(")")
+            }
+            Self::Not(inner) => {
+                f.write_str("NOT ")?;
+                operand(f, &**inner, Binding::Not)
+            }
+            Self::And(operands) => {
+                separated(f, operands, " AND ", |f, one| operand(f, one, Binding::And))
+            }
+            Self::Or(operands) => {
+                separated(f, operands, " OR ", |f, one| operand(f, one, Binding::Or))
+            }
+        }
+    }
+}
+
+/// `tag:vip`, `tag:(a, b)`
+fn tags(f: &mut Formatter<'_>, patterns: &[Spanned<TagPattern>]) -> Result {
+    f.write_str("tag:")?;
+    one_or_paren_list(f, patterns, |f, pattern| pattern.node.fmt(f))
+}
+
+impl Display for PropertyExpr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Test { name, test } => {
+                write!(f, "{}{test}", NameIn(Place::Property, name.node.as_str()))
             }
             Self::Not(inner) => {
                 f.write_str("NOT ")?;
@@ -127,18 +188,43 @@ impl Display for AttributeTest {
             }
             Self::Between { low, high } => {
                 f.write_str(":")?;
-                if let Some(low) = low {
-                    low.node.fmt(f)?;
-                }
-                f.write_str("..")?;
-                match high {
-                    Some(high) => high.node.fmt(f),
-                    None => Ok(()),
-                }
+                range(f, low.as_ref(), high.as_ref())
             }
             Self::Compare(comparison, value) => write!(f, " {comparison} {}", value.node),
             Self::Is(presence) => write!(f, " {presence}"),
+            Self::Anniversary { first, last } => {
+                write!(f, " ANNIVERSARY IN {}..{}", first.node, last.node)
+            }
         }
+    }
+}
+
+/// With what joins it to what is tested: `:3..5`, ` >= 3`.
+impl Display for RangeTest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Compare(comparison, value) => write!(f, " {comparison} {}", value.node),
+            Self::Between { low, high } => {
+                f.write_str(":")?;
+                range(f, low.as_ref(), high.as_ref())
+            }
+        }
+    }
+}
+
+/// `18..34`, `18..`, `..34`
+pub(super) fn range(
+    f: &mut Formatter<'_>,
+    low: Option<&Spanned<Value>>,
+    high: Option<&Spanned<Value>>,
+) -> Result {
+    if let Some(low) = low {
+        low.node.fmt(f)?;
+    }
+    f.write_str("..")?;
+    match high {
+        Some(high) => high.node.fmt(f),
+        None => Ok(()),
     }
 }
 

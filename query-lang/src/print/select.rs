@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use super::{NameIn, Quoted, clause, separated};
+use super::{NameIn, Quoted, behaviour, clause, separated};
 use crate::ast::{
     CalendarUnit, Dim, Dimension, DimensionOrder, Direction, Expr, Field, Measure, Sample, Segment,
     Show, ShowList,
@@ -96,6 +96,7 @@ impl Display for Dim {
                 super::one_or_paren_list(f, patterns, |f, pattern| pattern.node.fmt(f))
             }
             Self::Group(name) => write!(f, "group:{}", name.node),
+            Self::Events { events, by } => behaviour::event_dim(f, events, by),
         }
     }
 }
@@ -105,6 +106,8 @@ impl Display for Measure {
         let (function, attribute) = match self {
             Self::Count => return f.write_str("count"),
             Self::Share => return f.write_str("share"),
+            Self::Users => return f.write_str("users"),
+            Self::Events(measure) => return behaviour::Unmistakable(measure).fmt(f),
             Self::Sum(attribute) => ("sum", attribute),
             Self::Average(attribute) => ("avg", attribute),
             Self::Min(attribute) => ("min", attribute),
@@ -140,6 +143,7 @@ impl Display for Dimension {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str("DIMENSION ")?;
         separated(f, &self.dims, ", ", |f, dim| dim.fmt(f))?;
+        behaviour::after_comma(f, self.window.as_ref())?;
         if !self.measures.is_empty() {
             f.write_str(" MEASURE ")?;
             separated(f, &self.measures, ", ", |f, measure| measure.node.fmt(f))?;
@@ -167,6 +171,8 @@ impl Display for Show {
             Self::Groups(list) => write!(f, "SHOW GROUPS{list}"),
             Self::Attributes(list) => write!(f, "SHOW ATTRIBUTES{list}"),
             Self::Segments(list) => write!(f, "SHOW SEGMENTS{list}"),
+            Self::Events(list) => write!(f, "SHOW EVENTS{list}"),
+            Self::Forms(list) => write!(f, "SHOW FORMS{list}"),
             Self::Values(attribute, list) => {
                 write!(
                     f,

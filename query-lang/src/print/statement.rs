@@ -6,6 +6,7 @@ use super::value::Key;
 use super::{NameIn, clause, define, one_or_paren_list, separated};
 use crate::ast::{Assignment, ExplainMode, NameRef, Spanned, Statement, Target, Value};
 use crate::keywords::Place;
+use crate::name::Name;
 
 impl Display for Statement {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -28,7 +29,15 @@ impl Display for Statement {
                 define::drop_definition(f, *kind, name, *on_conflict)
             }
             Self::SaveSegment(segment) => write!(f, "SAVE SEGMENT {segment}"),
-            Self::Tag { target, tags } => with_tags(f, "TAG", target, tags),
+            Self::Tag {
+                target,
+                tags,
+                terms,
+            } => {
+                with_tags(f, "TAG", target, tags)?;
+                terms.fmt(f)
+            }
+            Self::ClearTag { target, tags } => with_tags(f, "CLEAR TAG", target, tags),
             Self::Untag { target, tags } => with_tags(f, "UNTAG", target, tags),
             Self::Set {
                 target,
@@ -47,8 +56,22 @@ impl Display for Statement {
                 f.write_str("DELETE USER ")?;
                 keys(f, users)
             }
+            Self::Track(track) => track.fmt(f),
+            Self::Submit(submission) => submission.fmt(f),
+            Self::RenameTag { tag, to } => write!(f, "RENAME TAG {} TO {}", plain(tag), plain(to)),
+            Self::MergeTag { tag, into } => {
+                write!(f, "MERGE TAG {} INTO {}", plain(tag), plain(into))
+            }
+            Self::Usages(kind, name) => write!(f, "USAGES {kind} {}", plain(name)),
+            Self::Lint(list) => write!(f, "LINT TAGS{list}"),
+            Self::Trend(trend) => trend.fmt(f),
+            Self::Why { user, filter } => write!(f, "WHY {} IN {filter}", Key(&user.node)),
         }
     }
+}
+
+fn plain(name: &Spanned<Name>) -> NameIn<'_> {
+    NameIn(Place::Plain, name.node.as_str())
 }
 
 fn with_tags(

@@ -1,5 +1,6 @@
 //! Arbitrary syntax trees, every node of them in the form the parser yields.
 
+mod behaviour;
 mod statements;
 
 use jiff::{Timestamp, civil::Date};
@@ -28,7 +29,7 @@ fn some<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>) -> impl Strategy
 }
 
 /// Texts that look like something else, among ordinary and wild ones.
-fn text() -> impl Strategy<Value = String> {
+fn text() -> BoxedStrategy<String> {
     let tricky = prop_oneof![
         Just("all"),
         Just("NOT"),
@@ -40,6 +41,18 @@ fn text() -> impl Strategy<Value = String> {
         Just("count"),
         Just("share"),
         Just("sum"),
+        Just("users"),
+        Just("last"),
+        Just("invited"),
+        Just("otherwise"),
+        Just("BANDS"),
+        Just("or"),
+        Just("within"),
+        Just("since"),
+        Just("a->b"),
+        Just("a.b"),
+        Just("now.x"),
+        Just("now-3d.x"),
         Just("group"),
         Just("group:x"),
         Just("group:"),
@@ -91,6 +104,7 @@ fn text() -> impl Strategy<Value = String> {
         1 => any::<String>(),
         1 => "[\\x00-\\x7f\u{80}-\u{a0}]{0,6}",
     ]
+    .boxed()
 }
 
 fn name() -> impl Strategy<Value = Name> {
@@ -150,7 +164,7 @@ fn relative() -> impl Strategy<Value = RelativeTime> {
         })
 }
 
-fn value() -> impl Strategy<Value = Spanned<Value>> {
+fn value() -> BoxedStrategy<Spanned<Value>> {
     let decimal = (any::<i64>(), 1..=18_u8).prop_map(|(units, scale)| Decimal { units, scale });
     spanned(prop_oneof![
         4 => text().prop_map(Value::Text),
@@ -163,6 +177,7 @@ fn value() -> impl Strategy<Value = Spanned<Value>> {
         1 => relative().prop_map(Value::Relative),
         1 => parameter().prop_map(Value::Parameter),
     ])
+    .boxed()
 }
 
 /// A user's key or a cursor.
@@ -178,12 +193,13 @@ fn name_ref() -> impl Strategy<Value = Spanned<NameRef>> {
     )
 }
 
-fn tag_pattern() -> impl Strategy<Value = Spanned<TagPattern>> {
+fn tag_pattern() -> BoxedStrategy<Spanned<TagPattern>> {
     spanned(prop_oneof![
         3 => name().prop_map(TagPattern::Name),
         2 => glob().prop_map(TagPattern::Glob),
         1 => parameter().prop_map(TagPattern::Parameter),
     ])
+    .boxed()
 }
 
 fn comparison() -> impl Strategy<Value = Comparison> {
@@ -201,7 +217,7 @@ fn presence() -> impl Strategy<Value = Presence> {
     prop_oneof![Just(Presence::Missing), Just(Presence::Present)]
 }
 
-fn attribute_test() -> impl Strategy<Value = AttributeTest> {
+fn attribute_test() -> BoxedStrategy<AttributeTest> {
     let between = (option::of(value()), option::of(value()))
         .prop_filter("a range has an end", |(low, high)| {
             low.is_some() || high.is_some()
@@ -213,11 +229,13 @@ fn attribute_test() -> impl Strategy<Value = AttributeTest> {
         (comparison(), value())
             .prop_map(|(comparison, value)| AttributeTest::Compare(comparison, value)),
         presence().prop_map(AttributeTest::Is),
+        (value(), value()).prop_map(|(first, last)| AttributeTest::Anniversary { first, last }),
     ]
+    .boxed()
 }
 
 /// Expressions, with `AND` and `OR` flat as the parser leaves them.
-pub(crate) fn expr() -> impl Strategy<Value = Expr> {
+pub(crate) fn expr() -> BoxedStrategy<Expr> {
     let leaf = prop_oneof![
         1 => Just(Expr::All),
         3 => some(tag_pattern()).prop_map(Expr::Tag),
@@ -225,11 +243,13 @@ pub(crate) fn expr() -> impl Strategy<Value = Expr> {
         1 => (name_ref(), presence()).prop_map(|(name, is)| Expr::Group { name, is }),
         1 => some(name_ref()).prop_map(Expr::Segment),
         1 => some(key()).prop_map(Expr::Users),
+        5 => behaviour::leaf(),
     ];
     leaf.prop_recursive(5, 24, 3, |inner| {
         let operands = vec(inner.clone(), 2..4);
         prop_oneof![
             inner.clone().prop_map(|inner| Expr::Not(Box::new(inner))),
+            behaviour::referral(inner.clone()),
             operands
                 .clone()
                 .prop_map(|operands| Expr::And(flat(operands, expr_and))),
@@ -240,6 +260,7 @@ pub(crate) fn expr() -> impl Strategy<Value = Expr> {
             }),
         ]
     })
+    .boxed()
 }
 
 /// The operands, those of the same operator taken apart.

@@ -1,5 +1,6 @@
 //! Arbitrary statements.
 
+use super::behaviour::*;
 use super::*;
 
 fn limit() -> impl Strategy<Value = Option<Spanned<u64>>> {
@@ -46,6 +47,8 @@ fn measure() -> impl Strategy<Value = Spanned<Measure>> {
         spanned(name()).prop_map(Measure::Max),
         (0..=100_u8, spanned(name()))
             .prop_map(|(percent, name)| Measure::Percentile(percent, name)),
+        Just(Measure::Users),
+        event_measure().prop_map(|measure| Measure::Events(Box::new(measure))),
     ])
 }
 
@@ -80,7 +83,7 @@ fn having_or(having: Having) -> Vec<Having> {
     }
 }
 
-fn calendar_unit() -> impl Strategy<Value = CalendarUnit> {
+pub(super) fn calendar_unit() -> impl Strategy<Value = CalendarUnit> {
     prop_oneof![
         Just(CalendarUnit::Day),
         Just(CalendarUnit::Week),
@@ -99,6 +102,7 @@ fn dim() -> impl Strategy<Value = Dim> {
             .prop_map(|(attribute, unit)| Dim::Calendar { attribute, unit }),
         vec(tag_pattern(), 0..4).prop_map(Dim::Tags),
         name_ref().prop_map(Dim::Group),
+        event_dim(),
     ]
 }
 
@@ -111,43 +115,50 @@ fn dimension() -> impl Strategy<Value = Dimension> {
     let orders = vec((order, direction()), 0..3);
     (
         some(dim()),
+        window(),
         measures,
         option::of(having()),
         orders,
         limit(),
         expr(),
     )
-        .prop_map(|(dims, measures, having, order, top, filter)| Dimension {
-            dims,
-            measures,
-            having,
-            order,
-            top,
-            filter,
-        })
+        .prop_map(
+            |(dims, window, measures, having, order, top, filter)| Dimension {
+                dims,
+                window,
+                measures,
+                having,
+                order,
+                top,
+                filter,
+            },
+        )
+}
+
+fn list() -> impl Strategy<Value = ShowList> {
+    (option::of(glob()), option::of(1..=u64::MAX))
+        .prop_map(|(like, limit)| ShowList { like, limit })
 }
 
 fn show() -> impl Strategy<Value = Show> {
-    let list = || {
-        (option::of(glob()), option::of(1..=u64::MAX))
-            .prop_map(|(like, limit)| ShowList { like, limit })
-    };
     prop_oneof![
         list().prop_map(Show::Tags),
         list().prop_map(Show::Groups),
         list().prop_map(Show::Attributes),
         list().prop_map(Show::Segments),
+        list().prop_map(Show::Events),
+        list().prop_map(Show::Forms),
         (spanned(name()), list()).prop_map(|(name, list)| Show::Values(name, list)),
         Just(Show::Status),
     ]
 }
 
-fn notes() -> impl Strategy<Value = Notes> {
+pub(super) fn notes() -> impl Strategy<Value = Notes> {
     (option::of(text()), option::of(text()))
         .prop_map(|(description, owner)| Notes { description, owner })
 }
 
-fn attribute_type() -> impl Strategy<Value = AttributeType> {
+pub(super) fn attribute_type() -> impl Strategy<Value = AttributeType> {
     prop_oneof![
         option::of(some(text())).prop_map(AttributeType::Enum),
         option::of(some(text())).prop_map(AttributeType::Multi),
@@ -165,7 +176,7 @@ fn mutability() -> impl Strategy<Value = Mutability> {
     prop_oneof![Just(Mutability::Mutable), Just(Mutability::WriteOnce)]
 }
 
-fn exclusivity() -> impl Strategy<Value = Exclusivity> {
+pub(super) fn exclusivity() -> impl Strategy<Value = Exclusivity> {
     prop_oneof![Just(Exclusivity::Shared), Just(Exclusivity::Exclusive)]
 }
 
@@ -179,12 +190,14 @@ fn saved_segment() -> impl Strategy<Value = SavedSegment> {
 
 fn define() -> impl Strategy<Value = Define> {
     prop_oneof![
-        (spanned(name()), option::of(spanned(name())), notes())
-            .prop_map(|(name, group, notes)| Define::Tag { name, group, notes }),
-        (spanned(name()), exclusivity(), notes()).prop_map(|(name, exclusivity, notes)| {
-            Define::Group {
+        define_tag().prop_map(Define::Tag),
+        define_group().prop_map(Define::Group),
+        define_event().prop_map(Define::Event),
+        define_form().prop_map(Define::Form),
+        (spanned(name()), spanned(name()), notes()).prop_map(|(name, since, notes)| {
+            Define::Derived {
                 name,
-                exclusivity,
+                derivation: Derivation::YearsSince(since),
                 notes,
             }
         }),
@@ -208,20 +221,10 @@ fn alter() -> impl Strategy<Value = Alter> {
             owner,
         })
     };
-    let change = prop_oneof![
-        spanned(name()).prop_map(GroupChange::Into),
-        Just(GroupChange::Out)
-    ];
     prop_oneof![
-        (spanned(name()), option::of(change), notes())
-            .prop_map(|(name, group, notes)| Alter::Tag { name, group, notes }),
-        (spanned(name()), option::of(exclusivity()), notes()).prop_map(
-            |(name, exclusivity, notes)| Alter::Group {
-                name,
-                exclusivity,
-                notes
-            }
-        ),
+        alter_tag(notes()).prop_map(Alter::Tag),
+        alter_group(notes()).prop_map(Alter::Group),
+        alter_event(notes()).prop_map(Alter::Event),
         (
             spanned(name()),
             vec(text(), 0..4),
@@ -271,6 +274,21 @@ fn definition_kind() -> impl Strategy<Value = DefinitionKind> {
         Just(DefinitionKind::Group),
         Just(DefinitionKind::Attribute),
         Just(DefinitionKind::Segment),
+        Just(DefinitionKind::Event),
+        Just(DefinitionKind::Form),
+    ]
+}
+
+/// The statements that keep definitions clean and explain users.
+fn upkeep() -> impl Strategy<Value = Statement> {
+    prop_oneof![
+        (spanned(name()), spanned(name())).prop_map(|(tag, to)| Statement::RenameTag { tag, to }),
+        (spanned(name()), spanned(name()))
+            .prop_map(|(tag, into)| Statement::MergeTag { tag, into }),
+        (definition_kind(), spanned(name())).prop_map(|(kind, name)| Statement::Usages(kind, name)),
+        list().prop_map(Statement::Lint),
+        trend().prop_map(Statement::Trend),
+        (key(), expr()).prop_map(|(user, filter)| Statement::Why { user, filter }),
     ]
 }
 
@@ -297,7 +315,13 @@ pub(crate) fn statement() -> impl Strategy<Value = Statement> {
         1 => (definition_kind(), spanned(name()), on_conflict())
             .prop_map(|(kind, name, conflict)| Statement::Drop(kind, name, conflict)),
         1 => saved_segment().prop_map(Statement::SaveSegment),
-        1 => (target(), some(name_ref())).prop_map(|(target, tags)| Statement::Tag { target, tags }),
+        2 => (target(), some(name_ref()), terms())
+            .prop_map(|(target, tags, terms)| Statement::Tag { target, tags, terms }),
+        1 => (target(), some(name_ref()))
+            .prop_map(|(target, tags)| Statement::ClearTag { target, tags }),
+        2 => track().prop_map(Statement::Track),
+        2 => submission().prop_map(Statement::Submit),
+        1 => upkeep(),
         1 => (target(), some(name_ref())).prop_map(|(target, tags)| Statement::Untag { target, tags }),
         2 => (target(), some(assignment()))
             .prop_map(|(target, assignments)| Statement::Set { target, assignments }),

@@ -171,6 +171,7 @@ pub(crate) fn code_of_resolve_error(kind: ResolveErrorKind) -> ErrorCode {
         ResolveErrorKind::TypeMismatch => ErrorCode::TypeMismatch,
         ResolveErrorKind::LimitExceeded => ErrorCode::LimitExceeded,
         ResolveErrorKind::Conflict => ErrorCode::Conflict,
+        ResolveErrorKind::NotAvailableYet => ErrorCode::NotAvailableYet,
     }
 }
 

@@ -151,6 +151,7 @@ impl Model {
                     | AttributeType::User => return Err(FailureCode::TypeMismatch),
                 }
             }
+            Show::Events(_) | Show::Forms(_) => panic!("the model does not know {show}"),
             Show::Status => return Ok(None),
         }))
     }

@@ -34,10 +34,14 @@ impl Model {
 
     fn define(&mut self, define: &Define, on_conflict: OnConflict) -> Result<(), Refused> {
         let (name, taken) = match define {
-            Define::Tag { name, .. } => (&name.node, self.tags.contains_key(name.node.as_str())),
-            Define::Group { name, .. } => {
-                (&name.node, self.groups.contains_key(name.node.as_str()))
-            }
+            Define::Tag(tag) => (
+                &tag.name.node,
+                self.tags.contains_key(tag.name.node.as_str()),
+            ),
+            Define::Group(group) => (
+                &group.name.node,
+                self.groups.contains_key(group.name.node.as_str()),
+            ),
             Define::Attribute { name, .. } => {
                 (&name.node, self.attributes.contains_key(name.node.as_str()))
             }
@@ -45,6 +49,9 @@ impl Model {
                 &segment.name.node,
                 self.segments.contains_key(segment.name.node.as_str()),
             ),
+            Define::Derived { .. } | Define::Event(_) | Define::Form(_) => {
+                panic!("the model does not know {define:?}")
+            }
         };
         if taken {
             return match on_conflict {
@@ -54,13 +61,16 @@ impl Model {
         }
         let name = name.as_str().to_owned();
         match define {
-            Define::Tag { group, .. } => {
-                let group = group.as_ref().map(|group| group.node.as_str().to_owned());
+            Define::Tag(tag) => {
+                let group = tag
+                    .group
+                    .as_ref()
+                    .map(|group| group.node.as_str().to_owned());
                 self.check_group(group.as_deref())?;
                 self.tags.insert(name, group);
             }
-            Define::Group { exclusivity, .. } => {
-                self.groups.insert(name, *exclusivity);
+            Define::Group(group) => {
+                self.groups.insert(name, group.exclusivity);
             }
             Define::Attribute {
                 attribute_type,
@@ -89,6 +99,9 @@ impl Model {
                 self.attributes.insert(name, attribute);
             }
             Define::Segment(segment) => return self.save_segment(&name, &segment.filter),
+            Define::Derived { .. } | Define::Event(_) | Define::Form(_) => {
+                panic!("the model does not know {define:?}")
+            }
         }
         Ok(())
     }
@@ -127,10 +140,9 @@ impl Model {
 
     fn alter(&mut self, alter: &Alter) -> Result<(), Refused> {
         match alter {
-            Alter::Tag { name, group, .. } => self.alter_tag(name.node.as_str(), group.as_ref()),
-            Alter::Group {
-                name, exclusivity, ..
-            } => self.alter_group(name.node.as_str(), *exclusivity),
+            Alter::Tag(tag) => self.alter_tag(tag.name.node.as_str(), tag.group.as_ref()),
+            Alter::Group(group) => self.alter_group(group.name.node.as_str(), group.exclusivity),
+            Alter::Event(_) => panic!("the model does not know {alter:?}"),
             Alter::Attribute {
                 name,
                 add_values,
@@ -218,6 +230,9 @@ impl Model {
             DefinitionKind::Group => self.groups.contains_key(name),
             DefinitionKind::Attribute => self.attributes.contains_key(name),
             DefinitionKind::Segment => self.segments.contains_key(name),
+            DefinitionKind::Event | DefinitionKind::Form => {
+                panic!("the model does not know {kind:?}")
+            }
         };
         if !known {
             return match on_conflict {
@@ -259,6 +274,9 @@ impl Model {
             DefinitionKind::Segment => {
                 self.segments.remove(name);
             }
+            DefinitionKind::Event | DefinitionKind::Form => {
+                panic!("the model does not know {kind:?}")
+            }
         }
     }
 }
@@ -267,6 +285,9 @@ impl Model {
 fn names(expr: &Expr, kind: DefinitionKind, wanted: &str) -> bool {
     match expr {
         Expr::All | Expr::Users(_) => false,
+        Expr::Held { .. } | Expr::Lapsed { .. } | Expr::Behaviour(_) | Expr::Referral(_) => {
+            panic!("the model does not know {expr}")
+        }
         Expr::Tag(patterns) => {
             let is_wanted = |pattern: &TagPattern| matches!(pattern, TagPattern::Name(name) if name.as_str() == wanted);
             kind == DefinitionKind::Tag && patterns.iter().any(|pattern| is_wanted(&pattern.node))

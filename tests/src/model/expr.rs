@@ -43,6 +43,9 @@ impl Model {
             Expr::Segment(names) => names
                 .iter()
                 .try_for_each(|name| self.check(self.segment(&name.node)?)),
+            Expr::Held { .. } | Expr::Lapsed { .. } | Expr::Behaviour(_) | Expr::Referral(_) => {
+                panic!("the model does not know {expr}")
+            }
             Expr::All
             | Expr::Tag(_)
             | Expr::Attribute { .. }
@@ -57,6 +60,9 @@ impl Model {
             Expr::Tag(patterns) => {
                 let tags = self.tags_of(patterns)?;
                 Ok(tags.iter().any(|tag| user.tags.contains(*tag)))
+            }
+            Expr::Held { .. } | Expr::Lapsed { .. } | Expr::Behaviour(_) | Expr::Referral(_) => {
+                panic!("the model does not know {expr}")
             }
             Expr::Attribute { name, test } => {
                 let attribute = self.attribute(name.node.as_str())?;
@@ -131,6 +137,7 @@ impl Model {
     ) -> Result<bool, Refused> {
         match test {
             AttributeTest::Is(presence) => Ok(held.is_some() == (*presence == Presence::Present)),
+            AttributeTest::Anniversary { .. } => panic!("the model does not know {test}"),
             AttributeTest::AnyOf(values) => {
                 any_of_all(values, |value| self.equals(attribute, held, &value.node))
             }

@@ -236,7 +236,7 @@ impl Model {
 
     fn mutations_of(&self, statement: &Statement) -> Result<Vec<Mutation>, Refused> {
         match statement {
-            Statement::Tag { target, tags } => {
+            Statement::Tag { target, tags, .. } => {
                 let tags = self.known_tags(tags)?;
                 self.for_each_target(target, |user| {
                     vec![Mutation::Tag {

@@ -171,6 +171,15 @@ impl History {
                 }
             }
             Statement::Fetch { .. } | Statement::Close(_) => panic!("the driver's own"),
+            Statement::ClearTag { .. }
+            | Statement::Track(_)
+            | Statement::Submit(_)
+            | Statement::RenameTag { .. }
+            | Statement::MergeTag { .. }
+            | Statement::Usages(..)
+            | Statement::Lint(_)
+            | Statement::Trend(_)
+            | Statement::Why { .. } => panic!("the model does not know {text}"),
         }
     }
 

@@ -3,8 +3,8 @@
 //! Knows the statements `SHOW` and `DEFINE`. Does not know rows.
 
 use tessera_query_lang::ast::{
-    AttributeType, Define, Exclusivity, Mutability, Notes, OnConflict, Show, ShowList, Spanned,
-    Statement,
+    AttributeType, Define, DefineGroup, DefineTag, Exclusivity, Mutability, Notes, OnConflict,
+    Show, ShowList, Spanned, Statement,
 };
 use tessera_query_lang::name::{Glob, Name};
 
@@ -38,12 +38,12 @@ fn tag_statement(rule: &TagMapping, tag: &str) -> Result<Statement, CliError> {
         .transpose()?
         .map(Spanned::synthetic);
     let notes = notes(rule.description.as_ref(), rule.owner.as_ref());
-    let define = Define::Tag {
-        name: Spanned::synthetic(name(tag)?),
+    let define = DefineTag {
         group,
         notes,
+        ..DefineTag::new(Spanned::synthetic(name(tag)?))
     };
-    Ok(Statement::Define(define, OnConflict::Keep))
+    Ok(Statement::Define(Define::Tag(define), OnConflict::Keep))
 }
 
 /// Groups first, because tags are defined into them.
@@ -69,12 +69,11 @@ fn statements(mapping: &Mapping) -> Result<Vec<Statement>, CliError> {
 }
 
 fn group_statement(group: &str, exclusivity: Exclusivity) -> Result<Statement, CliError> {
-    let define = Define::Group {
-        name: Spanned::synthetic(name(group)?),
+    let define = DefineGroup {
         exclusivity,
-        notes: Notes::default(),
+        ..DefineGroup::new(Spanned::synthetic(name(group)?))
     };
-    Ok(Statement::Define(define, OnConflict::Keep))
+    Ok(Statement::Define(Define::Group(define), OnConflict::Keep))
 }
 
 fn attribute_statement(rule: &AttributeMapping) -> Result<Statement, CliError> {

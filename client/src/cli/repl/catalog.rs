@@ -88,6 +88,10 @@ impl Names for Catalog {
             NameKind::Group => "GROUPS",
             NameKind::Attribute => "ATTRIBUTES",
             NameKind::Segment => "SEGMENTS",
+            NameKind::Event => "EVENTS",
+            NameKind::Form => "FORMS",
+            // Which event's or form's is not known here.
+            NameKind::Property | NameKind::Field => return Vec::new(),
         };
         self.ask(format!("SHOW {what}{} LIMIT {NAMES_MAX}", like(prefix)))
     }

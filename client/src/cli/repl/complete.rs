@@ -163,6 +163,8 @@ fn defined(
         | Expected::Statement
         | Expected::Measure
         | Expected::Comparison
+        | Expected::Window
+        | Expected::Period
         | Expected::Key
         | Expected::Cursor
         | Expected::Text
@@ -249,6 +251,9 @@ mod tests {
                 NameKind::Group => &["lifecycle"],
                 NameKind::Attribute => &["city", "credit limit"],
                 NameKind::Segment => &["loyal"],
+                NameKind::Event => &["purchase"],
+                NameKind::Form => &["welcome"],
+                NameKind::Property | NameKind::Field => &[],
             };
             names.iter().map(|name| (*name).to_owned()).collect()
         }

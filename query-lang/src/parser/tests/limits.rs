@@ -20,6 +20,7 @@ fn every_limit_holds_at_its_border() {
         depth_max: 3,
         leaves_max: 4,
         list_len_max: 3,
+        ..Limits::default()
     };
     let check = |text: &str, expected: Option<Limit>| {
         assert_eq!(

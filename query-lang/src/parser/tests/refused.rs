@@ -75,13 +75,13 @@ fn expressions_are_complete() {
     );
     refused(
         "COUNT vip",
-        "expected `:`, a comparison or IS, found the end of the text",
+        "expected `:`, a comparison, IS or ANNIVERSARY IN, found the end of the text",
         "",
         Some("a tag is written tag:vip"),
     );
     refused(
         "COUNT NTO tag:a",
-        "expected `:`, a comparison or IS, found `tag`",
+        "expected `:`, a comparison, IS or ANNIVERSARY IN, found `tag`",
         "tag",
         Some("did you mean NOT?"),
     );
@@ -270,7 +270,8 @@ fn clauses_are_checked() {
 fn definitions_and_writes_are_complete() {
     refused(
         "ALTER TAG vip",
-        "expected OWNER, DESCRIPTION, IN GROUP or NO GROUP, found the end of the text",
+        "expected OWNER, DESCRIPTION, DYNAMIC, STATIC, ON RETAG, DRAFT, ACTIVE, DEPRECATED, \
+         ARCHIVED, IN GROUP, NO GROUP, AS or NO RULE, found the end of the text",
         "",
         None,
     );
@@ -304,73 +305,6 @@ fn definitions_and_writes_are_complete() {
         "promo-*",
         Some("name each tag; quote a tag whose name has a *"),
     );
-}
-
-#[test]
-fn forms_of_a_later_version_are_recognised() {
-    let refused = |text: &str, feature: &'static str, place: &str| match parse(text) {
-        Ok(statement) => panic!("{text} became {statement}"),
-        Err(error) => {
-            assert_eq!(
-                error.kind,
-                ParseErrorKind::NotAvailableYet(feature),
-                "{text}"
-            );
-            assert_eq!(&text[error.span.range()], place, "{text}");
-        }
-    };
-    refused("COUNT did:purchase", "behaviours", "did:purchase");
-    refused(
-        "COUNT did:purchase[30d] AND tag:a",
-        "behaviours",
-        "did:purchase[30d]",
-    );
-    let measures = [
-        "count(purchase, 30d)",
-        "days(login, 7d)",
-        "sum(purchase.amount, 90d)",
-        "avg(a.b, 1w)",
-        "min(a.b)",
-        "max(a.b)",
-        "last(purchase)",
-        "first(purchase)",
-        "top(purchase.item, 3)",
-        "sequence(a, b)",
-        "lapsed(purchase, 30d)",
-        "count(purchase[amount > 5 AND (x)], 30d)",
-    ];
-    for measure in measures {
-        refused(
-            &format!("COUNT tag:a AND {measure} >= 3"),
-            "behaviour measures",
-            measure,
-        );
-    }
-    refused(
-        "DIMENSION a MEASURE sum(purchase.amount, 90d)",
-        "behaviour measures",
-        "sum(purchase.amount, 90d)",
-    );
-    refused(
-        "DIMENSION a MEASURE count(purchase, 90d)",
-        "behaviour measures",
-        "count(purchase, 90d)",
-    );
-    refused("DIMENSION did:purchase", "behaviours", "did:purchase");
-    refused(
-        "COUNT tag:vip[since >= now-7d] AND x",
-        "conditions on how a tag is held",
-        "[since >= now-7d]",
-    );
-    refused(
-        "COUNT tag:(a, b)[source = rule]",
-        "conditions on how a tag is held",
-        "[source = rule]",
-    );
-    refused("TRACK \"u\" purchase", "TRACK statements", "TRACK");
-    refused("WHY \"u\" IN loyal", "WHY statements", "WHY");
-    refused("DEFINE BEHAVIOUR purchase", "behaviours", "BEHAVIOUR");
-    refused("COUNT count(", "behaviour measures", "count(");
 }
 
 #[test]

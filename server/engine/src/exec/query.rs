@@ -24,7 +24,11 @@ use crate::{
     budget::Budget,
     datum::{Column, ColumnRole, Datum, Header, ResultKind, ResultSink, Row, Stopped, Summary},
     error::Error,
-    plan::{ResolveError, Resolver, query::SegmentQuery, resolve::ResolveLimits},
+    plan::{
+        ResolveError, Resolver,
+        query::SegmentQuery,
+        resolve::{ResolveLimits, later::not_yet},
+    },
     storage::UserRecord,
     time::Clock,
 };
@@ -264,6 +268,8 @@ impl Query<'_> {
             ast::Show::Groups(list) => answer.groups(list, sink)?,
             ast::Show::Attributes(list) => answer.attributes(list, sink)?,
             ast::Show::Segments(list) => answer.segments(list, sink)?,
+            ast::Show::Events(_) => return Err(not_yet("events", Span::default()).into()),
+            ast::Show::Forms(_) => return Err(not_yet("forms", Span::default()).into()),
             ast::Show::Values(name, list) => {
                 let attribute = self.resolver()?.attribute(name)?;
                 answer.values(attribute, name, list, sink)?
@@ -365,8 +371,17 @@ impl<'a> Explained<'a> {
             | Statement::SaveSegment(_)
             | Statement::Tag { .. }
             | Statement::Untag { .. }
+            | Statement::ClearTag { .. }
             | Statement::Set { .. }
-            | Statement::DeleteUser(_) => {
+            | Statement::DeleteUser(_)
+            | Statement::Track(_)
+            | Statement::Submit(_)
+            | Statement::RenameTag { .. }
+            | Statement::MergeTag { .. }
+            | Statement::Usages(..)
+            | Statement::Lint(_)
+            | Statement::Trend(_)
+            | Statement::Why { .. } => {
                 let message = "only COUNT, SEGMENT and DIMENSION can be explained".to_owned();
                 Err(ResolveError::TypeMismatch {
                     message,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::sync::Arc;
 
 use tessera_query_lang::{
-    ast::{Show, Statement, Target},
+    ast::{HoldingTerms, Show, Span, Statement, Target},
     parse_statement,
 };
 
@@ -24,6 +24,7 @@ use crate::{
     datum::{ResultSink, Summary},
     error::Error,
     parameters::Parameters,
+    plan::resolve::later,
     write::{SchemaStatement, UnknownTags, WriteRequest},
 };
 
@@ -90,6 +91,9 @@ fn run(
     statement: Statement,
     sink: &mut dyn ResultSink,
 ) -> Result<Summary, Error> {
+    if let Some(refusal) = later::statement(&statement) {
+        return Err(refusal.into());
+    }
     match statement {
         Statement::Count(expr) => query.count(&expr, sink),
         Statement::Segment(segment) => query.segment(&segment, sink),
@@ -119,13 +123,28 @@ fn run(
                 )),
             }
         }
-        Statement::Tag { target, tags } => write(database, query, target, Change::Tag(tags)),
+        Statement::Tag { terms, .. } if terms != HoldingTerms::default() => {
+            let what = "terms of how a tag is held";
+            Err(later::not_yet(what, Span::default()).into())
+        }
+        Statement::Tag { target, tags, .. } => write(database, query, target, Change::Tag(tags)),
         Statement::Untag { target, tags } => write(database, query, target, Change::Untag(tags)),
         Statement::Set {
             target,
             assignments,
         } => write(database, query, target, Change::Set(assignments)),
         Statement::DeleteUser(keys) => write(database, query, Target::Keys(keys), Change::Delete),
+        Statement::ClearTag { .. }
+        | Statement::Track(_)
+        | Statement::Submit(_)
+        | Statement::RenameTag { .. }
+        | Statement::MergeTag { .. }
+        | Statement::Usages(..)
+        | Statement::Lint(_)
+        | Statement::Trend(_)
+        | Statement::Why { .. } => {
+            Err(Error::Internal("this statement was not refused".to_owned()))
+        }
     }
 }
 

@@ -136,8 +136,17 @@ impl SchemaStatement {
             | Statement::Show(_)
             | Statement::Tag { .. }
             | Statement::Untag { .. }
+            | Statement::ClearTag { .. }
             | Statement::Set { .. }
-            | Statement::DeleteUser(_) => None,
+            | Statement::DeleteUser(_)
+            | Statement::Track(_)
+            | Statement::Submit(_)
+            | Statement::RenameTag { .. }
+            | Statement::MergeTag { .. }
+            | Statement::Usages(..)
+            | Statement::Lint(_)
+            | Statement::Trend(_)
+            | Statement::Why { .. } => None,
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     exec::dataset::Dataset,
     ids::{AttributeId, ValueCode},
     limits::Limits,
+    plan::resolve::later,
     schema::{
         AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity, GroupDefinition,
         Mutability, Notes, Schema, TagDefinition, Vocabulary,
@@ -88,6 +89,11 @@ pub(super) fn refuse(kind: SchemaErrorKind, span: Span) -> Error {
     .into()
 }
 
+/// What should have been refused as not available yet, and was not.
+fn unrefused() -> Error {
+    Error::Internal("this definition was not refused".to_owned())
+}
+
 /// What a statement is looked at against.
 pub(super) struct Planner<'a> {
     pub(super) view: &'a Arc<View>,
@@ -98,11 +104,16 @@ pub(super) struct Planner<'a> {
 
 impl Planner<'_> {
     fn define(&self, define: &Define, on_conflict: OnConflict) -> Result<Planned, Error> {
-        let (kind, name) = match define {
-            Define::Tag { name, .. } => (Kind::Tag, name),
-            Define::Group { name, .. } => (Kind::Group, name),
-            Define::Attribute { name, .. } => (Kind::Attribute, name),
-            Define::Segment(saved) => (Kind::Segment, &saved.name),
+        later::check_define(define)?;
+        let name = define.name();
+        let kind = match define {
+            Define::Tag(_) => Kind::Tag,
+            Define::Group(_) => Kind::Group,
+            Define::Attribute { .. } => Kind::Attribute,
+            Define::Segment(_) => Kind::Segment,
+            Define::Derived { .. } | Define::Event(_) | Define::Form(_) => {
+                return Err(unrefused());
+            }
         };
         if names_of(self.schema, kind).any(|known| *known == name.node) {
             return match on_conflict {
@@ -124,18 +135,15 @@ impl Planner<'_> {
         }
         unless_too_many(self.schema, kind, self.limits)?;
         match define {
-            Define::Tag { name, group, notes } => self.define_tag(name, group.as_ref(), notes),
-            Define::Group {
-                name,
-                exclusivity,
-                notes,
-            } => self.define_group(name, *exclusivity, notes),
+            Define::Tag(tag) => self.define_tag(&tag.name, tag.group.as_ref(), &tag.notes),
+            Define::Group(group) => self.define_group(&group.name, group.exclusivity, &group.notes),
             Define::Attribute {
                 name,
                 attribute_type,
                 mutability,
                 notes,
             } => self.define_attribute(name, attribute_type, *mutability, notes),
+            Define::Derived { .. } | Define::Event(_) | Define::Form(_) => Err(unrefused()),
             Define::Segment(saved) => {
                 self.put_segment(self.schema.next_segment_id(), saved, &saved.notes)
             }
@@ -249,13 +257,11 @@ impl Planner<'_> {
     }
 
     fn alter(&self, alter: &Alter) -> Result<Planned, Error> {
+        later::check_alter(alter)?;
         match alter {
-            Alter::Tag { name, group, notes } => self.alter_tag(name, group.as_ref(), notes),
-            Alter::Group {
-                name,
-                exclusivity,
-                notes,
-            } => self.alter_group(name, *exclusivity, notes),
+            Alter::Tag(tag) => self.alter_tag(&tag.name, tag.group.as_ref(), &tag.notes),
+            Alter::Group(group) => self.alter_group(&group.name, group.exclusivity, &group.notes),
+            Alter::Event(_) => Err(unrefused()),
             Alter::Attribute {
                 name,
                 add_values,

@@ -19,7 +19,7 @@ impl Planner<'_> {
         name: &Spanned<Name>,
         on_conflict: OnConflict,
     ) -> Result<Planned, Error> {
-        let kind = Kind::from(kind);
+        let kind = Kind::of(kind, name)?;
         let key = match kind {
             Kind::Tag => self
                 .schema

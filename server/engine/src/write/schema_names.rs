@@ -10,6 +10,7 @@ use super::{schema_change::refuse, usage::segments_that};
 use crate::{
     error::Error,
     limits::{DESCRIPTION_BYTES_MAX, Limits, OWNER_BYTES_MAX},
+    plan::{ResolveError, resolve::later::not_yet},
     schema::{Notes, Schema},
     write::{LimitError, SchemaErrorKind},
 };
@@ -40,13 +41,16 @@ impl std::fmt::Display for Kind {
     }
 }
 
-impl From<DefinitionKind> for Kind {
-    fn from(kind: DefinitionKind) -> Self {
+impl Kind {
+    /// The kind of a statement's definition.
+    pub(super) fn of(kind: DefinitionKind, name: &Spanned<Name>) -> Result<Self, ResolveError> {
         match kind {
-            DefinitionKind::Tag => Self::Tag,
-            DefinitionKind::Group => Self::Group,
-            DefinitionKind::Attribute => Self::Attribute,
-            DefinitionKind::Segment => Self::Segment,
+            DefinitionKind::Tag => Ok(Self::Tag),
+            DefinitionKind::Group => Ok(Self::Group),
+            DefinitionKind::Attribute => Ok(Self::Attribute),
+            DefinitionKind::Segment => Ok(Self::Segment),
+            DefinitionKind::Event => Err(not_yet("events", name.span)),
+            DefinitionKind::Form => Err(not_yet("forms", name.span)),
         }
     }
 }

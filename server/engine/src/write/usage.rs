@@ -4,7 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use tessera_query_lang::{
     Limits, ParseError,
-    ast::{AttributeTest, Expr, NameRef, Spanned, TagPattern, Value},
+    ast::{
+        AttributeTest, Behaviour, Events, Expr, HoldingTest, INVITED_BY, NameRef, PropertyExpr,
+        RangeTest, Referral, Spanned, TagPattern, Value, Window,
+    },
     parse_expr,
 };
 
@@ -17,6 +20,7 @@ pub(super) struct Names {
     pub(super) groups: BTreeSet<String>,
     pub(super) attributes: BTreeSet<String>,
     pub(super) segments: BTreeSet<String>,
+    pub(super) events: BTreeSet<String>,
     /// Whether it needs values from outside.
     pub(super) parameters: usize,
 }
@@ -35,6 +39,16 @@ impl Names {
             Expr::Tag(patterns) => patterns
                 .iter()
                 .for_each(|pattern| self.add_tag(&pattern.node)),
+            Expr::Held { tags, tests } => {
+                tags.iter().for_each(|tag| self.add_tag(&tag.node));
+                tests.iter().for_each(|test| self.add_holding_test(test));
+            }
+            Expr::Lapsed { tags, window } => {
+                tags.iter().for_each(|tag| self.add_tag(&tag.node));
+                self.add_window(window.as_ref());
+            }
+            Expr::Behaviour(behaviour) => self.add_behaviour(&behaviour.node),
+            Expr::Referral(referral) => self.add_referral(&referral.node),
             Expr::Attribute { name, test } => {
                 self.attributes.insert(name.node.to_string());
                 self.add_test(test);
@@ -83,6 +97,120 @@ impl Names {
                 .for_each(|value| self.add_value(value)),
             AttributeTest::Compare(_, value) => self.add_value(value),
             AttributeTest::Is(_) => {}
+            AttributeTest::Anniversary { first, last } => {
+                self.add_value(first);
+                self.add_value(last);
+            }
+        }
+    }
+
+    fn add_holding_test(&mut self, test: &HoldingTest) {
+        match test {
+            HoldingTest::Since(test) | HoldingTest::Until(test) => self.add_range(test),
+            HoldingTest::UntilIs(_) | HoldingTest::Source(_) => {}
+        }
+    }
+
+    fn add_range(&mut self, test: &RangeTest) {
+        match test {
+            RangeTest::Compare(_, value) => self.add_value(value),
+            RangeTest::Between { low, high } => low
+                .iter()
+                .chain(high)
+                .for_each(|value| self.add_value(value)),
+        }
+    }
+
+    fn add_window(&mut self, window: Option<&Spanned<Window>>) {
+        match window.map(|window| &window.node) {
+            Some(Window::Between { first, last }) => first
+                .iter()
+                .chain(last)
+                .for_each(|value| self.add_value(value)),
+            Some(Window::Last(_)) | None => {}
+        }
+    }
+
+    fn add_behaviour(&mut self, behaviour: &Behaviour) {
+        match behaviour {
+            Behaviour::Did {
+                names,
+                filter,
+                window,
+            } => {
+                names.iter().for_each(|name| self.add_event(&name.node));
+                self.add_filter(filter.as_ref());
+                self.add_window(window.as_ref());
+            }
+            Behaviour::Measure { measure, test } => {
+                self.add_events(&measure.events);
+                self.add_window(measure.window.as_ref());
+                self.add_range(test);
+            }
+            Behaviour::Edge {
+                edge: _,
+                events,
+                window,
+                property: _,
+                test,
+            } => {
+                self.add_events(events);
+                self.add_window(window.as_ref());
+                self.add_test(test);
+            }
+            Behaviour::Top {
+                events,
+                property: _,
+                window,
+                values,
+            } => {
+                self.add_events(events);
+                self.add_window(window.as_ref());
+                self.add_values(values);
+            }
+            Behaviour::Sequence {
+                steps,
+                within: _,
+                window,
+            } => {
+                steps.iter().for_each(|step| self.add_events(step));
+                self.add_window(window.as_ref());
+            }
+        }
+    }
+
+    fn add_events(&mut self, events: &Events) {
+        self.add_event(&events.name.node);
+        self.add_filter(events.filter.as_ref());
+    }
+
+    fn add_event(&mut self, name: &NameRef) {
+        match name {
+            NameRef::Name(name) => {
+                self.events.insert(name.to_string());
+            }
+            NameRef::Parameter(_) => self.parameters += 1,
+        }
+    }
+
+    fn add_filter(&mut self, filter: Option<&PropertyExpr>) {
+        match filter {
+            Some(PropertyExpr::Test { name: _, test }) => self.add_test(test),
+            Some(PropertyExpr::Not(inner)) => self.add_filter(Some(inner)),
+            Some(PropertyExpr::And(of) | PropertyExpr::Or(of)) => {
+                of.iter().for_each(|operand| self.add_filter(Some(operand)));
+            }
+            None => {}
+        }
+    }
+
+    fn add_referral(&mut self, referral: &Referral) {
+        self.attributes.insert(INVITED_BY.to_owned());
+        match referral {
+            Referral::ReferredBy(of) | Referral::InviterOf(of) | Referral::DescendantsOf(of, _) => {
+                self.add(of);
+            }
+            Referral::Invited(test) => self.add_range(test),
         }
     }
 

@@ -114,6 +114,7 @@ impl Model {
             };
         match measure {
             Measure::Count => Ok(Datum::Integer(group.len() as i64)),
+            Measure::Users | Measure::Events(_) => panic!("the model does not know {measure}"),
             Measure::Share if whole == 0 => Ok(Datum::Real(0.0)),
             Measure::Share => Ok(Datum::Real(group.len() as f64 / whole as f64)),
             Measure::Sum(name) => self.total(name, group, total_shown),
@@ -200,6 +201,8 @@ impl Model {
                 (count > 0).then(|| Fraction::new(sum, count * held_unit(kind)))
             }
             Measure::Count
+            | Measure::Users
+            | Measure::Events(_)
             | Measure::Sum(_)
             | Measure::Min(_)
             | Measure::Max(_)
@@ -248,9 +251,12 @@ impl Model {
     /// What a measure is compared with.
     fn kind_of(&self, measure: &Measure) -> Result<AttributeType, Refused> {
         match measure {
-            Measure::Count | Measure::Share | Measure::Sum(_) | Measure::Average(_) => {
-                Ok(AttributeType::Integer)
-            }
+            Measure::Users
+            | Measure::Events(_)
+            | Measure::Count
+            | Measure::Share
+            | Measure::Sum(_)
+            | Measure::Average(_) => Ok(AttributeType::Integer),
             Measure::Min(name) | Measure::Max(name) | Measure::Percentile(_, name) => {
                 Ok(self.attribute(name.node.as_str())?.kind.clone())
             }

@@ -69,6 +69,7 @@ impl Model {
                     },
                 )
             }
+            Dim::Events { .. } => panic!("the model does not know {dim}"),
             Dim::Tags(patterns) if patterns.is_empty() => (
                 "tag".to_owned(),
                 SplitKind::Tags(self.tags.keys().cloned().collect()),

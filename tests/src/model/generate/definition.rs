@@ -2,8 +2,8 @@
 
 use rand::Rng;
 use tessera_query_lang::ast::{
-    Alter, AttributeType, Define, DefinitionKind, Exclusivity, GroupChange, Mutability, Notes,
-    OnConflict, SavedSegment, Statement,
+    Alter, AlterGroup, AlterTag, AttributeType, Define, DefineGroup, DefineTag, DefinitionKind,
+    Exclusivity, GroupChange, Mutability, Notes, OnConflict, SavedSegment, Statement,
 };
 
 use super::{GROUPS, Generator, LABELS, NOWHERE, SEGMENTS, TAGS, named};
@@ -28,15 +28,15 @@ impl Generator {
     pub(super) fn any_define(&mut self, model: &Model) -> Statement {
         let define = match self.rng.random_range(0..10) {
             0..4 => self.define_tag(model),
-            4..5 => Define::Group {
-                name: named(self.pick(&GROUPS).expect("groups")),
+            4..5 => Define::Group(DefineGroup {
                 exclusivity: if self.chance(0.6) {
                     Exclusivity::Exclusive
                 } else {
                     Exclusivity::Shared
                 },
                 notes: self.notes(),
-            },
+                ..DefineGroup::new(named(self.pick(&GROUPS).expect("groups")))
+            }),
             5..9 => self.define_attribute(),
             _ => Define::Segment(self.saved_segment(model)),
         };
@@ -54,11 +54,11 @@ impl Generator {
         } else {
             None
         };
-        Define::Tag {
-            name: named(self.pick(&TAGS).expect("tags")),
+        Define::Tag(DefineTag {
             group: group.map(|group| named(&group)),
             notes: self.notes(),
-        }
+            ..DefineTag::new(named(self.pick(&TAGS).expect("tags")))
+        })
     }
 
     fn define_attribute(&mut self) -> Define {
@@ -121,11 +121,11 @@ impl Generator {
                 let name = self
                     .defined(model.tags.keys())
                     .unwrap_or_else(|| NOWHERE.to_owned());
-                Alter::Tag {
-                    name: named(&name),
+                Alter::Tag(AlterTag {
                     group: Some(self.group_change(model)),
                     notes,
-                }
+                    ..AlterTag::new(named(&name))
+                })
             }
             4..6 => {
                 let name = self
@@ -136,11 +136,11 @@ impl Generator {
                 } else {
                     Exclusivity::Shared
                 };
-                Alter::Group {
-                    name: named(&name),
+                Alter::Group(AlterGroup {
                     exclusivity: Some(exclusivity),
                     notes,
-                }
+                    ..AlterGroup::new(named(&name))
+                })
             }
             6..9 => self.alter_attribute(model, notes),
             _ => {

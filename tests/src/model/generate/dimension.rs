@@ -49,6 +49,7 @@ impl Generator {
         };
         Some(Dimension {
             dims,
+            window: None,
             measures,
             having,
             order,
@@ -186,6 +187,7 @@ impl Generator {
                 units: self.rng.random_range(0..100) * 1000 + 137,
                 scale: 5,
             }),
+            Measure::Users | Measure::Events(_) => panic!("the generator makes none"),
             Measure::Sum(_) | Measure::Average(_) => Value::Decimal(Decimal {
                 units: self.rng.random_range(-2_000_000..2_000_000) * 10 + 3,
                 scale: 4,
@@ -237,6 +239,7 @@ fn dim_name(dim: &Dim) -> Spanned<tessera_query_lang::name::Name> {
         | Dim::Calendar {
             attribute: name, ..
         } => name.clone(),
+        Dim::Events { .. } => panic!("the generator makes none"),
         Dim::Tags(_) => named("tag"),
         Dim::Group(group) => named(&format!(
             "group:{}",

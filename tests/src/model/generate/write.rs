@@ -3,7 +3,7 @@
 use rand::Rng;
 use tessera_protocol::message::{Datum, Mutation, UnknownTags};
 use tessera_query_lang::{
-    ast::{Assignment, AttributeType, NameRef, Spanned, Statement, Target, Value},
+    ast::{Assignment, AttributeType, HoldingTerms, NameRef, Spanned, Statement, Target, Value},
     name::Name,
 };
 
@@ -163,7 +163,11 @@ impl Generator {
         }
         let target = self.target(model);
         if self.chance(0.7) {
-            Statement::Tag { target, tags }
+            Statement::Tag {
+                target,
+                tags,
+                terms: HoldingTerms::default(),
+            }
         } else {
             Statement::Untag { target, tags }
         }

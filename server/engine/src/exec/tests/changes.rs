@@ -38,7 +38,7 @@ fn mutations_within(
     writes: WriteLimits,
 ) -> Result<Vec<Mutation>, Error> {
     let (target, change) = match statement(text) {
-        Statement::Tag { target, tags } => (target, Change::Tag(tags)),
+        Statement::Tag { target, tags, .. } => (target, Change::Tag(tags)),
         Statement::Untag { target, tags } => (target, Change::Untag(tags)),
         Statement::Set {
             target,

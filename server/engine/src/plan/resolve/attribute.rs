@@ -14,6 +14,7 @@ use tessera_query_lang::ast::{AttributeTest, Comparison, Presence, Span, Spanned
 
 use super::{
     ResolveError, Resolver,
+    later::not_yet,
     literal::{Extent, kind_name},
 };
 use crate::{
@@ -58,6 +59,7 @@ impl Resolver<'_> {
             AttributeTest::Between { low, high } => {
                 self.between(attribute, low.as_ref(), high.as_ref(), name_span)
             }
+            AttributeTest::Anniversary { .. } => Err(not_yet("anniversaries", name_span)),
         }
     }
 

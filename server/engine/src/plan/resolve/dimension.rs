@@ -12,6 +12,7 @@ use tessera_query_lang::{
 
 use super::{
     NamedKind, ResolveError, Resolver,
+    later::not_yet,
     literal::{decimal_text, kind_name},
 };
 use crate::{
@@ -40,6 +41,7 @@ fn refuse_twins(written: &[ast::Dim], dims: &[Dim]) -> Result<(), ResolveError> 
                     attribute: name, ..
                 } => name.span,
                 ast::Dim::Group(group) => group.span,
+                ast::Dim::Events { events, .. } => events.name.span,
                 ast::Dim::Tags(patterns) => patterns.first().map_or_else(Span::default, |p| p.span),
             };
             let message = format!("{} is named twice", resolved.name);
@@ -71,6 +73,9 @@ impl Resolver<'_> {
                 max,
                 span: Span::default(),
             });
+        }
+        if let Some(window) = &dimension.window {
+            return Err(not_yet("behaviours", window.span));
         }
         let mut dims: Vec<Dim> = dimension
             .dims
@@ -124,6 +129,7 @@ impl Resolver<'_> {
                     kind,
                 })
             }
+            ast::Dim::Events { events, .. } => Err(not_yet("behaviours", events.name.span)),
             ast::Dim::Tags(patterns) => {
                 let tags = self.dim_tags(patterns)?;
                 Ok(Dim {
@@ -264,6 +270,10 @@ impl Resolver<'_> {
         match measure {
             ast::Measure::Count => Ok(MeasureKind::Count),
             ast::Measure::Share => Ok(MeasureKind::Share),
+            ast::Measure::Users => Err(not_yet("behaviour measures", Span::default())),
+            ast::Measure::Events(measure) => {
+                Err(not_yet("behaviour measures", measure.events.name.span))
+            }
             ast::Measure::Sum(name) => self.statistic(Statistic::Sum, name, measured),
             ast::Measure::Average(name) => self.statistic(Statistic::Average, name, measured),
             ast::Measure::Min(name) => self.statistic(Statistic::Min, name, measured),
@@ -459,6 +469,8 @@ fn measure_name(measure: &ast::Measure) -> String {
     match measure {
         ast::Measure::Count => "count".to_owned(),
         ast::Measure::Share => "share".to_owned(),
+        ast::Measure::Users => "users".to_owned(),
+        ast::Measure::Events(measure) => measure.to_string(),
         ast::Measure::Sum(name) => format!("sum({})", name.node),
         ast::Measure::Average(name) => format!("avg({})", name.node),
         ast::Measure::Min(name) => format!("min({})", name.node),

@@ -72,6 +72,8 @@ pub enum ResolveErrorKind {
     LimitExceeded,
     /// Saved segments contradict each other.
     Conflict,
+    /// Part of the language, not of this version.
+    NotAvailableYet,
 }
 
 /// Why a well-formed statement means nothing here.
@@ -163,6 +165,14 @@ pub enum ResolveError {
         /// Where the limit was passed.
         span: Span,
     },
+    /// The language says it, and the engine does not answer it yet.
+    #[error("{feature} are not available yet")]
+    NotAvailableYet {
+        /// What, in the plural.
+        feature: &'static str,
+        /// Where.
+        span: Span,
+    },
 }
 
 impl ResolveError {
@@ -180,6 +190,7 @@ impl ResolveError {
             }
             Self::InSegment { source, .. } => source.kind(),
             Self::TooMany { .. } => ResolveErrorKind::LimitExceeded,
+            Self::NotAvailableYet { .. } => ResolveErrorKind::NotAvailableYet,
         }
     }
 
@@ -193,7 +204,10 @@ impl ResolveError {
             | Self::SegmentCycle { span, .. }
             | Self::InSegment { span, .. }
             | Self::UnreadableSegment { span, .. }
-            | Self::TooMany { span, .. } => Some(*span).filter(|span| *span != Span::default()),
+            | Self::TooMany { span, .. }
+            | Self::NotAvailableYet { span, .. } => {
+                Some(*span).filter(|span| *span != Span::default())
+            }
             Self::UnusedParameter { .. } | Self::RepeatedParameter { .. } => None,
         }
     }
@@ -215,7 +229,8 @@ impl ResolveError {
             | Self::RepeatedParameter { .. }
             | Self::SegmentCycle { .. }
             | Self::UnreadableSegment { .. }
-            | Self::TooMany { .. } => None,
+            | Self::TooMany { .. }
+            | Self::NotAvailableYet { .. } => None,
         }
     }
 

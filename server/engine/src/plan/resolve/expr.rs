@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tessera_query_lang::{
     Limits, ParseError,
-    ast::{self, NameRef, Presence, Span, Spanned, Value},
+    ast::{self, Behaviour, NameRef, Presence, Span, Spanned, Value},
     parse_expr,
 };
 
-use super::{NODE_TEXT_BYTES, ResolveError, Resolver, attribute::union, bindings::Bindings};
+use super::{
+    NODE_TEXT_BYTES, ResolveError, Resolver, attribute::union, bindings::Bindings, later::not_yet,
+};
 use crate::{
     plan::logical::{Expr, Leaf},
     schema::SegmentDefinition,
@@ -35,6 +37,22 @@ impl Resolver<'_> {
         match expr {
             ast::Expr::All => Ok(Expr::All),
             ast::Expr::Tag(patterns) => self.any_tag(patterns),
+            ast::Expr::Held { tags, .. } => {
+                let span = tags.first().map_or_else(Span::default, |tag| tag.span);
+                Err(not_yet("conditions on how a tag is held", span))
+            }
+            ast::Expr::Lapsed { tags, .. } => {
+                let span = tags.first().map_or_else(Span::default, |tag| tag.span);
+                Err(not_yet("lapsed tags", span))
+            }
+            ast::Expr::Behaviour(behaviour) => Err(match &behaviour.node {
+                Behaviour::Did { .. } => not_yet("behaviours", behaviour.span),
+                Behaviour::Measure { .. }
+                | Behaviour::Edge { .. }
+                | Behaviour::Top { .. }
+                | Behaviour::Sequence { .. } => not_yet("behaviour measures", behaviour.span),
+            }),
+            ast::Expr::Referral(referral) => Err(not_yet("referrals", referral.span)),
             ast::Expr::Attribute { name, test } => {
                 let attribute = self.attribute_named(name)?;
                 self.attribute_test(attribute, test, name.span)

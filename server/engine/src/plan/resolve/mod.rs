@@ -9,6 +9,7 @@ mod bindings;
 mod dimension;
 mod error;
 mod expr;
+pub(crate) mod later;
 mod literal;
 mod names;
 mod segment;
