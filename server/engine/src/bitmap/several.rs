@@ -121,7 +121,7 @@ impl<'a> Demands<'a> {
 
     /// How many places of a block hold; nothing is made of them where that can be helped.
     pub fn count(&self, block_index: u32, out: &mut Block, room: &mut Room) -> u32 {
-        match self.look(block_index) {
+        match self.look(block_index, LISTED_VALUES_MAX) {
             Sight::Nobody => 0,
             Sight::Bitmaps(terms) => Kernels::best().count_all(terms.as_slice()),
             Sight::Short(values, index) => self
@@ -136,7 +136,27 @@ impl<'a> Demands<'a> {
 
     /// Finds the places of a block that hold, in the list of the room or in `out`.
     pub fn find(&self, block_index: u32, out: &mut Block, room: &mut Room) -> Found {
-        match self.look(block_index) {
+        self.find_by(
+            self.look(block_index, LISTED_VALUES_MAX),
+            block_index,
+            out,
+            room,
+        )
+    }
+
+    /// The same for who goes on place by place: what is in an array of any length is listed.
+    pub fn list_or_find(&self, block_index: u32, out: &mut Block, room: &mut Room) -> Found {
+        self.find_by(self.look(block_index, usize::MAX), block_index, out, room)
+    }
+
+    fn find_by(
+        &self,
+        sight: Sight<'_>,
+        block_index: u32,
+        out: &mut Block,
+        room: &mut Room,
+    ) -> Found {
+        match sight {
             Sight::Nobody => {
                 room.list.clear();
                 Found::Listed
@@ -157,7 +177,8 @@ impl<'a> Demands<'a> {
         kept.chain(self.drop.iter().map(|row| (row, Side::Outside)))
     }
 
-    fn look(&self, block_index: u32) -> Sight<'a> {
+    /// An array of so many values or fewer is short.
+    fn look(&self, block_index: u32, short_max: usize) -> Sight<'a> {
         let mut terms = Terms::new();
         let mut short: Option<(&'a [[u8; 2]], usize)> = None;
         let mut is_mixed = false;
@@ -170,7 +191,7 @@ impl<'a> Demands<'a> {
                 (Container::Bitmap(_), _) if terms.is_full() => is_mixed = true,
                 (Container::Bitmap(bits), _) => terms.push(side.term(bits)),
                 (Container::Array(values), Side::Inside)
-                    if values.len() <= LISTED_VALUES_MAX
+                    if values.len() <= short_max
                         && short.is_none_or(|(least, _)| values.len() < least.len()) =>
                 {
                     short = Some((values, index));

@@ -12,7 +12,7 @@ mod read;
 mod tests;
 
 pub use delta::{ColumnDelta, merge_full, merge_partial};
-pub use read::{Codes, ColumnBlock, Frame, widen};
+pub use read::{Codes, ColumnBlock, Frame, Keep, widen};
 
 /// Why bytes are not a column block or a delta.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -19,6 +19,8 @@
 //! The code for "missing" is in the header because with width 8 no code is free in general;
 //! but 65536 places cannot use up 2^64 codes, so one is always left.
 
+use std::ops::RangeInclusive;
+
 use super::ColumnError;
 use crate::{bitmap::Block, ids::BLOCK_USERS};
 
@@ -50,6 +52,21 @@ pub enum Codes<'a> {
     Four(&'a [[u8; 4]]),
     /// Eight bytes each.
     Eight(&'a [[u8; 8]]),
+}
+
+/// Which places a list keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Those whose value is in the range.
+    Inside,
+    /// All others, those without a value too.
+    Outside,
+}
+
+impl Keep {
+    fn keeps(self, is_inside: bool) -> bool {
+        is_inside == (self == Self::Inside)
+    }
 }
 
 /// How codes stand for values: base + code, or nothing.
@@ -197,6 +214,17 @@ impl Header {
         (code != self.missing).then_some(self.base.wrapping_add_unsigned(code))
     }
 
+    /// The codes that stand for some of the numbers, if any can.
+    fn codes_of(&self, numbers: RangeInclusive<i64>) -> Option<RangeInclusive<u64>> {
+        let (low, high) = numbers.into_inner();
+        if low > high || high < self.base {
+            return None;
+        }
+        // Neither is below the base, so the distances fit.
+        let first = low.max(self.base).wrapping_sub(self.base) as u64;
+        Some(first..=high.wrapping_sub(self.base) as u64)
+    }
+
     fn decode<const WIDTH: usize>(&self, codes: &[[u8; WIDTH]], place: u16) -> Option<i64> {
         self.value(widen(*codes.get(usize::from(place))?))
     }
@@ -307,6 +335,29 @@ impl ColumnBlock {
         }
     }
 
+    /// The list keeps the places whose value is one of a range of numbers, or those whose value
+    /// is none of it or missing.
+    pub fn retain(&self, numbers: RangeInclusive<i64>, keep: Keep, places: &mut Vec<u16>) {
+        let Some(wanted) = self.header.codes_of(numbers) else {
+            return match keep {
+                Keep::Inside => places.clear(),
+                Keep::Outside => {}
+            };
+        };
+        let missing = self.header.missing;
+        match self.header.width {
+            Width::Zero => {
+                let is_in = missing != 0 && wanted.contains(&0);
+                let count = self.header.count;
+                places.retain(|place| keep.keeps(is_in && u32::from(*place) < count));
+            }
+            Width::One => retain_stored(self.codes::<1>(), &wanted, missing, keep, places),
+            Width::Two => retain_stored(self.codes::<2>(), &wanted, missing, keep, places),
+            Width::Four => retain_stored(self.codes::<4>(), &wanted, missing, keep, places),
+            Width::Eight => retain_stored(self.codes::<8>(), &wanted, missing, keep, places),
+        }
+    }
+
     fn for_each_stored<const WIDTH: usize>(
         &self,
         places: &Block,
@@ -319,6 +370,30 @@ impl ColumnBlock {
     fn codes<const WIDTH: usize>(&self) -> &[[u8; WIDTH]] {
         self.bytes[HEADER_BYTES..].as_chunks().0
     }
+}
+
+/// Nothing is decided by a jump inside the loop: whether a place is kept is as good as random.
+fn retain_stored<const WIDTH: usize>(
+    codes: &[[u8; WIDTH]],
+    wanted: &RangeInclusive<u64>,
+    missing: u64,
+    keep: Keep,
+    places: &mut Vec<u16>,
+) {
+    // The codes of a range never begin beyond its end.
+    let (first, span) = (*wanted.start(), wanted.end().wrapping_sub(*wanted.start()));
+    let mut kept = 0;
+    for index in 0..places.len() {
+        let place = places[index];
+        let code = codes
+            .get(usize::from(place))
+            .map_or(missing, |code| widen(*code));
+        let is_in = (code.wrapping_sub(first) <= span) & (code != missing);
+        // Never in front of where the next is read.
+        places[kept] = place;
+        kept += usize::from(keep.keeps(is_in));
+    }
+    places.truncate(kept);
 }
 
 /// Checks a whole block.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use proptest::{prelude::*, sample::Index};
 
-use super::{ColumnBlock, ColumnDelta, ColumnError, merge_full, merge_partial};
+use super::{ColumnBlock, ColumnDelta, ColumnError, Keep, merge_full, merge_partial};
 use crate::bitmap::Block;
 
 type Values = BTreeMap<u16, i64>;
@@ -310,6 +310,27 @@ proptest! {
         prop_assert_eq!(visited, expected);
         for place in wanted.iter() {
             prop_assert_eq!(block.value(place), values.get(&place).copied());
+        }
+    }
+
+    #[test]
+    fn lists_keep_who_is_in_a_range(
+        values in values(),
+        mut places in prop::collection::vec(any::<u16>(), 0..50),
+        (low, high) in (value(), value()),
+        is_ordered in prop::bool::weighted(0.9),
+    ) {
+        let block = ColumnBlock::from_entries(values.iter().map(|(place, value)| (*place, *value)));
+        let (low, high) = if is_ordered { (low.min(high), low.max(high)) } else { (low, high) };
+        places.extend(values.keys());
+        places.sort_unstable();
+        for keep in [Keep::Inside, Keep::Outside] {
+            let mut kept = places.clone();
+            block.retain(low..=high, keep, &mut kept);
+            let mut expected = places.clone();
+            let is_in = |place: &u16| values.get(place).is_some_and(|value| (low..=high).contains(value));
+            expected.retain(|place| is_in(place) == (keep == Keep::Inside));
+            prop_assert_eq!(kept, expected);
         }
     }
 

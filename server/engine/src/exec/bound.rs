@@ -7,17 +7,15 @@
 
 use std::sync::Arc;
 
-use super::{block_pool::BlockPool, dataset::Dataset};
+use super::{block_pool::BlockPool, dataset::Dataset, number_range::NumberRange};
 use crate::{
     bitmap::{
-        Block, Demands, Found, Fragment, NumberSlices, count_at_least, count_union, fill_at_least,
-        fill_from, list_places, retain_in, retain_outside, unite,
+        Block, Demands, Found, Fragment, count_at_least, count_union, fill_at_least, fill_from,
+        list_places, retain_in, retain_outside, unite,
     },
+    column::Keep,
     ids::{BLOCK_BITS, BLOCK_USERS, PartitionId, RowId, ShardId},
-    plan::{
-        logical::Range,
-        physical::{IdLists, Operation, Plan},
-    },
+    plan::physical::{IdLists, Operation, Plan},
     storage::StorageError,
 };
 
@@ -32,8 +30,8 @@ pub(super) enum Bound {
     Nothing,
     /// A stored row, or named users.
     Row(Arc<Fragment>),
-    /// The slices of a number.
-    Slices(Box<NumberSlices>, Range),
+    /// Whose number is in a range.
+    Numbers(Box<NumberRange>),
     /// Who is in one of them.
     Union(Operands),
     /// Who is in all of the first and in none of the second.
@@ -79,13 +77,8 @@ impl Bound {
         Ok(match &plan.operation {
             Operation::Nothing => Self::Nothing,
             Operation::Row(row) => Self::row(dataset.fragment(partition, shard, *row)?),
-            Operation::Slices(attribute, range) => {
-                let slices = dataset.slices(partition, shard, *attribute)?;
-                if slices.present().is_empty() {
-                    Self::Nothing
-                } else {
-                    Self::Slices(Box::new(slices), *range)
-                }
+            Operation::Slices(..) => {
+                Self::load_within(plan, dataset, partition, shard, |_| BLOCK_USERS)?
             }
             Operation::Ids(lists) => {
                 Self::row(Arc::new(ids_of_shard(lists, dataset, partition, shard)?))
@@ -95,13 +88,15 @@ impl Bound {
                 let Some(kept) = Operands::load_kept(keep, dataset, partition, shard)? else {
                     return Ok(Self::Nothing);
                 };
+                let left = |block: u32| kept.in_all_at_most(block);
+                let dropped = Operands::load_within(drop, dataset, partition, shard, left)?;
                 let everyone = match keep.as_slice() {
                     [only] if only.operation == Operation::Row(RowId::Users) => {
                         kept.rows.first().cloned()
                     }
                     _ => None,
                 };
-                Self::intersection(kept, load_all(drop)?, everyone)
+                Self::intersection(kept, dropped, everyone)
             }
             Operation::Threshold { threshold, of } => {
                 let of = load_all(of)?;
@@ -133,12 +128,35 @@ impl Bound {
         }))
     }
 
+    /// Loads what a plan reads in one shard to find those of at most `left` users a block.
+    fn load_within(
+        plan: &Plan,
+        dataset: &dyn Dataset,
+        partition: PartitionId,
+        shard: ShardId,
+        left: impl Fn(u32) -> u32,
+    ) -> Result<Self, StorageError> {
+        match plan.operation {
+            Operation::Slices(attribute, range) => {
+                let place = (partition, shard);
+                let numbers = NumberRange::load(dataset, place, (attribute, range), left)?;
+                Ok(numbers.map_or(Self::Nothing, |numbers| Self::Numbers(Box::new(numbers))))
+            }
+            Operation::Nothing
+            | Operation::Row(_)
+            | Operation::Ids(_)
+            | Operation::Union(_)
+            | Operation::Intersect { .. }
+            | Operation::Threshold { .. } => Self::load(plan, dataset, partition, shard),
+        }
+    }
+
     /// How many users of a block can be found at most; cheap.
     pub(super) fn at_most(&self, block: u32) -> u32 {
         match self {
             Self::Nothing => 0,
             Self::Row(fragment) => fragment.block_cardinality(block),
-            Self::Slices(slices, _) => slices.present().block_cardinality(block),
+            Self::Numbers(numbers) => numbers.at_most(block),
             Self::Union(of) => of.sum_at_most(block).min(u64::from(BLOCK_USERS)) as u32,
             Self::Intersect(intersection) => intersection.at_most(block),
             Self::Threshold(threshold, of) => {
@@ -159,11 +177,7 @@ impl Bound {
                 fragment.copy_into(block, out);
                 fragment.block_cardinality(block)
             }
-            Self::Slices(slices, range) => {
-                let (low, high) = (Some(range.low), Some(range.high));
-                slices.range_into(low, high, block, &mut pool.slices, out);
-                out.count()
-            }
+            Self::Numbers(numbers) => numbers.fill(block, out, pool),
             Self::Union(of) => {
                 of.fill_union(block, out, pool);
                 out.count()
@@ -194,7 +208,7 @@ impl Bound {
             Self::Row(fragment) => fragment.block_cardinality(block),
             Self::Union(of) => of.count_union(block, pool),
             Self::Intersect(intersection) => intersection.count(block, pool),
-            Self::Slices(..) => {
+            Self::Numbers(_) => {
                 let mut out = pool.take();
                 let count = self.fill(block, &mut out, pool);
                 pool.give_back(out);
@@ -218,7 +232,7 @@ impl Bound {
             Self::Nothing => Some(0),
             Self::Row(fragment) => Some(fragment.cardinality()),
             Self::Intersect(intersection) => intersection.cardinality(),
-            Self::Slices(..) | Self::Union(_) | Self::Threshold(..) => None,
+            Self::Numbers(_) | Self::Union(_) | Self::Threshold(..) => None,
         }
     }
 
@@ -227,7 +241,7 @@ impl Bound {
         match self {
             Self::Nothing => false,
             Self::Row(fragment) => holds(fragment, block, place),
-            Self::Slices(slices, range) => slices.is_in_range(range.low, range.high, block, place),
+            Self::Numbers(numbers) => numbers.contains(block, place),
             Self::Union(of) => of.holding(block, place).next().is_some(),
             Self::Intersect(of) => {
                 of.keep.holding(block, place).count() == of.keep.len()
@@ -249,6 +263,19 @@ impl Bound {
         out: &mut Block,
         pool: &mut BlockPool,
     ) -> Found {
+        if let Self::Numbers(numbers) = self
+            && numbers.is_listed(block)
+        {
+            if let Found::Filled(count) = found {
+                list_places(out, count, &mut pool.room.list);
+            }
+            let keep = match left {
+                Left::Inside => Keep::Inside,
+                Left::Outside => Keep::Outside,
+            };
+            numbers.retain(block, keep, &mut pool.room.list);
+            return Found::Listed;
+        }
         if let Found::Filled(count) = found
             && count > ASKED_USERS_MAX
         {
@@ -299,7 +326,24 @@ impl Operands {
         Ok(operands)
     }
 
-    /// Loads operands one by one, least first; none when one of them is empty.
+    /// Loads operands that only matter for at most `left` users a block.
+    fn load_within(
+        plans: &[Plan],
+        dataset: &dyn Dataset,
+        partition: PartitionId,
+        shard: ShardId,
+        left: impl Fn(u32) -> u32,
+    ) -> Result<Self, StorageError> {
+        let mut operands = Self::default();
+        for plan in plans {
+            let bound = Bound::load_within(plan, dataset, partition, shard, &left)?;
+            operands.push(bound);
+        }
+        Ok(operands)
+    }
+
+    /// Loads operands one by one, least first; none when one of them is empty. Ranges come last:
+    /// how they are best answered depends on the others.
     fn load_kept(
         plans: &[Plan],
         dataset: &dyn Dataset,
@@ -307,11 +351,14 @@ impl Operands {
         shard: ShardId,
     ) -> Result<Option<Self>, StorageError> {
         let mut operands = Self::default();
-        for plan in plans {
-            match Bound::load(plan, dataset, partition, shard)? {
+        let is_range = |plan: &&Plan| matches!(plan.operation, Operation::Slices(..));
+        let others = plans.iter().filter(|plan| !is_range(plan));
+        for plan in others.chain(plans.iter().filter(is_range)) {
+            let left = |block: u32| operands.in_all_at_most(block);
+            match Bound::load_within(plan, dataset, partition, shard, left)? {
                 Bound::Nothing => return Ok(None),
                 bound @ (Bound::Row(_)
-                | Bound::Slices(..)
+                | Bound::Numbers(_)
                 | Bound::Union(_)
                 | Bound::Intersect(_)
                 | Bound::Threshold(..)) => operands.push(bound),
@@ -324,7 +371,7 @@ impl Operands {
         match bound {
             Bound::Nothing => {}
             Bound::Row(fragment) => self.rows.push(fragment),
-            bound @ (Bound::Slices(..)
+            bound @ (Bound::Numbers(_)
             | Bound::Union(_)
             | Bound::Intersect(..)
             | Bound::Threshold(..)) => self.others.push(bound),
@@ -343,6 +390,25 @@ impl Operands {
             (0, 1) => self.others.pop().unwrap_or(Bound::Nothing),
             (_, _) => Bound::Union(self),
         }
+    }
+
+    /// How many users of a block can be in all of them at most.
+    fn in_all_at_most(&self, block: u32) -> u32 {
+        let rows = self.rows.iter().map(|row| row.block_cardinality(block));
+        let others = self.others.iter().map(|other| other.at_most(block));
+        rows.chain(others).min().unwrap_or(BLOCK_USERS)
+    }
+
+    /// Whether one of them is answered place by place in a block.
+    fn are_listed(&self, block: u32) -> bool {
+        self.others.iter().any(|other| match other {
+            Bound::Numbers(numbers) => numbers.is_listed(block),
+            Bound::Nothing
+            | Bound::Row(_)
+            | Bound::Union(_)
+            | Bound::Intersect(_)
+            | Bound::Threshold(..) => false,
+        })
     }
 
     fn sum_at_most(&self, block: u32) -> u64 {
@@ -470,7 +536,14 @@ impl Intersection {
                 Some((first, _)) => Found::Filled(first.fill(block, out, pool)),
                 None => Found::Filled(0),
             },
-            (true, _) | (false, true) => self.demands().find(block, out, &mut pool.room),
+            (true, _) | (false, true) => {
+                let room = &mut pool.room;
+                if self.keep.are_listed(block) || self.drop.are_listed(block) {
+                    self.demands().list_or_find(block, out, room)
+                } else {
+                    self.demands().find(block, out, room)
+                }
+            }
         };
         for (other, left) in others {
             let is_nobody = match found {

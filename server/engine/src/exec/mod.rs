@@ -14,6 +14,7 @@ mod dimension;
 mod explain;
 pub mod limits;
 pub mod naive;
+mod number_range;
 mod planner;
 mod portrait;
 mod query;

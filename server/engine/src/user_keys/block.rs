@@ -37,13 +37,36 @@ pub struct KeyBlock {
 /// By place, where its key ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ends {
+    /// Every place has a key, and all keys are equally long: where one ends is computed, which
+    /// spares a look at memory for each.
+    Even {
+        key_bytes: usize,
+        places: usize,
+    },
     Narrow(Box<[u16]>),
     Wide(Box<[u32]>),
 }
 
 impl Ends {
+    /// In the narrowest form, of a text that ends where the last key does.
+    fn of(ends: Vec<u32>) -> Self {
+        let key_bytes = ends.first().map_or(0, |end| *end as usize);
+        let is_even = |(end, keys): (&u32, usize)| *end as usize == keys * key_bytes;
+        if key_bytes > 0 && ends.iter().zip(1..).all(is_even) {
+            let places = ends.len();
+            return Self::Even { key_bytes, places };
+        }
+        let text_bytes = ends.last().copied().unwrap_or(0);
+        if is_narrow(text_bytes as usize) {
+            // No end is greater than the last.
+            return Self::Narrow(ends.iter().map(|end| *end as u16).collect());
+        }
+        Self::Wide(ends.into_boxed_slice())
+    }
+
     fn len(&self) -> usize {
         match self {
+            Self::Even { places, .. } => *places,
             Self::Narrow(ends) => ends.len(),
             Self::Wide(ends) => ends.len(),
         }
@@ -51,9 +74,15 @@ impl Ends {
 
     fn end(&self, place: usize) -> Option<usize> {
         match self {
+            Self::Even { key_bytes, places } => (place < *places).then(|| (place + 1) * key_bytes),
             Self::Narrow(ends) => ends.get(place).map(|end| usize::from(*end)),
             Self::Wide(ends) => ends.get(place).map(|end| *end as usize),
         }
+    }
+
+    /// The ends in their order.
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).map(|place| self.end(place).unwrap_or_default())
     }
 
     /// Where the key before this place ends.
@@ -69,7 +98,7 @@ impl KeyBlock {
     /// No keys.
     pub fn empty() -> Self {
         Self {
-            ends: Ends::Narrow(Box::default()),
+            ends: Ends::of(Vec::new()),
             text: Box::default(),
         }
     }
@@ -117,14 +146,14 @@ impl KeyBlock {
             .split_at_checked(ends_bytes)
             .ok_or(KeyBlockError::Truncated("ends"))?;
         let ends = match width {
-            2 => Ends::Narrow(le_numbers(ends, u16::from_le_bytes)),
-            4 => Ends::Wide(le_numbers(ends, u32::from_le_bytes)),
+            2 => le_numbers(ends, |end| u32::from(u16::from_le_bytes(end))),
+            4 => le_numbers(ends, u32::from_le_bytes),
             _ => return Err(KeyBlockError::Width(width)),
         };
         let text = std::str::from_utf8(text).map_err(|_| KeyBlockError::NotText)?;
         check_ends(&ends, text)?;
         Ok(Self {
-            ends,
+            ends: Ends::of(ends),
             text: text.into(),
         })
     }
@@ -132,21 +161,15 @@ impl KeyBlock {
     /// Appends the stored form.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let places = self.ends.len();
-        let width: u8 = match self.ends {
-            Ends::Narrow(_) => 2,
-            Ends::Wide(_) => 4,
-        };
+        let width: u8 = if is_narrow(self.text.len()) { 2 } else { 4 };
         out.reserve(HEADER_BYTES + places * usize::from(width) + self.text.len());
         // At most as many as a block has.
         let [low, high] = (places as u16).to_le_bytes();
         out.extend_from_slice(&[FORM, width, low, high]);
-        match &self.ends {
-            Ends::Narrow(ends) => ends
-                .iter()
-                .for_each(|end| out.extend_from_slice(&end.to_le_bytes())),
-            Ends::Wide(ends) => ends
-                .iter()
-                .for_each(|end| out.extend_from_slice(&end.to_le_bytes())),
+        for end in self.ends.iter() {
+            // A block's text is at most 2^12 keys of 256 bytes.
+            let bytes = (end as u32).to_le_bytes();
+            out.extend_from_slice(bytes.get(..usize::from(width)).unwrap_or_default());
         }
         out.extend_from_slice(self.text.as_bytes());
     }
@@ -220,6 +243,7 @@ impl KeyBlock {
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         let ends_bytes = match &self.ends {
+            Ends::Even { .. } => 0,
             Ends::Narrow(ends) => size_of_val(&**ends),
             Ends::Wide(ends) => size_of_val(&**ends),
         };
@@ -227,7 +251,12 @@ impl KeyBlock {
     }
 }
 
-fn le_numbers<const WIDTH: usize, T>(bytes: &[u8], number: impl Fn([u8; WIDTH]) -> T) -> Box<[T]> {
+/// Whether two bytes are enough for every end in a text of so many bytes.
+fn is_narrow(text_bytes: usize) -> bool {
+    u16::try_from(text_bytes).is_ok()
+}
+
+fn le_numbers<const WIDTH: usize, T>(bytes: &[u8], number: impl Fn([u8; WIDTH]) -> T) -> Vec<T> {
     let (numbers, _) = bytes.as_chunks::<WIDTH>();
     numbers.iter().map(|bytes| number(*bytes)).collect()
 }
@@ -242,12 +271,10 @@ fn check_length(place: u32, bytes: usize) -> Result<(), KeyBlockError> {
     })
 }
 
-fn check_ends(ends: &Ends, text: &str) -> Result<(), KeyBlockError> {
+fn check_ends(ends: &[u32], text: &str) -> Result<(), KeyBlockError> {
     let mut before = 0;
-    for place in 0..ends.len() {
-        let end = ends.end(place).unwrap_or_default();
-        // At most as many places as a block has.
-        let at = place as u32;
+    for (at, end) in (0..).zip(ends) {
+        let end = *end as usize;
         if end < before || !text.is_char_boundary(end) {
             return Err(KeyBlockError::End(at));
         }
@@ -259,6 +286,7 @@ fn check_ends(ends: &Ends, text: &str) -> Result<(), KeyBlockError> {
     if before == text.len() {
         Ok(())
     } else {
+        // At most as many places as a block has.
         Err(KeyBlockError::End(ends.len() as u32))
     }
 }
@@ -322,13 +350,8 @@ impl Draft {
         if self.ends == [0] {
             self.ends.clear();
         }
-        let ends = match u16::try_from(self.text.len()) {
-            // No end is greater than the last.
-            Ok(_) => Ends::Narrow(self.ends.iter().map(|end| *end as u16).collect()),
-            Err(_) => Ends::Wide(self.ends.into_boxed_slice()),
-        };
         KeyBlock {
-            ends,
+            ends: Ends::of(self.ends),
             text: self.text.into_boxed_str(),
         }
     }

@@ -131,6 +131,23 @@ fn the_longest_keys_fill_a_block() {
 }
 
 #[test]
+fn keys_of_one_length_need_no_ends() {
+    let check = |entries: &[(u16, &str)], ends_bytes: usize| {
+        let block = KeyBlock::from_entries(entries.iter().copied()).unwrap();
+        let text_bytes: usize = entries.iter().map(|(_, key)| key.len()).sum();
+        assert_eq!(block.heap_bytes(), text_bytes + ends_bytes, "{entries:?}");
+        assert!(block.iter().eq(entries.iter().copied()));
+        assert_eq!(KeyBlock::from_bytes(&bytes_of(&block)), Ok(block));
+    };
+    check(&[], 0);
+    check(&[(0, "ab")], 0);
+    check(&[(0, "ab"), (1, "é"), (2, "cd")], 0);
+    check(&[(0, "ab"), (2, "cd")], 6);
+    check(&[(1, "ab")], 4);
+    check(&[(0, "ab"), (1, "c")], 4);
+}
+
+#[test]
 fn a_user_without_a_key_is_named() {
     let block = KeyBlock::from_entries([(1, "a"), (2, "b"), (5, "c")]).unwrap();
     let check = |users: &[u32], expected: Result<&[&str], u32>| {
@@ -210,7 +227,18 @@ fn keys() -> impl Strategy<Value = Keys> {
     prop_oneof![
         4 => proptest::collection::btree_map(places, key(), 0..40),
         1 => proptest::collection::btree_map(0..KEY_BLOCK_USERS as u16, "x{200,256}", 300..400),
+        2 => even_keys(),
     ]
+}
+
+/// All of one length, in the first places.
+fn even_keys() -> impl Strategy<Value = Keys> {
+    prop_oneof![(0..40_u16, 1..4_usize), (300..400_u16, 250..256_usize)].prop_map(
+        |(places, length)| {
+            let key = |place: u16| format!("{:x<length$}", char::from(b'a' + (place % 26) as u8));
+            (0..places).map(|place| (place, key(place))).collect()
+        },
+    )
 }
 
 fn changes() -> impl Strategy<Value = Vec<(u16, Option<String>)>> {

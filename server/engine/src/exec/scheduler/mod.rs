@@ -32,7 +32,7 @@ pub struct Scheduler {
 
 /// Helpers that wait for a query to help.
 struct Crews {
-    idle: Vec<rayon::ThreadPool>,
+    idle: Vec<Arc<rayon::ThreadPool>>,
     made: usize,
 }
 
@@ -103,9 +103,17 @@ impl Scheduler {
         help: impl Fn() + Sync,
         own: impl FnOnce() -> R,
     ) -> R {
-        let crew = (helpers > 0).then(|| Crew::borrow(self)).flatten();
-        let Some(pool) = crew.as_ref().and_then(|crew| crew.pool.as_ref()) else {
+        let Some(crew) = (helpers > 0).then(|| Crew::borrow(self)).flatten() else {
             return own();
+        };
+        let pool = Arc::clone(&crew.pool);
+        let left = AtomicUsize::new(helpers);
+        let help = || {
+            help();
+            if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                // However long the query's own thread goes on, or waits for its reader.
+                crew.give_back();
+            }
         };
         pool.in_place_scope(|scope| {
             for _ in 0..helpers {
@@ -115,8 +123,14 @@ impl Scheduler {
         })
     }
 
+    /// Crews that wait for a query.
+    #[cfg(test)]
+    pub(super) fn crews_idle(&self) -> usize {
+        lock(&self.crews).idle.len()
+    }
+
     /// `None` when there are as many as may be, or no further thread can be had.
-    fn idle_crew(&self) -> Option<rayon::ThreadPool> {
+    fn idle_crew(&self) -> Option<Arc<rayon::ThreadPool>> {
         let mut crews = lock(&self.crews);
         if let Some(crew) = crews.idle.pop() {
             return Some(crew);
@@ -132,7 +146,7 @@ impl Scheduler {
         match made {
             Ok(crew) => {
                 crews.made += 1;
-                Some(crew)
+                Some(Arc::new(crew))
             }
             Err(error) => {
                 tracing::warn!(%error, "no threads to help a query");
@@ -142,23 +156,35 @@ impl Scheduler {
     }
 }
 
-/// Helpers on loan, given back when dropped: also when a query panics.
+/// Helpers on loan, given back when they have gone, at the latest when dropped: also when a query
+/// panics.
 struct Crew<'a> {
     scheduler: &'a Scheduler,
-    /// There until dropped.
-    pool: Option<rayon::ThreadPool>,
+    pool: Arc<rayon::ThreadPool>,
+    is_on_loan: AtomicBool,
 }
 
 impl<'a> Crew<'a> {
     fn borrow(scheduler: &'a Scheduler) -> Option<Self> {
-        let pool = Some(scheduler.idle_crew()?);
-        Some(Self { scheduler, pool })
+        Some(Self {
+            scheduler,
+            pool: scheduler.idle_crew()?,
+            is_on_loan: AtomicBool::new(true),
+        })
+    }
+
+    fn give_back(&self) {
+        if self.is_on_loan.swap(false, Ordering::AcqRel) {
+            lock(&self.scheduler.crews)
+                .idle
+                .push(Arc::clone(&self.pool));
+        }
     }
 }
 
 impl Drop for Crew<'_> {
     fn drop(&mut self) {
-        lock(&self.scheduler.crews).idle.extend(self.pool.take());
+        self.give_back();
     }
 }
 

@@ -1,9 +1,10 @@
 //! Pieces of an answer, made ahead by other threads and taken in their order.
 //!
-//! The first pieces are made by the taker itself, one by one, so that a short answer costs no
-//! more than itself. Then helpers make pieces too, never more than a few ahead of the taker:
-//! memory does not grow with the answer. Knows pieces by their numbers. Does not know what they
-//! are.
+//! The first piece is made by the taker itself, so that a short answer costs no more than itself.
+//! Then helpers make pieces too, never more than a few ahead of the taker: memory does not grow
+//! with the answer. Helpers who are that far ahead go, and are called again when what they left
+//! is taken: a taker whose reader stalls keeps no threads from other queries. Knows pieces by
+//! their numbers. Does not know what they are.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// Pieces made before anybody is asked to help.
-const PIECES_ALONE: usize = 2;
+const PIECES_ALONE: usize = 1;
 /// Pieces that may lie ready for each thread.
 const PIECES_AHEAD_PER_THREAD: usize = 2;
 
@@ -40,17 +41,19 @@ pub(super) fn in_order<P: Send, E: From<Error>>(
     };
     let alone = count.min(PIECES_ALONE);
     (0..alone).try_for_each(|number| take(make(number)?))?;
-    if alone == count {
-        return Ok(());
-    }
     let line = Line::new(alone, count, scheduler.threads() * PIECES_AHEAD_PER_THREAD);
-    scheduler.beside(
-        || line.help(make),
-        || {
-            let _over = Over(&line);
-            (alone..count).try_for_each(|number| take(line.piece(number, make)?))
-        },
-    )
+    let mut next = alone;
+    while next < count {
+        line.open();
+        next = scheduler.beside(
+            || line.help(make),
+            || {
+                let _over = Over(&line);
+                line.take_while_helped(next, make, &mut take)
+            },
+        )?;
+    }
+    Ok(())
 }
 
 /// The pieces under way.
@@ -68,6 +71,10 @@ struct State<P> {
     wanted: usize,
     made: BTreeMap<usize, Result<P, Error>>,
     is_over: bool,
+    /// Helpers who are here.
+    helpers: usize,
+    /// Whether a helper has gone because it was too far ahead.
+    has_gone: bool,
 }
 
 impl<P> Line<P> {
@@ -80,6 +87,8 @@ impl<P> Line<P> {
                 wanted: first,
                 made: BTreeMap::new(),
                 is_over: false,
+                helpers: 0,
+                has_gone: false,
             }),
             changed: Condvar::new(),
         }
@@ -96,8 +105,39 @@ impl<P> Line<P> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes pieces until there are no more or nobody wants them.
+    /// Lets helpers come.
+    fn open(&self) {
+        let mut state = self.lock();
+        state.is_over = false;
+        state.has_gone = false;
+    }
+
+    /// Takes pieces from this one on until helpers should be called again; which is next then.
+    fn take_while_helped<E: From<Error>>(
+        &self,
+        first: usize,
+        make: impl Fn(usize) -> Result<P, Error>,
+        mut take: impl FnMut(P) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        for number in first..self.count {
+            if number > first && self.is_left_alone() {
+                return Ok(number);
+            }
+            take(self.piece(number, &make)?)?;
+        }
+        Ok(self.count)
+    }
+
+    /// Whether all helpers have gone although there is more to make, and little lies ready.
+    fn is_left_alone(&self) -> bool {
+        let state = self.lock();
+        let is_little = state.made.len() <= self.ahead / 2;
+        state.has_gone && state.helpers == 0 && state.next < self.count && is_little
+    }
+
+    /// Makes pieces until there are no more, enough lie ready, or nobody wants them.
     fn help(&self, make: impl Fn(usize) -> Result<P, Error>) {
+        let _here = Here::come(self);
         while let Some(number) = self.begin() {
             let mut making = Making {
                 line: self,
@@ -108,24 +148,24 @@ impl<P> Line<P> {
         }
     }
 
-    /// The next piece to make, as soon as it is near enough to be wanted.
+    /// The next piece to make, if it is near enough to be wanted.
     fn begin(&self) -> Option<usize> {
         let mut state = self.lock();
-        while !state.is_over && state.next < self.count {
-            if state.next < state.wanted + self.ahead {
-                state.next += 1;
-                return Some(state.next - 1);
-            }
-            state = self.wait(state);
+        if state.is_over || state.next == self.count {
+            return None;
         }
-        None
+        if state.next >= state.wanted + self.ahead {
+            state.has_gone = true;
+            return None;
+        }
+        state.next += 1;
+        Some(state.next - 1)
     }
 
     /// The piece that is wanted now: made already, soon, or here.
     fn piece(&self, number: usize, make: impl Fn(usize) -> Result<P, Error>) -> Result<P, Error> {
         let mut state = self.lock();
         state.wanted = number;
-        self.changed.notify_all();
         loop {
             if let Some(piece) = state.made.remove(&number) {
                 return piece;
@@ -137,6 +177,22 @@ impl<P> Line<P> {
             }
             state = self.wait(state);
         }
+    }
+}
+
+/// A helper, until dropped.
+struct Here<'a, P>(&'a Line<P>);
+
+impl<'a, P> Here<'a, P> {
+    fn come(line: &'a Line<P>) -> Self {
+        line.lock().helpers += 1;
+        Self(line)
+    }
+}
+
+impl<P> Drop for Here<'_, P> {
+    fn drop(&mut self) {
+        self.0.lock().helpers -= 1;
     }
 }
 
@@ -166,7 +222,6 @@ struct Over<'a, P>(&'a Line<P>);
 impl<P> Drop for Over<'_, P> {
     fn drop(&mut self) {
         self.0.lock().is_over = true;
-        self.0.changed.notify_all();
     }
 }
 
@@ -244,6 +299,33 @@ mod tests {
             assert!(matches!(result, Err(Error::Stopped)));
             assert!(made.into_inner() <= 101 + threads * PIECES_AHEAD_PER_THREAD);
         }
+    }
+
+    #[test]
+    fn a_taker_who_stalls_keeps_no_helpers() {
+        let scheduler = scheduler(3);
+        let help_is_free = || {
+            let waits = || std::thread::yield_now();
+            while scheduler.crews_idle() == 0 {
+                waits();
+            }
+        };
+        let mut taken = 0;
+        let result: Result<(), Error> = in_order(
+            Some(&scheduler),
+            1000,
+            |number, _| Ok(number),
+            |piece| {
+                if piece % 100 == 50 {
+                    // Nobody takes anything meanwhile: it ends because the helpers go.
+                    help_is_free();
+                }
+                taken += 1;
+                Ok(())
+            },
+        );
+        result.unwrap();
+        assert_eq!(taken, 1000);
     }
 
     #[test]

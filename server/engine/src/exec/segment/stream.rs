@@ -1,6 +1,9 @@
-//! Users in storage order, in constant memory: block after block, made ahead by helpers.
+//! Users in storage order, in constant memory: a few blocks after the other, made ahead by helpers.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use super::{Place, PreparedSegment, ahead::in_order, fields::FieldReader};
 use crate::{
@@ -9,11 +12,18 @@ use crate::{
     exec::{
         rows::{BATCH_ROWS, RowWriter},
         scan::{Context, LoadedShard, ShardScan, Unit},
-        scheduler::Turn,
+        scheduler::{Scheduler, Turn},
     },
-    ids::{BLOCK_BITS, Location, PartitionId, SHARD_BLOCKS, ShardId, UserId},
+    ids::{BLOCK_BITS, BLOCK_USERS, Location, PartitionId, SHARD_BLOCKS, ShardId, UserId},
     user_keys::PackedKeys,
 };
+
+/// Users that a piece should have: making one and handing it over costs about as much as finding
+/// a few hundred users and their keys.
+const PIECE_USERS: u64 = 2048;
+/// With so many users a piece ends before its last block, so that memory stays bounded however
+/// wrong estimates are.
+const PIECE_USERS_MAX: usize = BLOCK_USERS as usize;
 
 /// Why a scan ends early.
 enum Halt {
@@ -41,7 +51,7 @@ pub(super) fn run(
     if limit == Some(0) {
         return Ok(None);
     }
-    let blocks = blocks_after(context, after)?;
+    let pieces = pieces_after(context, segment.plan.estimate, after)?;
     let finder = Finder {
         segment,
         context,
@@ -62,9 +72,9 @@ pub(super) fn run(
     };
     let ended = in_order(
         context.scheduler,
-        blocks.len(),
-        |number, turn| finder.find(blocks[number], turn),
-        |found| page.take(found),
+        pieces.len(),
+        |number, turn| finder.find(pieces[number].clone(), turn),
+        |found| page.take_all(&finder, found),
     );
     match ended {
         Ok(()) => Ok(None),
@@ -73,43 +83,61 @@ pub(super) fn run(
     }
 }
 
-/// A block by its index in its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct BlockPlace {
+/// Blocks of a shard by their indices there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Piece {
     unit: Unit,
-    index: u32,
+    blocks: Range<u32>,
 }
 
-impl BlockPlace {
-    fn new(partition: PartitionId, number: u32) -> Self {
+impl Piece {
+    /// The blocks of a partition with these numbers, which are all in one shard.
+    fn new(partition: PartitionId, numbers: Range<u32>) -> Self {
+        let first = numbers.start % SHARD_BLOCKS;
         Self {
             unit: Unit {
                 partition,
                 // 2^32 users are 2^12 shards.
-                shard: ShardId((number / SHARD_BLOCKS) as u16),
+                shard: ShardId((numbers.start / SHARD_BLOCKS) as u16),
             },
-            index: number % SHARD_BLOCKS,
+            blocks: first..first + (numbers.end - numbers.start),
         }
     }
-
-    fn of(location: Location) -> Self {
-        Self::new(location.partition, location.user.0 >> BLOCK_BITS)
-    }
 }
 
-/// The blocks in which users after a place may be, in order.
-fn blocks_after(context: Context<'_>, after: Option<Location>) -> Result<Vec<BlockPlace>, Error> {
-    let first = after.map(BlockPlace::of);
-    let mut blocks = Vec::new();
-    for partition in (0..context.dataset.partition_count()).map(PartitionId) {
-        let count = context.dataset.block_count(partition)?;
-        let all = (0..count).map(|number| BlockPlace::new(partition, number));
-        blocks.extend(all.filter(|block| first.is_none_or(|first| *block >= first)));
+/// The blocks in which users after a place may be, in order, so many at once as hold enough
+/// users when the estimate is right.
+fn pieces_after(
+    context: Context<'_>,
+    estimate: u64,
+    after: Option<Location>,
+) -> Result<Vec<Piece>, Error> {
+    let partitions = (0..context.dataset.partition_count()).map(PartitionId);
+    let counts = partitions
+        .clone()
+        .map(|partition| context.dataset.block_count(partition))
+        .collect::<Result<Vec<u32>, _>>()?;
+    let all: u64 = counts.iter().copied().map(u64::from).sum();
+    let wanted = PIECE_USERS.saturating_mul(all) / estimate.max(1);
+    let step = wanted.clamp(1, u64::from(SHARD_BLOCKS)) as u32;
+    let mut pieces = Vec::new();
+    for (partition, count) in partitions.zip(counts) {
+        let mut start = match after {
+            Some(after) if after.partition > partition => continue,
+            Some(after) if after.partition == partition => after.user.0 >> BLOCK_BITS,
+            Some(_) | None => 0,
+        };
+        while start < count {
+            let shard_end = (start / SHARD_BLOCKS + 1) * SHARD_BLOCKS;
+            let end = (start + step).min(shard_end).min(count);
+            pieces.push(Piece::new(partition, start..end));
+            start = end;
+        }
     }
-    Ok(blocks)
+    Ok(pieces)
 }
 
-/// No more keys of a block are fetched than the page may need: all of it, and one to know of
+/// No more keys of a piece are fetched than the page may need: all of it, and one to know of
 /// more. Which users a sample keeps is known only with their keys.
 fn users_max(segment: &PreparedSegment, limit: Option<u64>) -> usize {
     match (limit, &segment.sample) {
@@ -130,11 +158,13 @@ struct Finder<'a> {
     paused: Mutex<Vec<LoadedShard>>,
 }
 
-/// Users of one block, in order.
+/// Users of a piece, in order.
 struct Found {
     partition: PartitionId,
     users: Vec<UserId>,
     keys: PackedKeys,
+    /// What of the piece was not looked at.
+    rest: Option<Piece>,
 }
 
 impl Finder<'_> {
@@ -163,31 +193,25 @@ impl Finder<'_> {
         paused.push(shard);
     }
 
-    fn find(&self, place: BlockPlace, turn: Option<&Turn<'_>>) -> Result<Found, Error> {
+    fn find(&self, piece: Piece, turn: Option<&Turn<'_>>) -> Result<Found, Error> {
         let context = Context {
             turn,
             ..self.context
         };
-        let BlockPlace { unit, index } = place;
-        let mut block = Block::new();
+        let Piece { unit, mut blocks } = piece;
+        let partition = unit.partition;
+        let mut users = Vec::new();
+        let mut found = Block::new();
         let mut shard = self.open(context, unit)?;
-        if shard.find_block(index, &mut block)? == 0 {
-            block.clear();
+        while users.len() < self.users_max.min(PIECE_USERS_MAX)
+            && let Some(index) = blocks.next()
+        {
+            let count = shard.find_block(index, &mut found)?;
+            self.append(unit, index, (count > 0).then_some(&found), &mut users);
         }
         self.pause(shard);
-        let start = u32::from(unit.shard.block(index).0) << BLOCK_BITS;
-        let after = self
-            .after
-            .filter(|after| BlockPlace::of(*after) == place)
-            .map(|after| after.user);
-        let mut users: Vec<UserId> = block
-            .iter()
-            .map(|offset| UserId(start | u32::from(offset)))
-            .filter(|user| after.is_none_or(|after| *user > after))
-            .take(self.users_max)
-            .collect();
+        users.truncate(self.users_max);
         let mut keys = PackedKeys::new();
-        let partition = unit.partition;
         context.dataset.keys(partition, &users, &mut keys)?;
         if let Some(sample) = self.segment.sample {
             (users, keys) = users
@@ -200,7 +224,30 @@ impl Finder<'_> {
             partition,
             users,
             keys,
+            rest: (!blocks.is_empty()).then_some(Piece { unit, blocks }),
         })
+    }
+
+    /// Appends the users of a block who come after the place where the page begins.
+    fn append(&self, unit: Unit, index: u32, found: Option<&Block>, users: &mut Vec<UserId>) {
+        let Some(found) = found else {
+            return;
+        };
+        let block = unit.shard.block(index);
+        let start = u32::from(block.0) << BLOCK_BITS;
+        let first = users.len();
+        found.for_each(|offset| users.push(UserId(start | u32::from(offset))));
+        let after = self
+            .after
+            .filter(|after| after.partition == unit.partition && after.user.block() == block);
+        if let Some(after) = after {
+            let passed = users
+                .iter()
+                .skip(first)
+                .take_while(|user| **user <= after.user);
+            let passed = passed.count();
+            users.drain(first..first + passed);
+        }
     }
 }
 
@@ -222,12 +269,26 @@ struct Page<'a, 'w, 's> {
 }
 
 impl Page<'_, '_, '_> {
+    /// Takes a piece, and makes and takes what of it was not looked at.
+    fn take_all(&mut self, finder: &Finder<'_>, mut found: Found) -> Result<(), Halt> {
+        loop {
+            let rest = found.rest.take();
+            self.take(found)?;
+            let Some(rest) = rest else {
+                return Ok(());
+            };
+            let turn = self.context.scheduler.map(Scheduler::turn);
+            found = finder.find(rest, turn.as_ref())?;
+        }
+    }
+
     fn take(&mut self, found: Found) -> Result<(), Halt> {
         self.context.budget.check()?;
         let Found {
             partition,
             mut users,
             mut keys,
+            rest: _,
         } = found;
         let room = self.left.map_or(users.len(), |left| {
             usize::try_from(left).unwrap_or(usize::MAX).min(users.len())

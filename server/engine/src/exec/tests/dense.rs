@@ -11,11 +11,13 @@ use proptest::{
 use super::{planned, resolved};
 use crate::{
     bitmap::for_each_level,
+    datum::{Datum, Row},
     exec::{
         count::count,
         naive,
+        segment::PreparedSegment,
         testing::{
-            Bench,
+            Bench, Collected,
             memory::{MemoryDataset, User},
             random,
         },
@@ -150,6 +152,42 @@ fn the_usual_questions_are_answered() {
     check(&tag(1).negated());
     check(&Expr::Or(vec![tag(1), tag(0)]).negated());
     check(&age(i64::MIN, -1));
+}
+
+/// Users in one call and page by page.
+fn keys(segment: &PreparedSegment, limit: Option<u64>) -> Vec<Row> {
+    let mut keys = Vec::new();
+    let mut next = None;
+    loop {
+        let mut sink = Collected::default();
+        let page = segment
+            .run(BENCH.context(), next.as_ref(), limit, &mut sink)
+            .expect("memory does not fail");
+        keys.extend(sink.rows);
+        next = page.next;
+        if next.is_none() {
+            return keys;
+        }
+    }
+}
+
+#[test]
+fn a_wrong_estimate_changes_no_segment() {
+    for expr in [Expr::All, Expr::And(vec![tag(2), age(25, 34)])] {
+        let users = naive::users(&*BENCH.dataset, &expr).expect("memory does not fail");
+        let expected = || users.iter().map(|user| vec![Datum::Text(user.key.clone())]);
+        // More users than a piece may have, and a block for each of them.
+        for (estimate, limit) in [(0, None), (0, Some(70_000)), (u64::MAX, None)] {
+            let mut segment = PreparedSegment {
+                plan: planned(&BENCH, expr.clone()),
+                returns: Vec::new(),
+                order: Vec::new(),
+                sample: None,
+            };
+            segment.plan.estimate = estimate;
+            assert!(keys(&segment, limit).into_iter().eq(expected()), "{expr:?}");
+        }
+    }
 }
 
 #[test]
