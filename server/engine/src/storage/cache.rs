@@ -34,7 +34,7 @@ const PIECE_BYTES_MIN: u64 = 2 << 20;
 /// What an entry costs beside its bytes.
 const ENTRY_BYTES: usize = 160;
 /// What an entry is expected to weigh, to size the tables.
-const ENTRY_BYTES_EXPECTED: u64 = 8 << 10;
+const ENTRY_BYTES_EXPECTED: u64 = 32 << 10;
 /// Notes a piece keeps before it looks for some to forget.
 const NOTES_MIN: usize = 1024;
 

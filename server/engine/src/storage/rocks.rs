@@ -45,16 +45,26 @@ const LEVEL_BYTES: u64 = 512 << 20;
 const ZSTD_LEVEL: i32 = 1;
 /// Zlib's window, which every caller must name.
 const WINDOW_BITS: i32 = -14;
-/// Blocks of families that are cached elsewhere.
-const PASSING_BYTES: usize = 8 << 20;
+/// Blocks of families that are cached elsewhere: as many as some threads read at a time.
+const PASSING_BYTES: usize = 2 << 20;
 const OPEN_FILES_MAX: i32 = 1024;
 const BACKGROUND_JOBS: i32 = 4;
 const BLOCK_BYTES: usize = 16 << 10;
 /// Keys that are looked for together.
 const KEYS_AT_ONCE: usize = 256;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
-/// The part of a memtable that a bloom filter over its keys takes.
-const MEMTABLE_BLOOM_RATIO: f64 = 0.05;
+/// Of the family with a key for each user: one absent key in 46 is looked for in vain.
+const USER_BLOOM_BITS_PER_KEY: f64 = 8.0;
+/// The first level whose filters are ribbons: three quarters of a bloom filter's bytes, for
+/// more work in the background.
+const RIBBON_LEVEL: i32 = 1;
+/// The part of a memtable that a bloom filter over its keys takes: ten bits a key, where an
+/// entry takes about sixty bytes.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
+/// How long RocksDB goes on dropping a removed file's blocks from the cache after it has met
+/// one that was not there; large is to the end. Blocks of removed files are never asked for,
+/// and would stay until the cache is full.
+const UNCACHE_AGGRESSIVENESS: &str = "10000";
 
 impl From<rocksdb::Error> for StorageError {
     fn from(error: rocksdb::Error) -> Self {
@@ -119,13 +129,18 @@ impl Rocks {
             ColumnFamilyDescriptor::new(family.name(), family_options(family, [&cache, &passing]))
         });
         let db = DB::open_cf_descriptors(&database_options(), dir, descriptors)?;
+        let inner = Inner {
+            db,
+            dir: dir.to_owned(),
+            block_cache: cache,
+            _lock: lock,
+        };
+        // The library has no other way to say it.
+        let uncaching = [("uncache_aggressiveness", UNCACHE_AGGRESSIVENESS)];
+        let user_ids = inner.family(FamilyId::UserIds)?;
+        inner.db.set_options_cf(user_ids, &uncaching)?;
         Ok(Self {
-            inner: Arc::new(Inner {
-                db,
-                dir: dir.to_owned(),
-                block_cache: cache,
-                _lock: lock,
-            }),
+            inner: Arc::new(inner),
         })
     }
 
@@ -300,15 +315,60 @@ fn database_options() -> Options {
 fn table_options() -> BlockBasedOptions {
     let mut table = BlockBasedOptions::default();
     table.set_block_size(BLOCK_BYTES);
-    table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
     table.set_format_version(5);
     table
+}
+
+fn set_filter(table: &mut BlockBasedOptions, family: FamilyId) {
+    match filtering(family) {
+        Filtering::Absent => {
+            table.set_hybrid_ribbon_filter(USER_BLOOM_BITS_PER_KEY, RIBBON_LEVEL);
+        }
+        Filtering::Present | Filtering::Levels => {
+            table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+        }
+        Filtering::Nothing => {}
+    }
+}
+
+/// What is known of the keys that are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filtering {
+    /// Many are nowhere: new users'.
+    Absent,
+    /// They are always somewhere, so the last level, which holds nearly all of them, needs no
+    /// filter. It would take more than a byte a user.
+    Present,
+    /// They are few, and a filter spares a look into the wrong level.
+    Levels,
+    /// Keys are read in order only.
+    Nothing,
+}
+
+fn filtering(family: FamilyId) -> Filtering {
+    match family {
+        FamilyId::UserIds => Filtering::Absent,
+        FamilyId::Records => Filtering::Present,
+        FamilyId::Texts | FamilyId::UserKeys => Filtering::Nothing,
+        FamilyId::Meta
+        | FamilyId::Schema
+        | FamilyId::Partitions
+        | FamilyId::KeyBlocks
+        | FamilyId::Fragments
+        | FamilyId::Columns
+        | FamilyId::Requests => Filtering::Levels,
+    }
 }
 
 /// Options of a sorted file that is written outside the store.
 fn file_options(family: FamilyId) -> Options {
     let mut options = Options::default();
-    options.set_block_based_table_factory(&table_options());
+    let mut table = table_options();
+    // The writer does not know the level, and so what the filter would be good for.
+    if (placement(family), filtering(family)) != (Placement::Final, Filtering::Present) {
+        set_filter(&mut table, family);
+    }
+    options.set_block_based_table_factory(&table);
     match placement(family) {
         // Without a level: any level makes LZ4 take several times as long.
         Placement::Rewritten => options.set_compression_type(DBCompressionType::Lz4),
@@ -372,6 +432,7 @@ fn caching(family: FamilyId) -> Caching {
 
 fn family_options(family: FamilyId, [cache, passing]: [&Cache; 2]) -> Options {
     let mut table = table_options();
+    set_filter(&mut table, family);
     match caching(family) {
         Caching::Blocks => {
             table.set_block_cache(cache);
@@ -383,6 +444,7 @@ fn family_options(family: FamilyId, [cache, passing]: [&Cache; 2]) -> Options {
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
+    options.set_optimize_filters_for_hits(filtering(family) == Filtering::Present);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_bottommost_compression_type(DBCompressionType::Zstd);
     options.set_bottommost_compression_options(WINDOW_BITS, ZSTD_LEVEL, 0, 0, true);

@@ -54,6 +54,27 @@ fn bytes_are_what_they_were() {
 }
 
 #[test]
+fn keys_of_one_length_cost_their_bytes_only() {
+    let check = |keys: &[(u16, &str)], stored: &[u8], heap_bytes: usize| {
+        let block = KeyBlock::from_entries(keys.iter().copied()).unwrap();
+        assert_eq!(bytes_of(&block), stored, "{keys:?}");
+        assert_eq!(KeyBlock::from_bytes(stored).unwrap(), block, "{keys:?}");
+        assert_eq!(block.iter().collect::<Vec<_>>(), keys);
+        assert_eq!(block.heap_bytes(), heap_bytes, "{keys:?}");
+        assert_eq!(block.key(keys.len() as u16 + 1), None);
+    };
+    check(&[], &[1, 2, 0, 0], 0);
+    check(&[(0, "ab")], &[1, 2, 1, 0, 2, 0, b'a', b'b'], 2);
+    let two = [1, 2, 2, 0, 2, 0, 4, 0, b'a', b'b', b'c', b'd'];
+    check(&[(0, "ab"), (1, "cd")], &two, 4);
+    // A place without a key, or a key of another length, needs the ends.
+    let gap = [1, 2, 2, 0, 0, 0, 2, 0, b'c', b'd'];
+    check(&[(1, "cd")], &gap, 6);
+    let longer = [1, 2, 2, 0, 1, 0, 3, 0, b'a', b'c', b'd'];
+    check(&[(0, "a"), (1, "cd")], &longer, 7);
+}
+
+#[test]
 fn damaged_blocks_are_refused() {
     let check = |bytes: &[u8], expected: &str| {
         let error = KeyBlock::from_bytes(bytes).unwrap_err().to_string();
