@@ -2,6 +2,11 @@
 
 use std::{env, process::ExitCode};
 
+use tikv_jemallocator::Jemalloc;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
 fn main() -> ExitCode {
     tessera_server::program::run(env::args_os(), env::vars_os())
 }
