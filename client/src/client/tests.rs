@@ -6,16 +6,14 @@
     reason = "a test may stop at the first surprise"
 )]
 
-use futures_util::StreamExt as _;
-use tessera_protocol::{
-    load::PackedTexts,
-    message::{ClientMessage, Mutation, RequestId, ServerMessage},
-};
+mod again;
+mod streams;
+
+use tessera_protocol::message::{ClientMessage, Mutation, RequestId, ServerMessage};
 
 use super::*;
 use crate::{
     backoff::Backoff,
-    error::Outcome,
     expr::{all, tag},
     fake_server::{FakeServer, Peer, failure, pair, statement},
 };
@@ -93,24 +91,6 @@ async fn no_more_requests_are_under_way_than_the_server_takes() {
     second.await.unwrap().unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn who_waits_for_a_turn_on_a_closing_connection_goes_to_the_next_one() {
-    let (client, mut server) = pair(options());
-    server.offer_mut().requests_in_flight_max = 1;
-    let first = ask(&client, "TAG \"u1\" WITH a");
-    let second = ask(&client, "TAG \"u1\" WITH b");
-    let mut old = server.accept().await.unwrap();
-    let a = old.request().await.unwrap();
-    old.send(ServerMessage::Closing).await.unwrap();
-    old.end(a.id).await.unwrap();
-    first.await.unwrap().unwrap();
-    let mut new = server.accept().await.unwrap();
-    let b = new.request().await.unwrap();
-    assert_eq!(statement(&b), "TAG \"u1\" WITH b");
-    new.end(b.id).await.unwrap();
-    second.await.unwrap().unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_tasks_share_one_connection() {
     let (client, mut server) = pair(options());
@@ -148,175 +128,6 @@ async fn many_tasks_share_one_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credit_is_given_as_rows_are_read() {
-    let (client, _server, mut peer) = connected().await;
-    let opening = tokio::spawn(async move {
-        client
-            .segment(&SegmentQuery::new(all()))
-            .await
-            .map(UserStream::keys)
-    });
-    let request = peer.request().await.unwrap();
-    assert_eq!((request.rows_messages_credit, request.deadline_ms), (2, 0));
-    peer.header(request.id, &["key"]).await.unwrap();
-    peer.row(request.id, "u1").await.unwrap();
-    peer.row(request.id, "u2").await.unwrap();
-    let mut keys = opening.await.unwrap().unwrap();
-    let early = tokio::time::timeout(Duration::from_secs(1), peer.receive()).await;
-    assert!(early.is_err(), "credit was given before anything was read");
-    for expected in ["u1", "u2", "u3"] {
-        assert_eq!(keys.next().await.unwrap().unwrap(), expected);
-        let credit = ClientMessage::Credit {
-            id: request.id,
-            rows_messages: 1,
-        };
-        if expected != "u3" {
-            assert_eq!(peer.receive().await.unwrap(), credit);
-            peer.row(request.id, "u3").await.unwrap();
-        }
-    }
-    assert_eq!(keys.next().await.unwrap().unwrap(), "u3");
-    let summary = Summary {
-        cursor: Some("c1".to_owned()),
-        ..Summary::default()
-    };
-    peer.send(ServerMessage::End {
-        id: request.id,
-        summary,
-    })
-    .await
-    .unwrap();
-    assert!(keys.next().await.is_none());
-    assert_eq!(keys.cursor(), Some(Cursor("c1".to_owned())));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_that_ignores_credit_loses_the_connection() {
-    let (client, mut server, mut peer) = connected().await;
-    let opening = tokio::spawn({
-        let client = client.clone();
-        async move { client.stream("SEGMENT ALL", ()).await }
-    });
-    let id = peer.request().await.unwrap().id;
-    peer.header(id, &["key"]).await.unwrap();
-    let stream = opening.await.unwrap().unwrap();
-    for _ in 0..10 {
-        peer.row(id, "u").await.unwrap();
-    }
-    assert!(peer.receive().await.is_err(), "the connection is closed");
-    let rows: Vec<_> = stream.collect().await;
-    assert!(rows.len() < 10);
-    assert!(matches!(
-        rows.last(),
-        Some(Err(Error::ConnectionLost { .. }))
-    ));
-    let again = ask(&client, "COUNT ALL");
-    let mut peer = server.accept().await.unwrap();
-    let id = peer.request().await.unwrap().id;
-    peer.number(id, 1).await.unwrap();
-    again.await.unwrap().unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn dropping_cancels() {
-    let (client, _server, mut peer) = connected().await;
-    // A future that is dropped.
-    let asking = ask(&client, "COUNT ALL");
-    let id = peer.request().await.unwrap().id;
-    asking.abort();
-    assert_eq!(peer.receive().await.unwrap(), ClientMessage::Cancel { id });
-    // A stream that is dropped. What still comes for either is nobody's, and harmless.
-    let opening = tokio::spawn({
-        let client = client.clone();
-        async move { client.stream("SEGMENT ALL", ()).await }
-    });
-    let stream_id = peer.request().await.unwrap().id;
-    peer.header(stream_id, &["key"]).await.unwrap();
-    drop(opening.await.unwrap().unwrap());
-    assert_eq!(
-        peer.receive().await.unwrap(),
-        ClientMessage::Cancel { id: stream_id }
-    );
-    peer.number(id, 7).await.unwrap();
-    peer.row(stream_id, "u1").await.unwrap();
-    peer.fail(stream_id, FailureCode::Cancelled).await.unwrap();
-    let count = tokio::spawn(async move { client.count(&all()).await });
-    let id = peer.request().await.unwrap().id;
-    peer.number(id, 3).await.unwrap();
-    assert_eq!(count.await.unwrap().unwrap(), 3);
-}
-
-/// Says that these keys are rows.
-async fn say_keys(peer: &mut Peer, id: RequestId, keys: &[&str]) {
-    let mut texts = PackedTexts::default();
-    keys.iter().for_each(|key| texts.push(key).unwrap());
-    peer.send(ServerMessage::Keys { id, keys: texts })
-        .await
-        .unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn packed_keys_are_read_as_batches_as_rows_and_one_by_one() {
-    let (client, _server, mut peer) = connected().await;
-    let opening = tokio::spawn({
-        let client = client.clone();
-        async move { client.segment(&SegmentQuery::new(all())).await }
-    });
-    let id = peer.request().await.unwrap().id;
-    peer.header(id, &["key"]).await.unwrap();
-    let mut keys = opening.await.unwrap().unwrap().keys();
-    say_keys(&mut peer, id, &["u1", "é2", "u3"]).await;
-    assert_eq!(keys.next().await.unwrap().unwrap(), "u1");
-    let rest = keys.next_batch().await.unwrap().unwrap();
-    assert!(rest.iter().eq(["é2", "u3"]));
-    say_keys(&mut peer, id, &["u4", "u5"]).await;
-    let batch = keys.next_batch().await.unwrap().unwrap();
-    assert_eq!((batch.len(), batch.get(1)), (2, Some("u5")));
-    say_keys(&mut peer, id, &[]).await;
-    peer.row(id, "u6").await.unwrap();
-    let batch = keys.next_batch().await.unwrap().unwrap();
-    assert!(batch.iter().eq(["u6"]));
-    peer.end(id).await.unwrap();
-    assert!(keys.next_batch().await.is_none());
-
-    let collecting = tokio::spawn(async move { client.execute("SEGMENT ALL", ()).await });
-    let id = peer.request_after_credit().await.unwrap().id;
-    peer.header(id, &["key"]).await.unwrap();
-    say_keys(&mut peer, id, &["u1"]).await;
-    peer.end(id).await.unwrap();
-    let rows = collecting.await.unwrap().unwrap().rows;
-    assert_eq!(rows, [[Datum::from("u1")]]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn keys_alone_fit_only_an_answer_of_keys() {
-    let (client, _server, mut peer) = connected().await;
-    let asking = tokio::spawn(async move { client.execute("SEGMENT ALL RETURN a", ()).await });
-    let id = peer.request().await.unwrap().id;
-    peer.header(id, &["key", "a"]).await.unwrap();
-    say_keys(&mut peer, id, &["u1"]).await;
-    let error = asking.await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("other columns"), "{error}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_ended_stream_is_not_cancelled() {
-    let (client, _server, mut peer) = connected().await;
-    let opening = tokio::spawn({
-        let client = client.clone();
-        async move { client.stream("SEGMENT ALL", ()).await }
-    });
-    let id = peer.request().await.unwrap().id;
-    peer.header(id, &["key"]).await.unwrap();
-    let mut stream = opening.await.unwrap().unwrap();
-    peer.end(id).await.unwrap();
-    assert!(stream.next_rows().await.is_none());
-    drop((stream, client));
-    assert_eq!(peer.receive().await.unwrap(), ClientMessage::Goodbye);
-    assert!(peer.receive().await.is_err(), "closed after the goodbye");
-}
-
-#[tokio::test(start_paused = true)]
 async fn time_runs_out_at_both_ends() {
     let (client, mut server, mut peer) = connected().await;
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -344,19 +155,6 @@ async fn time_runs_out_at_both_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_begins_within_the_time_that_was_asked_for() {
-    let (client, _server, mut peer) = connected().await;
-    let short = client.with_request_timeout(Duration::from_millis(1500));
-    let started = Instant::now();
-    let opening = tokio::spawn(async move { short.stream("SEGMENT ALL", ()).await });
-    let id = peer.request().await.unwrap().id;
-    let error = opening.await.unwrap().unwrap_err();
-    assert_eq!(started.elapsed().as_millis(), 1500);
-    assert_eq!(error.to_string(), "no answer within 1500 ms");
-    assert_eq!(peer.receive().await.unwrap(), ClientMessage::Cancel { id });
-}
-
-#[tokio::test(start_paused = true)]
 async fn connecting_takes_no_longer_than_a_request_may() {
     let (client, mut server) = pair(options());
     let short = client.with_request_timeout(Duration::from_millis(1500));
@@ -371,178 +169,6 @@ async fn connecting_takes_no_longer_than_a_request_may() {
         error.to_string(),
         "cannot connect to a fake server: no answer within 1500 ms"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stream_that_falls_silent_ends_but_a_slow_reader_does_not_end_it() {
-    let (client, _server, mut peer) = connected().await;
-    let opening = tokio::spawn(async move { client.stream("SEGMENT ALL", ()).await });
-    let id = peer.request().await.unwrap().id;
-    peer.header(id, &["key"]).await.unwrap();
-    let mut stream = opening.await.unwrap().unwrap();
-    tokio::time::sleep(Duration::from_secs(3600)).await;
-    peer.row(id, "u1").await.unwrap();
-    assert!(stream.next().await.unwrap().is_ok());
-    assert!(matches!(stream.next().await, Some(Err(Error::Timeout(_)))));
-    assert!(stream.next().await.is_none());
-    let credit = ClientMessage::Credit {
-        id,
-        rows_messages: 1,
-    };
-    assert_eq!(peer.receive().await.unwrap(), credit);
-    assert_eq!(peer.receive().await.unwrap(), ClientMessage::Cancel { id });
-}
-
-#[tokio::test(start_paused = true)]
-async fn reads_are_repeated_on_another_connection() {
-    let (client, mut server, mut peer) = connected().await;
-    let asking = ask(&client, "COUNT tag:a");
-    let id = peer.request().await.unwrap().id;
-    peer.header(id, &["count"]).await.unwrap();
-    drop(peer);
-    let mut peer = server.accept().await.unwrap();
-    let request = peer.request().await.unwrap();
-    assert_eq!(statement(&request), "COUNT tag:a");
-    peer.number(request.id, 5).await.unwrap();
-    assert_eq!(asking.await.unwrap().unwrap().rows, [[Datum::Integer(5)]]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_may_not_be_done_twice_is_not_repeated() {
-    let (client, mut server, mut peer) = connected().await;
-    let asking = ask(&client, "TAG WHERE ALL WITH vip");
-    peer.request().await.unwrap();
-    drop(peer);
-    let error = asking.await.unwrap().unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::ConnectionLost {
-                outcome: Outcome::Unknown,
-                ..
-            }
-        ),
-        "{error}"
-    );
-    assert!(error.is_connection());
-    let writing = tokio::spawn({
-        let write = Write::new().without_idempotency_key().ensure("u1");
-        let client = client.clone();
-        async move { client.write(write).await }
-    });
-    let mut peer = server.accept().await.unwrap();
-    peer.request().await.unwrap();
-    drop(peer);
-    assert!(writing.await.unwrap().is_err());
-    assert!(!server.has_arrival());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_write_is_repeated_under_its_key() {
-    let (client, mut server, mut peer) = connected().await;
-    let writing = tokio::spawn(async move { client.tag("u1", ["vip"]).await });
-    let first = peer.request().await.unwrap();
-    drop(peer);
-    let mut peer = server.accept().await.unwrap();
-    let second = peer.request().await.unwrap();
-    assert_eq!(first.body, second.body);
-    assert!(matches!(
-        first.body,
-        RequestBody::Write {
-            idempotency_key: Some(_),
-            ..
-        }
-    ));
-    let summary = Summary {
-        facts_changed: 1,
-        ..Summary::default()
-    };
-    peer.send(ServerMessage::End {
-        id: second.id,
-        summary,
-    })
-    .await
-    .unwrap();
-    assert_eq!(writing.await.unwrap().unwrap().facts_changed, 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_overloaded_server_is_asked_again_later() {
-    let (client, _server, mut peer) = connected().await;
-    let started = Instant::now();
-    let asking = ask(&client, "TAG WHERE ALL WITH vip");
-    for _ in 0..3 {
-        let id = peer.request().await.unwrap().id;
-        peer.fail(id, FailureCode::Overloaded).await.unwrap();
-    }
-    let id = peer.request().await.unwrap().id;
-    peer.end(id).await.unwrap();
-    asking.await.unwrap().unwrap();
-    let waited_ms = started.elapsed().as_millis();
-    assert!((350..=703).contains(&waited_ms), "{waited_ms} ms");
-    let asking = ask(&client, "COUNT ALL");
-    let id = peer.request().await.unwrap().id;
-    peer.fail(id, FailureCode::Syntax).await.unwrap();
-    let error = asking.await.unwrap().unwrap_err();
-    assert_eq!(error.failure(), Some(&failure(FailureCode::Syntax)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_that_cannot_be_reached_is_tried_less_and_less_often() {
-    let (client, mut server) = pair(options());
-    server.refuse_next(4);
-    let started = Instant::now();
-    let asking = ask(&client, "TAG WHERE ALL WITH vip");
-    let mut peer = server.accept().await.unwrap();
-    let waited_ms = started.elapsed().as_millis();
-    assert!((750..=1504).contains(&waited_ms), "{waited_ms} ms");
-    let id = peer.request().await.unwrap().id;
-    peer.end(id).await.unwrap();
-    asking.await.unwrap().unwrap();
-    drop(peer);
-    server.refuse_next(100);
-    let error = ask(&client, "COUNT ALL").await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }), "{error}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_closing_server_answers_what_is_under_way() {
-    let (client, mut server, mut old) = connected().await;
-    let first = ask(&client, "COUNT tag:a");
-    let id = old.request().await.unwrap().id;
-    old.send(ServerMessage::Closing).await.unwrap();
-    // Let the client hear it before it is asked again.
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    let second = ask(&client, "COUNT tag:b");
-    let mut new = server.accept().await.unwrap();
-    let new_id = new.request().await.unwrap().id;
-    new.number(new_id, 2).await.unwrap();
-    old.number(id, 1).await.unwrap();
-    assert_eq!(first.await.unwrap().unwrap().rows, [[Datum::Integer(1)]]);
-    assert_eq!(second.await.unwrap().unwrap().rows, [[Datum::Integer(2)]]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_of_another_time_is_not_tried_again() {
-    let (client, mut server) = pair(options());
-    let asking = ask(&client, "COUNT ALL");
-    let mut peer = server.arrival().await.unwrap();
-    peer.receive().await.unwrap();
-    peer.send(ServerMessage::Refused(failure(FailureCode::Version)))
-        .await
-        .unwrap();
-    let error = asking.await.unwrap().unwrap_err();
-    assert_eq!(
-        error.failure().map(|failure| failure.code),
-        Some(FailureCode::Version)
-    );
-    // One that says nothing is given up after the handshake's time.
-    let started = Instant::now();
-    let silent = client.clone();
-    let asking = tokio::spawn(async move { silent.server().await });
-    let _peer = server.arrival().await.unwrap();
-    assert!(matches!(asking.await.unwrap(), Err(Error::Connect { .. })));
-    assert!(started.elapsed() >= options().handshake_timeout);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,12 @@
-//! RocksDB: bytes in column families, snapshots, batches. The only file that names the library.
+//! RocksDB: bytes in column families. Only this module names the library.
 //!
-//! Knows how the store is tuned and how its failures look. Does not know what the bytes mean,
+//! Knows how the store is tuned and how its failures look; [`snapshot`] reads, [`batch`] writes.
+//! Does not know what the bytes mean,
 //! but for the merge operators, whose bodies are in [`crate::bitmap`], [`crate::column`] and
 //! [`crate::user_keys`].
+
+mod batch;
+mod snapshot;
 
 use std::{
     fs::File,
@@ -12,10 +16,14 @@ use std::{
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    IngestExternalFileOptions, LogLevel, MergeOperands, Options, ReadOptions, SstFileWriter,
-    WriteBatch, WriteOptions, properties,
+    IngestExternalFileOptions, LogLevel, MergeOperands, Options, SstFileWriter, WriteBatch,
+    WriteOptions, properties,
 };
 
+pub(crate) use self::{
+    batch::{Batch, SortedFile},
+    snapshot::Snapshot,
+};
 use crate::{
     bitmap, column,
     storage::{StorageError, families::FamilyId},
@@ -50,8 +58,6 @@ const PASSING_BYTES: usize = 2 << 20;
 const OPEN_FILES_MAX: i32 = 1024;
 const BACKGROUND_JOBS: i32 = 4;
 const BLOCK_BYTES: usize = 16 << 10;
-/// Keys that are looked for together.
-const KEYS_AT_ONCE: usize = 256;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// Of the family with a key for each user: one absent key in 46 is looked for in vain.
 const USER_BLOOM_BITS_PER_KEY: f64 = 8.0;
@@ -524,219 +530,12 @@ self_cell::self_cell!(
     }
 );
 
-/// The state of one moment. Keeps the store open.
-pub(crate) struct Snapshot {
-    cell: OwnedSnapshot,
-}
-
-impl Snapshot {
-    /// Shows one value to `read`.
-    pub(crate) fn fetch<R>(
-        &self,
-        family: FamilyId,
-        key: &[u8],
-        read: impl FnOnce(&[u8]) -> R,
-    ) -> Result<Option<R>, StorageError> {
-        self.cell.with_dependent(|inner, snapshot| {
-            let value = snapshot.get_pinned_cf(inner.family(family)?, key)?;
-            Ok(value.map(|value| read(&value)))
-        })
-    }
-
-    /// Shows the values of several keys, in their order, to `read`.
-    pub(crate) fn fetch_many(
-        &self,
-        family: FamilyId,
-        keys: &[Vec<u8>],
-        mut read: impl FnMut(Option<&[u8]>) -> Result<(), StorageError>,
-    ) -> Result<(), StorageError> {
-        self.cell.with_dependent(|inner, snapshot| {
-            let mut options = ReadOptions::default();
-            options.set_snapshot(snapshot);
-            let handle = inner.family(family)?;
-            for value in inner
-                .db
-                .batched_multi_get_cf_opt(handle, keys, false, &options)
-            {
-                read(value?.as_deref())?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Shows the places of those keys that are there. The keys rise and begin with `prefix`.
-    ///
-    /// Keys that all lie between two neighbours of the store, as those of users who came later
-    /// often do, cost one step together.
-    pub(crate) fn find_keys(
-        &self,
-        family: FamilyId,
-        prefix: &[u8],
-        keys: &[Vec<u8>],
-        mut visit: impl FnMut(usize),
-    ) -> Result<(), StorageError> {
-        let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
-            return Ok(());
-        };
-        self.cell.with_dependent(|inner, snapshot| {
-            let handle = inner.family(family)?;
-            let options = within_prefix(prefix);
-            let mut iterator = snapshot.raw_iterator_cf_opt(handle, options);
-            iterator.seek(first);
-            let is_between = iterator.key().is_none_or(|next| next > last.as_slice());
-            iterator.status()?;
-            if is_between {
-                return Ok(());
-            }
-            for (start, keys) in (0..).step_by(KEYS_AT_ONCE).zip(keys.chunks(KEYS_AT_ONCE)) {
-                let mut options = ReadOptions::default();
-                options.set_snapshot(snapshot);
-                let found = inner
-                    .db
-                    .batched_multi_get_cf_opt(handle, keys, true, &options);
-                for (place, value) in (start..).zip(found) {
-                    if value?.is_some() {
-                        visit(place);
-                    }
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Shows all keys that begin with `prefix`, in order, and their values to `visit`, until it
-    /// fails.
-    pub(crate) fn walk(
-        &self,
-        family: FamilyId,
-        prefix: &[u8],
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
-    ) -> Result<(), StorageError> {
-        self.cell.with_dependent(|inner, snapshot| {
-            let options = within_prefix(prefix);
-            let mut iterator = snapshot.raw_iterator_cf_opt(inner.family(family)?, options);
-            iterator.seek(prefix);
-            while let Some((key, value)) = iterator.item() {
-                visit(key, value)?;
-                iterator.next();
-            }
-            Ok(iterator.status()?)
-        })
-    }
-
-    /// Shows the places of those of `wanted` with which, after `prefix`, some key goes on.
-    /// `wanted` is sorted, and none is the beginning of another. Takes a step for each of
-    /// `wanted` or for each key, whichever are fewer.
-    pub(crate) fn find(
-        &self,
-        family: FamilyId,
-        prefix: &[u8],
-        wanted: &[Vec<u8>],
-        mut visit: impl FnMut(usize),
-    ) -> Result<(), StorageError> {
-        self.cell.with_dependent(|inner, snapshot| {
-            let options = within_prefix(prefix);
-            let mut iterator = snapshot.raw_iterator_cf_opt(inner.family(family)?, options);
-            let mut at = 0;
-            while let Some(next) = wanted.get(at) {
-                iterator.seek([prefix, next].concat());
-                let Some(rest) = iterator.key().and_then(|key| key.strip_prefix(prefix)) else {
-                    break;
-                };
-                let is_before = |wanted: &Vec<u8>| {
-                    wanted.as_slice() < rest && !rest.starts_with(wanted.as_slice())
-                };
-                at += wanted[at..].partition_point(is_before);
-                if wanted
-                    .get(at)
-                    .is_some_and(|wanted| rest.starts_with(wanted))
-                {
-                    visit(at);
-                    at += 1;
-                }
-            }
-            Ok(iterator.status()?)
-        })
-    }
-}
-
-/// Reads no key but those that begin with `prefix`.
-fn within_prefix(prefix: &[u8]) -> ReadOptions {
-    let mut options = ReadOptions::default();
-    if let Some(end) = end_of_prefix(prefix) {
-        options.set_iterate_upper_bound(end);
-    }
-    options
-}
-
 /// The first key after all that begin with `prefix`; `None` when there is none.
 fn end_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let keep = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
     let mut end = prefix[..=keep].to_vec();
     end[keep] += 1;
     Some(end)
-}
-
-/// A sorted file in the making.
-pub(crate) struct SortedFile<'a> {
-    writer: SstFileWriter<'a>,
-}
-
-impl SortedFile<'_> {
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StorageError> {
-        Ok(self.writer.put(key, value)?)
-    }
-
-    pub(crate) fn merge(&mut self, key: &[u8], operand: &[u8]) -> Result<(), StorageError> {
-        Ok(self.writer.merge(key, operand)?)
-    }
-}
-
-/// Changes that are written together.
-pub(crate) struct Batch {
-    inner: Arc<Inner>,
-    batch: WriteBatch,
-}
-
-impl Batch {
-    pub(crate) fn put(
-        &mut self,
-        family: FamilyId,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<(), StorageError> {
-        self.batch.put_cf(self.inner.family(family)?, key, value);
-        Ok(())
-    }
-
-    pub(crate) fn delete(&mut self, family: FamilyId, key: &[u8]) -> Result<(), StorageError> {
-        self.batch.delete_cf(self.inner.family(family)?, key);
-        Ok(())
-    }
-
-    pub(crate) fn merge(
-        &mut self,
-        family: FamilyId,
-        key: &[u8],
-        operand: &[u8],
-    ) -> Result<(), StorageError> {
-        self.batch
-            .merge_cf(self.inner.family(family)?, key, operand);
-        Ok(())
-    }
-
-    /// Deletes all keys that begin with `prefix`, which must not be all ones.
-    pub(crate) fn delete_prefix(
-        &mut self,
-        family: FamilyId,
-        prefix: &[u8],
-    ) -> Result<(), StorageError> {
-        let end = end_of_prefix(prefix)
-            .ok_or_else(|| StorageError::Store("a prefix of ones has no end".to_owned()))?;
-        self.batch
-            .delete_range_cf(self.inner.family(family)?, prefix, &end);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
