@@ -23,7 +23,7 @@ use crate::{
     exec::{scheduler::Scheduler, statement::Statements},
     storage::{Store, StoreOptions, View},
     time::{Clock, micros_of_timestamp},
-    write::{Job, Writer, WriterHandle},
+    write::{Job, Selected, SelectedUsers, Writer, WriterHandle},
 };
 
 /// The share of the memory budget that the store's own block cache gets; the rest holds
@@ -183,7 +183,17 @@ impl Database {
         M::IntoIter: 'static,
     {
         self.submit(Job::Where(Box::new(move |view| {
-            Ok(Box::new(select(view)?.into_iter()))
+            Ok(Selected::Mutations(Box::new(select(view)?.into_iter())))
+        })))
+    }
+
+    /// The same for one change of many users, who are known by their ids.
+    pub(crate) fn write_users_where(
+        &self,
+        select: impl FnOnce(&Arc<View>) -> Result<SelectedUsers, Error> + Send + 'static,
+    ) -> Result<Summary, Error> {
+        self.submit(Job::Where(Box::new(move |view| {
+            Ok(Selected::Users(select(view)?))
         })))
     }
 

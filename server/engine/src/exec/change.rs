@@ -8,17 +8,23 @@ use tessera_query_lang::ast::{Assignment, Expr, NameRef, Spanned, Value};
 use tessera_query_lang::name::Name;
 
 use super::{
-    count::count, dataset::Dataset, limits::QueryLimits, planner, query::resolver, rows::KeySink,
-    scan::Context, scheduler::Scheduler, segment::PreparedSegment,
+    count::count,
+    dataset::Dataset,
+    limits::QueryLimits,
+    planner,
+    query::resolver,
+    scan::{Context, Unit},
+    scheduler::Scheduler,
 };
 use crate::{
     budget::Budget,
     datum::Datum,
     error::Error,
+    ids::{BLOCK_BITS, PartitionId, UserId},
     limits::Limits,
-    plan::{ResolveError, Resolver, resolve::ResolvedAssignment},
+    plan::{ResolveError, Resolver, physical::Plan, resolve::ResolvedAssignment},
     schema::Schema,
-    write::{LimitError, Mutation, bytes_applied, bytes_copied},
+    write::{LimitError, Mutation, SelectedUsers, bytes_applied, bytes_copied},
 };
 
 /// What is to be done to each user, as written.
@@ -111,7 +117,7 @@ impl Change {
         Ok(keys.into_iter().flat_map(|key| change.of(key)).collect())
     }
 
-    /// The mutations of every user of an expression.
+    /// The users of an expression, and the mutations of each.
     ///
     /// # Errors
     /// [`ResolveError`], with the place; [`LimitError`] when it finds too many or would write too
@@ -121,7 +127,7 @@ impl Change {
         dataset: &dyn Dataset,
         filter: &Expr,
         given: &Given,
-    ) -> Result<impl Iterator<Item = Mutation> + use<>, Error> {
+    ) -> Result<SelectedUsers, Error> {
         let mut resolver = resolver(dataset, &given.parameters, given.now, &given.limits)?;
         let filter = resolver.expr(filter)?;
         let change = self.resolve(&mut resolver)?;
@@ -136,16 +142,10 @@ impl Change {
         let plan = planner::plan(dataset, filter)?;
         let found = count(context, &plan)?;
         change.check_found(found, dataset.schema(), given.writes)?;
-        let segment = PreparedSegment {
-            plan,
-            returns: Vec::new(),
-            order: Vec::new(),
-            sample: None,
-        };
-        let mut sink = KeySink::default();
-        segment.run(context, None, None, &mut sink)?;
-        let keys = sink.into_keys().into_iter();
-        Ok(keys.flat_map(move |key| change.of(key)))
+        Ok(SelectedUsers {
+            users: users_of(context, &plan)?,
+            change: Box::new(move |key| change.of(key.to_owned())),
+        })
     }
 
     fn resolve(&self, resolver: &mut Resolver<'_>) -> Result<ResolvedChange, ResolveError> {
@@ -161,6 +161,26 @@ impl Change {
             Self::Delete => ResolvedChange::Delete,
         })
     }
+}
+
+/// The users that a plan finds, rising in each partition.
+fn users_of(context: Context<'_>, plan: &Plan) -> Result<Vec<(PartitionId, Vec<UserId>)>, Error> {
+    let found = context.map_shards(plan, |mut shard| {
+        let Unit {
+            partition,
+            shard: _,
+        } = shard.unit;
+        let mut users = Vec::new();
+        shard.for_each_block(0, |block| {
+            let start = u32::from(block.id.0) << BLOCK_BITS;
+            block
+                .users
+                .for_each(|place| users.push(UserId(start | u32::from(place))));
+            Ok::<_, Error>(())
+        })?;
+        Ok((partition, users))
+    })?;
+    Ok(found)
 }
 
 impl ResolvedChange {

@@ -1,7 +1,7 @@
 //! Rows on their way to the sink, gathered into batches.
 
 use crate::{
-    datum::{Datum, Header, ResultSink, Row, Stopped},
+    datum::{ResultSink, Row},
     error::Error,
     user_keys::PackedKeys,
 };
@@ -59,40 +59,5 @@ impl<'a> RowWriter<'a> {
         self.sink
             .rows(std::mem::take(&mut self.batch))
             .map_err(|_| Error::Stopped)
-    }
-}
-
-/// Keeps the first column: the keys of a segment.
-#[derive(Debug, Default)]
-pub(crate) struct KeySink {
-    keys: Vec<String>,
-}
-
-impl KeySink {
-    /// What was kept.
-    pub(crate) fn into_keys(self) -> Vec<String> {
-        self.keys
-    }
-}
-
-impl ResultSink for KeySink {
-    fn header(&mut self, _: Header) -> Result<(), Stopped> {
-        Ok(())
-    }
-
-    fn keys(&mut self, keys: PackedKeys) -> Result<(), Stopped> {
-        self.keys.extend(keys.iter().map(str::to_owned));
-        Ok(())
-    }
-
-    fn rows(&mut self, rows: Vec<Row>) -> Result<(), Stopped> {
-        self.keys.extend(
-            rows.into_iter()
-                .filter_map(|row| match row.into_iter().next() {
-                    Some(Datum::Text(key)) => Some(key),
-                    Some(_) | None => None,
-                }),
-        );
-        Ok(())
     }
 }

@@ -177,7 +177,7 @@ fn write(
             })
         }
         Target::Where(filter) => {
-            database.write_where(move |view| change.of_filter(&**view, &filter, &given))
+            database.write_users_where(move |view| change.of_filter(&**view, &filter, &given))
         }
     }
 }

@@ -239,6 +239,22 @@ pub(crate) fn read_many<F: Family>(
     })
 }
 
+/// Visits all keys from `first` to `last`, in order, and their values.
+pub(crate) fn scan_between<F: Family>(
+    snapshot: &Snapshot,
+    first: &[u8],
+    last: &[u8],
+    mut visit: impl FnMut(F::Key<'_>, F::Value) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    snapshot.walk_between(F::ID, first, last, |key, value| {
+        let value = decode_value::<F>(key, value)?;
+        visit(
+            F::Key::read_from(key).map_err(|error| damaged_at(F::ID, key, error))?,
+            value,
+        )
+    })
+}
+
 /// Visits all keys that begin with `prefix`, in order, and their values.
 pub(crate) fn scan<F: Family>(
     snapshot: &Snapshot,

@@ -529,7 +529,6 @@ self_cell::self_cell!(
         dependent: BorrowedSnapshot,
     }
 );
-
 /// The first key after all that begin with `prefix`; `None` when there is none.
 fn end_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let keep = prefix.iter().rposition(|byte| *byte != u8::MAX)?;

@@ -16,7 +16,7 @@ use crate::{
         cache::{CacheKey, Cached, Caches, LiveView},
         families::{
             Columns, Family, Fragments, KeyBlocks, PartitionState, Partitions, Records, Texts,
-            UserIds, read, read_many, scan,
+            UserIds, read, read_many, scan, scan_between,
         },
         keys::{
             ColumnKey, FragmentKey, KeyBlockKey, KeyFormat, TextKey, UserIdKey, UserKey,
@@ -24,7 +24,7 @@ use crate::{
         },
         rocks::Snapshot,
     },
-    user_keys::{KeyBlock, PackedKeys},
+    user_keys::{KeyBlock, PackedKeys, append_scattered},
 };
 
 /// A snapshot of the store with the definitions that belong to it. Cheap to share; while it
@@ -130,6 +130,31 @@ impl View {
             Ok(())
         })?;
         Ok(records)
+    }
+
+    /// The same for rising users, most of whom between the first and the last are meant: all who
+    /// are there are read one after the other.
+    pub(crate) fn records_in_turn(
+        &self,
+        partition: PartitionId,
+        users: &[UserId],
+    ) -> Result<Vec<UserRecord>, StorageError> {
+        let (Some(first), Some(last)) = (users.first(), users.last()) else {
+            return Ok(Vec::new());
+        };
+        let key = |user| UserKey { partition, user }.to_bytes();
+        let mut wanted = users.iter().copied().peekable();
+        let mut records = Vec::with_capacity(users.len());
+        scan_between::<Records>(&self.snapshot, &key(*first), &key(*last), |key, record| {
+            if wanted.next_if_eq(&key.user).is_some() {
+                records.push(record);
+            }
+            Ok(())
+        })?;
+        match wanted.next() {
+            None => Ok(records),
+            Some(user) => Err(StorageError::MissingUser { partition, user }),
+        }
     }
 
     /// The keys of a run of users.
@@ -272,15 +297,15 @@ impl Dataset for View {
         users: &[UserId],
         keys: &mut PackedKeys,
     ) -> Result<(), StorageError> {
+        let mut parts = Vec::new();
         for users in users.chunk_by(|left, right| left.key_block() == right.key_block()) {
             if let Some(first) = users.first() {
                 let block = first.key_block();
-                self.key_block(KeyBlockKey { partition, block })?
-                    .append_users(users, keys)
-                    .map_err(|user| StorageError::MissingUser { partition, user })?;
+                parts.push((self.key_block(KeyBlockKey { partition, block })?, users));
             }
         }
-        Ok(())
+        let blocks = parts.iter().map(|(block, users)| (&**block, *users));
+        append_scattered(blocks, keys).map_err(|user| StorageError::MissingUser { partition, user })
     }
 
     fn locate(&self, key: &str) -> Result<Option<Location>, StorageError> {

@@ -189,30 +189,12 @@ impl KeyBlock {
         (0..self.ends.len() as u16).filter_map(|place| self.key(place).map(|key| (place, key)))
     }
 
-    /// Appends the keys of users of this block, in their order.
-    ///
-    /// Where a key lies is found out for many users before any is copied: users are scattered,
-    /// and so their lookups wait for memory at the same time and not one after the other.
+    /// Appends the keys of users of this block, in their order; see [`append_scattered`].
     ///
     /// # Errors
     /// Gives the first user who has no key; those before are appended.
     pub fn append_users(&self, users: &[UserId], out: &mut PackedKeys) -> Result<(), UserId> {
-        for users in users.chunks(SPANS) {
-            let mut spans = [const { 0..0 }; SPANS];
-            let mut found = 0;
-            for (user, span) in users.iter().zip(&mut spans) {
-                let Some(known) = self.span(user.key_block_offset()) else {
-                    break;
-                };
-                *span = known;
-                found += 1;
-            }
-            self.append_spans(spans.get(..found).unwrap_or_default(), out);
-            if let Some(user) = users.get(found) {
-                return Err(*user);
-            }
-        }
-        Ok(())
+        append_scattered([(self, users)].into_iter(), out)
     }
 
     /// Where the key at a place lies in the text, if it has one. The look at the key's first
@@ -221,18 +203,6 @@ impl KeyBlock {
         let place = usize::from(place);
         let span = self.ends.start(place)?..self.ends.end(place)?;
         (!span.is_empty() && self.text.is_char_boundary(span.start)).then_some(span)
-    }
-
-    /// Appends keys; those that stand side by side at once.
-    fn append_spans(&self, spans: &[Range<usize>], out: &mut PackedKeys) {
-        for run in spans.chunk_by(|left, right| left.end == right.start) {
-            let (Some(first), Some(last)) = (run.first(), run.last()) else {
-                continue;
-            };
-            // The ends were checked to be between characters.
-            let text = self.text.get(first.start..last.end).unwrap_or_default();
-            out.push_run(text, run.iter().map(|span| span.end - first.start));
-        }
     }
 
     /// How many places there are up to the last that has a key.
@@ -254,6 +224,57 @@ impl KeyBlock {
 /// Whether two bytes are enough for every end in a text of so many bytes.
 fn is_narrow(text_bytes: usize) -> bool {
     u16::try_from(text_bytes).is_ok()
+}
+
+/// Appends the keys of users of several blocks, in their order.
+///
+/// Where a key lies is found out for many users before any is copied: users are scattered, and
+/// so their lookups wait for memory at the same time and not one after the other.
+///
+/// # Errors
+/// Gives the first user who has no key; those before are appended.
+pub fn append_scattered<'a>(
+    parts: impl Iterator<Item = (&'a KeyBlock, &'a [UserId])>,
+    out: &mut PackedKeys,
+) -> Result<(), UserId> {
+    let mut spans: [Span<'a>; SPANS] = [const { ("", 0..0) }; SPANS];
+    let mut found = 0;
+    for (block, users) in parts {
+        for user in users {
+            let Some(span) = block.span(user.key_block_offset()) else {
+                append_spans(spans.get(..found).unwrap_or_default(), out);
+                return Err(*user);
+            };
+            if found == SPANS {
+                append_spans(&spans, out);
+                found = 0;
+            }
+            if let Some(place) = spans.get_mut(found) {
+                *place = (&block.text, span);
+                found += 1;
+            }
+        }
+    }
+    append_spans(spans.get(..found).unwrap_or_default(), out);
+    Ok(())
+}
+
+/// Where a key lies in a block's text.
+type Span<'a> = (&'a str, Range<usize>);
+
+/// Appends keys; those that stand side by side at once.
+fn append_spans(spans: &[Span<'_>], out: &mut PackedKeys) {
+    let is_beside = |(left_text, left): &Span<'_>, (right_text, right): &Span<'_>| {
+        left.end == right.start && std::ptr::eq(*left_text, *right_text)
+    };
+    for run in spans.chunk_by(is_beside) {
+        let (Some((text, first)), Some((_, last))) = (run.first(), run.last()) else {
+            continue;
+        };
+        // The ends were checked to be between characters.
+        let text = text.get(first.start..last.end).unwrap_or_default();
+        out.push_run(text, run.iter().map(|(_, span)| span.end - first.start));
+    }
 }
 
 fn le_numbers<const WIDTH: usize, T>(bytes: &[u8], number: impl Fn([u8; WIDTH]) -> T) -> Vec<T> {

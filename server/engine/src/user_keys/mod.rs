@@ -15,7 +15,7 @@ mod packed;
 #[cfg(test)]
 mod tests;
 
-pub use block::KeyBlock;
+pub use block::{KeyBlock, append_scattered};
 pub use delta::{KeyBlockDelta, merge_full, merge_partial};
 pub use packed::PackedKeys;
 

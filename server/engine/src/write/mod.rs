@@ -37,5 +37,5 @@ pub use error::{LimitError, SchemaError, SchemaErrorKind, WriteError};
 pub use load::{LoadColumn, LoadRequest, NumberForm, PackedTexts, ShapeError};
 pub use mutation::{Mutation, SchemaStatement, UnknownTags, WriteRequest};
 pub(crate) use size::{bytes_applied, bytes_copied};
-pub(crate) use submit::{Job, WriterHandle};
+pub(crate) use submit::{Job, Selected, SelectedUsers, WriterHandle};
 pub(crate) use writer::Writer;

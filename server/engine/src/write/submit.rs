@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc::sync_channel};
 use crate::{
     datum::Summary,
     error::Error,
+    ids::{PartitionId, UserId},
     limits::Limits,
     storage::View,
     write::{
@@ -22,8 +23,28 @@ use crate::{
 /// Mutations made one by one: all at once, those of many users would take too much memory.
 pub(crate) type Mutations = Box<dyn Iterator<Item = Mutation>>;
 
-/// Finds the mutations of a request on the newest state, within the limits.
-pub(crate) type Select = Box<dyn FnOnce(&Arc<View>) -> Result<Mutations, Error> + Send>;
+/// Finds out on the newest state, within the limits, what is to be done.
+pub(crate) type Select = Box<dyn FnOnce(&Arc<View>) -> Result<Selected, Error> + Send>;
+
+/// What is to be done.
+pub(crate) enum Selected {
+    /// These.
+    Mutations(Mutations),
+    /// The same to each of some users.
+    Users(SelectedUsers),
+}
+
+/// What is to be done to the user with a key.
+pub(crate) type ChangeOfUser = Box<dyn Fn(&str) -> Vec<Mutation>>;
+
+/// Users of the state that was asked, and what is to be done to each. They are known by their
+/// ids, so that nobody has to be looked for.
+pub(crate) struct SelectedUsers {
+    /// Rising in each partition.
+    pub(crate) users: Vec<(PartitionId, Vec<UserId>)>,
+    /// The mutations of a user with this key.
+    pub(crate) change: ChangeOfUser,
+}
 
 /// What the writer can be asked to do.
 pub(crate) enum Job {

@@ -36,12 +36,14 @@ use crate::{
         schema_change,
         size::bytes_copied,
         staging::{LiveUser, Saved, Staging},
-        submit::{Select, Submitted},
+        submit::{Select, Selected, SelectedUsers, Submitted},
     },
 };
 
 /// Bytes of made mutations that are staged at once.
 const PIECE_BYTES: u64 = 8 << 20;
+/// Users known by id who are read and staged at once.
+const PIECE_USERS: usize = 1 << 15;
 /// With fewer mutations it is quicker to read users one by one.
 const PREFETCH_MUTATIONS_MIN: usize = 8;
 
@@ -338,15 +340,41 @@ impl State {
     fn stage_where(&self, group: &mut Group, select: Select) -> Result<Summary, Error> {
         let view = group.staging.base.clone();
         let selected = catch_unwind(AssertUnwindSafe(|| select(&view)));
-        let mutations = selected
+        let selected = selected
             .unwrap_or_else(|_| Err(Error::Internal("finding the users panicked".to_owned())))?;
         let at_us = micros_of_timestamp(self.clock.now());
-        let mut mutations = mutations.peekable();
-        while mutations.peek().is_some() {
-            let piece = next_piece(&mut mutations);
-            self.stage_piece(group, at_us, UnknownTags::Refuse, piece)?;
+        match selected {
+            Selected::Mutations(mutations) => {
+                let mut mutations = mutations.peekable();
+                while mutations.peek().is_some() {
+                    let piece = next_piece(&mut mutations);
+                    self.stage_piece(group, at_us, UnknownTags::Refuse, piece)?;
+                }
+            }
+            Selected::Users(selected) => self.stage_users(group, at_us, &selected)?,
         }
         Ok(keep(group))
+    }
+
+    fn stage_users(
+        &self,
+        group: &mut Group,
+        at_us: i64,
+        selected: &SelectedUsers,
+    ) -> Result<(), Error> {
+        for (partition, users) in &selected.users {
+            for users in users.chunks(PIECE_USERS) {
+                let keys = group
+                    .staging
+                    .prefetch_stored(&self.scheduler, *partition, users)?;
+                let mut mutations = keys.iter().flat_map(&selected.change).peekable();
+                while mutations.peek().is_some() {
+                    let piece = next_piece(&mut mutations);
+                    self.stage_known(group, at_us, UnknownTags::Refuse, piece)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn stage_piece(
@@ -360,6 +388,18 @@ impl State {
         if mutations.len() >= PREFETCH_MUTATIONS_MIN {
             staging.prefetch(&self.scheduler, mutations.iter().map(Mutation::user))?;
         }
+        self.stage_known(group, at_us, unknown_tags, mutations)
+    }
+
+    /// Stages mutations whose users were read, as far as that pays.
+    fn stage_known(
+        &self,
+        group: &mut Group,
+        at_us: i64,
+        unknown_tags: UnknownTags,
+        mutations: Vec<Mutation>,
+    ) -> Result<(), Error> {
+        let staging = &mut group.staging;
         let commands = resolve(staging, &self.limits, unknown_tags, mutations)?;
         for (partition, commands) in commands {
             apply(

@@ -323,3 +323,39 @@ fn writing_where_sees_all_that_was_acknowledged() {
     );
     assert_eq!(fixture.changed(vec![tag("u0", &["gold"])]), (0, 0));
 }
+
+#[test]
+fn what_an_expression_finds_is_changed_whether_few_or_many() {
+    let fixture = Fixture::defined(&[
+        "DEFINE TAG even",
+        "DEFINE TAG rare",
+        "DEFINE TAG done",
+        "DEFINE TAG seen",
+    ]);
+    let user = |index: u32| format!("u{index}");
+    let mutations = (0..400).map(|index| match (index % 2, index % 50) {
+        (_, 0) => tag(&user(index), &["even", "rare"]),
+        (0, _) => tag(&user(index), &["even"]),
+        (_, _) => ensure(&user(index)),
+    });
+    fixture.write(mutations.collect()).unwrap();
+    // Ids without a user among those that are read.
+    let gone = (0..400).step_by(20).map(|index| delete(&user(index)));
+    fixture.write(gone.collect()).unwrap();
+    let check = |statement: &str, changed: u64, holders: &str, expected: u64| {
+        let summary = fixture.db().execute(
+            statement,
+            &Parameters::default(),
+            &Budget::unlimited(),
+            &mut crate::exec::testing::Collected::default(),
+        );
+        assert_eq!(summary.unwrap().users_changed, changed, "{statement}");
+        assert_eq!(fixture.holders(holders), expected, "{statement}");
+        fixture.check_consistent();
+    };
+    check("TAG WHERE tag:even WITH done", 180, "done", 180);
+    check("TAG WHERE tag:even WITH done", 0, "done", 180);
+    check("TAG WHERE tag:rare WITH seen", 4, "seen", 4);
+    check("UNTAG WHERE ALL WITH done", 180, "done", 0);
+    check("TAG WHERE NOT ALL WITH done", 0, "done", 0);
+}

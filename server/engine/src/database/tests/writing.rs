@@ -93,7 +93,7 @@ impl Held {
             handle.submit(Job::Where(Box::new(move |_| {
                 begun.send(()).unwrap();
                 let _gone = released.recv();
-                Ok(Box::new(std::iter::empty()))
+                Ok(Selected::Mutations(Box::new(std::iter::empty())))
             })))
         });
         has_begun.recv().unwrap();

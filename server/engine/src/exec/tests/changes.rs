@@ -11,11 +11,13 @@ use crate::{
     error::{Error, ErrorCode},
     exec::{
         change::{Change, Given, WriteLimits},
+        dataset::Dataset,
         scheduler::Scheduler,
         testing::Bench,
     },
     limits::Limits,
     time::SystemClock,
+    user_keys::PackedKeys,
     write::Mutation,
 };
 
@@ -58,8 +60,12 @@ fn mutations_within(
     match target {
         Target::Keys(keys) => change.of_keys(&*bench.dataset, &keys, &given),
         Target::Where(filter) => {
-            let mutations = change.of_filter(&*bench.dataset, &filter, &given)?;
-            Ok(mutations.collect())
+            let selected = change.of_filter(&*bench.dataset, &filter, &given)?;
+            let mut keys = PackedKeys::new();
+            for (partition, users) in &selected.users {
+                bench.dataset.keys(*partition, users, &mut keys)?;
+            }
+            Ok(keys.iter().flat_map(selected.change).collect())
         }
     }
 }

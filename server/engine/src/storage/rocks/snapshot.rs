@@ -110,6 +110,29 @@ impl Snapshot {
         })
     }
 
+    /// Shows all keys from `first` to `last`, in order, and their values to `visit`, until it
+    /// fails.
+    pub(crate) fn walk_between(
+        &self,
+        family: FamilyId,
+        first: &[u8],
+        last: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        self.cell.with_dependent(|inner, snapshot| {
+            let mut options = ReadOptions::default();
+            // The first key after `last`.
+            options.set_iterate_upper_bound([last, &[0]].concat());
+            let mut iterator = snapshot.raw_iterator_cf_opt(inner.family(family)?, options);
+            iterator.seek(first);
+            while let Some((key, value)) = iterator.item() {
+                visit(key, value)?;
+                iterator.next();
+            }
+            Ok(iterator.status()?)
+        })
+    }
+
     /// Shows the places of those of `wanted` with which, after `prefix`, some key goes on.
     /// `wanted` is sorted, and none is the beginning of another. Takes a step for each of
     /// `wanted` or for each key, whichever are fewer.
