@@ -4,9 +4,8 @@
 # make check   formatting, lints, documentation, architecture, licences
 # make bench   SegBench with every peer at USERS users (default 10,000,000), into benches/results
 # make bench-100m    the same at 100 million users: hours, 24 GB of memory, 50 GB of disk
-# make bench-behaviour  the behaviour benchmark: USERS users, EVENTS events (default 20 for each user)
+# make bench-behaviour-peers  what peers take for the behaviour benchmark: USERS users, EVENTS events
 # make bench-check   SegBench's answers at a size that crosses block and shard borders
-# make bench-behaviour-check   the behaviour benchmark's answers, at a small size
 # make bench-docs    the plot and docs/performance.md from what lies in benches/results
 # make bench-kernels the loops under every query
 
@@ -19,8 +18,8 @@ EVENTS ?= $(shell expr $(USERS) '*' 20)
 BEHAVIOUR_PEERS ?= duckdb,chdb
 DATA ?= data
 
-.PHONY: prepare build demo run test check bench bench-100m bench-behaviour bench-build \
-	bench-check bench-behaviour-check bench-docs bench-kernels
+.PHONY: prepare build demo run test check bench bench-100m bench-behaviour-peers bench-build \
+	bench-check bench-docs bench-kernels
 
 prepare:
 	@.ci/prepare
@@ -52,16 +51,14 @@ bench: bench-build
 bench-100m:
 	$(MAKE) bench USERS=100000000
 
-bench-behaviour: bench-build
+bench-behaviour-peers: bench-build
 	benches/peers/prepare target/peers
-	target/release/segbench behaviour run --users $(USERS) --events $(EVENTS) --peers $(BEHAVIOUR_PEERS) \
-		--python target/peers/bin/python --work-dir target/bench \
-		--json benches/results/behaviour/$(USERS).json --markdown benches/results/behaviour/$(USERS).md
+	target/release/segbench behaviour peers --users $(USERS) --events $(EVENTS) --peers $(BEHAVIOUR_PEERS) \
+		--python target/peers/bin/python --work-dir target/bench
 
 bench-docs: bench-build
 	target/release/segbench plot benches/results/*.json --out benches/results/times.svg
 	target/release/segbench doc benches/results/*.json --doc docs/performance.md
-	target/release/segbench behaviour doc benches/results/behaviour/*.json --doc docs/performance.md
 
 bench-kernels: prepare
 	cargo bench --locked -p tessera-engine --bench kernels
@@ -69,6 +66,3 @@ bench-kernels: prepare
 # One partition of more than 2^20 users: several blocks, and the border between two shards.
 bench-check: bench-build
 	TESSERA_PARTITIONS=1 target/release/segbench run --users 1200000 --runs 3 --no-writes
-
-bench-behaviour-check: bench-build
-	target/release/segbench behaviour run --users 100000 --runs 3

@@ -30,7 +30,7 @@ KINDS = ["login", "view", "cart", "purchase"]
 LOGIN, VIEW, CART, PURCHASE = range(4)
 # `shoes`.
 SHOES = 0
-LAST_EVENTS = 10
+LAST_EVENTS = 20
 
 
 class Flat:

@@ -19,7 +19,7 @@ pub const SEGMENTS: Marks = Marks {
 
 /// The marks of the behaviour benchmark.
 pub const BEHAVIOUR: Marks = Marks {
-    begin: "<!-- behaviour: written by `make bench-docs` -->\n",
+    begin: "<!-- behaviour: written by `segbench behaviour doc` -->\n",
     end: "<!-- end of behaviour -->",
 };
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Changes whenever the same recipe makes other files.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The import mappings that go with the files.
 const USERS_MAPPING: &str = include_str!("users.toml");

@@ -22,7 +22,7 @@ const WITHIN_SECONDS: u32 = DAY_SECONDS;
 /// The days of B9.
 const DAYS: usize = 30;
 /// How many of a user's last events a portrait shows.
-pub const LAST_EVENTS: usize = 10;
+pub const LAST_EVENTS: usize = 20;
 
 /// Collects the answers to all questions while the events pass by in the order of time.
 #[derive(Debug)]
