@@ -197,6 +197,16 @@ impl Database {
         })))
     }
 
+    /// Forgets events that their definitions keep no longer, and puts those of long ago together by
+    /// month: a few months of each kind of event at once, so that other writes do not wait long.
+    /// To be called now and then.
+    ///
+    /// # Errors
+    /// When the store fails, or the database closes.
+    pub fn sweep_events(&self) -> Result<Summary, Error> {
+        self.submit(Job::SweepEvents)
+    }
+
     fn submit(&self, job: Job) -> Result<Summary, Error> {
         self.sweep();
         self.handle.submit(job)
@@ -257,6 +267,7 @@ impl Database {
             ("groups", count(u64::from(schema.group_count()))),
             ("attributes", count(u64::from(schema.attribute_count()))),
             ("segments", count(u64::from(schema.segment_count()))),
+            ("events", count(u64::from(schema.event_count()))),
             ("commits", count(view.version())),
             ("threads", count(self.scheduler.threads() as u64)),
             ("cache_bytes", count(cache.bytes)),
@@ -265,6 +276,7 @@ impl Database {
             ("cached_bitmap_bytes", count(cache.fragment_bytes)),
             ("cached_column_bytes", count(cache.column_bytes)),
             ("cached_key_bytes", count(cache.key_bytes)),
+            ("cached_event_bytes", count(cache.event_bytes)),
             ("cache_hits", count(cache.hits)),
             ("cache_misses", count(cache.misses)),
             ("block_cache_bytes", count(memory.block_cache)),

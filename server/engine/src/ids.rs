@@ -64,6 +64,10 @@ id! {
     SegmentId(u32)
 }
 id! {
+    /// A kind of event. Never reused.
+    EventId(u32)
+}
+id! {
     /// A value in an attribute's dictionary, in the order of first sight. For a boolean 0 is
     /// false and 1 is true.
     ValueCode(u32)
@@ -147,4 +151,11 @@ pub enum RowId {
     /// `v` where it is not negative and of `-v - 1` where it is, so that small numbers of
     /// either sign need few slices. Bits 0 to 62.
     Slice(AttributeId, u8),
+    /// The users with an event of a kind at any time.
+    Did(EventId),
+    /// The users with an event of a kind in a month, counted from January 1970.
+    DidInMonth(EventId, i32),
+    /// The users with an event of a kind on a day, counted from 1970-01-01. Not kept for days
+    /// that are rolled up into their month.
+    DidOnDay(EventId, i32),
 }

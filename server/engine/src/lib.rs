@@ -1,5 +1,6 @@
 //! The whole Tessera database, synchronous: no async runtime, no sockets, no wire format.
 
+pub mod behaviour;
 pub mod bitmap;
 pub mod budget;
 pub mod column;

@@ -10,6 +10,8 @@ pub const KEY_BYTES_MAX: usize = 256;
 pub const VALUE_BYTES_MAX: usize = 256;
 /// The longest value of a text attribute, in bytes of UTF-8.
 pub const TEXT_BYTES_MAX: usize = 4096;
+/// The longest id of an event, in bytes of UTF-8.
+pub const EVENT_ID_BYTES_MAX: usize = 256;
 /// The longest description of a definition, in bytes of UTF-8.
 pub const DESCRIPTION_BYTES_MAX: usize = 4096;
 /// The longest owner of a definition, in bytes of UTF-8.
@@ -38,6 +40,14 @@ pub struct Limits {
     pub attributes_max: u32,
     /// Saved segments.
     pub segments_max: u32,
+    /// Defined kinds of events.
+    pub events_max: u32,
+    /// Properties that one kind of event may have.
+    pub event_properties_max: u32,
+    /// How much later than the moment of its request an event may be, in seconds: clocks differ.
+    pub event_future_seconds_max: u32,
+    /// How many days, at least, events lie by day before they are put together by month.
+    pub event_days_max: u32,
     /// Write requests that wait for the writer before further ones block, or are refused where
     /// they may not block.
     pub queue_requests_max: u32,
@@ -66,6 +76,10 @@ impl Default for Limits {
             groups_max: 65_536,
             attributes_max: 4_096,
             segments_max: 65_536,
+            events_max: 1_024,
+            event_properties_max: 64,
+            event_future_seconds_max: 60 * 60,
+            event_days_max: 400,
             queue_requests_max: 1_024,
             commit_bytes_max: 4 << 20,
             idempotency_keys_max: 100_000,

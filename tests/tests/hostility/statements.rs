@@ -83,7 +83,7 @@ fn no_statements(server: SocketAddr) -> Vec<Wire> {
         );
     }
     assert_eq!(
-        code(wire.execute("COUNT did:purchase"), "did"),
+        code(wire.execute("COUNT referred_by(ALL)"), "did"),
         FailureCode::NotAvailableYet
     );
     Vec::new()

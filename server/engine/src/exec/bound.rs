@@ -7,13 +7,20 @@
 
 use std::sync::Arc;
 
-use super::{block_pool::BlockPool, dataset::Dataset, number_range::NumberRange};
+use super::{
+    behaviour::{Answer, Computed, Source},
+    block_pool::BlockPool,
+    dataset::Dataset,
+    number_range::NumberRange,
+    scan::Unit,
+};
 use crate::{
     bitmap::{
         Block, Demands, Found, Fragment, count_at_least, count_union, fill_at_least, fill_from,
         list_places, retain_in, retain_outside, unite,
     },
     column::Keep,
+    error::Error,
     ids::{BLOCK_BITS, BLOCK_USERS, PartitionId, RowId, ShardId},
     plan::physical::{IdLists, Operation, Plan},
     storage::StorageError,
@@ -32,6 +39,8 @@ pub(super) enum Bound {
     Row(Arc<Fragment>),
     /// Whose number is in a range.
     Numbers(Box<NumberRange>),
+    /// Users that were found already.
+    Computed(Box<Computed>),
     /// Who is in one of them.
     Union(Operands),
     /// Who is in all of the first and in none of the second.
@@ -67,29 +76,24 @@ enum Left {
 
 impl Bound {
     /// Loads what a plan reads in one shard. What is empty in the shard is left out.
-    pub(super) fn load(
-        plan: &Plan,
-        dataset: &dyn Dataset,
-        partition: PartitionId,
-        shard: ShardId,
-    ) -> Result<Self, StorageError> {
-        let load_all = |plans: &[Plan]| Operands::load(plans, dataset, partition, shard);
+    pub(super) fn load(plan: &Plan, source: Source<'_>) -> Result<Self, Error> {
+        let load_all = |plans: &[Plan]| Operands::load(plans, source);
+        let (dataset, Unit { partition, shard }) = (source.context.dataset, source.unit);
         Ok(match &plan.operation {
             Operation::Nothing => Self::Nothing,
             Operation::Row(row) => Self::row(dataset.fragment(partition, shard, *row)?),
-            Operation::Slices(..) => {
-                Self::load_within(plan, dataset, partition, shard, |_| BLOCK_USERS)?
-            }
+            Operation::Slices(..) => Self::load_within(plan, source, |_| BLOCK_USERS)?,
             Operation::Ids(lists) => {
                 Self::row(Arc::new(ids_of_shard(lists, dataset, partition, shard)?))
             }
+            Operation::Behaviour(behaviour) => Self::answer(source.answer(behaviour)?),
             Operation::Union(of) => load_all(of)?.into_union(),
             Operation::Intersect { keep, drop } => {
-                let Some(kept) = Operands::load_kept(keep, dataset, partition, shard)? else {
+                let Some(kept) = Operands::load_kept(keep, source)? else {
                     return Ok(Self::Nothing);
                 };
                 let left = |block: u32| kept.in_all_at_most(block);
-                let dropped = Operands::load_within(drop, dataset, partition, shard, left)?;
+                let dropped = Operands::load_within(drop, source, left)?;
                 let everyone = match keep.as_slice() {
                     [only] if only.operation == Operation::Row(RowId::Users) => {
                         kept.rows.first().cloned()
@@ -107,6 +111,15 @@ impl Bound {
                 }
             }
         })
+    }
+
+    fn answer(Answer { rows, computed }: Answer) -> Self {
+        let computed = computed.map(|computed| Self::Computed(Box::new(computed)));
+        Operands {
+            rows,
+            others: computed.into_iter().collect(),
+        }
+        .into_union()
     }
 
     fn row(fragment: Arc<Fragment>) -> Self {
@@ -131,23 +144,23 @@ impl Bound {
     /// Loads what a plan reads in one shard to find those of at most `left` users a block.
     fn load_within(
         plan: &Plan,
-        dataset: &dyn Dataset,
-        partition: PartitionId,
-        shard: ShardId,
+        source: Source<'_>,
         left: impl Fn(u32) -> u32,
-    ) -> Result<Self, StorageError> {
+    ) -> Result<Self, Error> {
         match plan.operation {
             Operation::Slices(attribute, range) => {
-                let place = (partition, shard);
+                let place = (source.unit.partition, source.unit.shard);
+                let dataset = source.context.dataset;
                 let numbers = NumberRange::load(dataset, place, (attribute, range), left)?;
                 Ok(numbers.map_or(Self::Nothing, |numbers| Self::Numbers(Box::new(numbers))))
             }
             Operation::Nothing
             | Operation::Row(_)
             | Operation::Ids(_)
+            | Operation::Behaviour(_)
             | Operation::Union(_)
             | Operation::Intersect { .. }
-            | Operation::Threshold { .. } => Self::load(plan, dataset, partition, shard),
+            | Operation::Threshold { .. } => Self::load(plan, source),
         }
     }
 
@@ -157,6 +170,7 @@ impl Bound {
             Self::Nothing => 0,
             Self::Row(fragment) => fragment.block_cardinality(block),
             Self::Numbers(numbers) => numbers.at_most(block),
+            Self::Computed(computed) => computed.count(block),
             Self::Union(of) => of.sum_at_most(block).min(u64::from(BLOCK_USERS)) as u32,
             Self::Intersect(intersection) => intersection.at_most(block),
             Self::Threshold(threshold, of) => {
@@ -178,6 +192,16 @@ impl Bound {
                 fragment.block_cardinality(block)
             }
             Self::Numbers(numbers) => numbers.fill(block, out, pool),
+            Self::Computed(computed) => match computed.block(block) {
+                Some((users, count)) => {
+                    out.copy_from(users);
+                    *count
+                }
+                None => {
+                    out.clear();
+                    0
+                }
+            },
             Self::Union(of) => {
                 of.fill_union(block, out, pool);
                 out.count()
@@ -206,6 +230,7 @@ impl Bound {
         match self {
             Self::Nothing => 0,
             Self::Row(fragment) => fragment.block_cardinality(block),
+            Self::Computed(computed) => computed.count(block),
             Self::Union(of) => of.count_union(block, pool),
             Self::Intersect(intersection) => intersection.count(block, pool),
             Self::Numbers(_) => {
@@ -231,6 +256,7 @@ impl Bound {
         match self {
             Self::Nothing => Some(0),
             Self::Row(fragment) => Some(fragment.cardinality()),
+            Self::Computed(computed) => Some(computed.total()),
             Self::Intersect(intersection) => intersection.cardinality(),
             Self::Numbers(_) | Self::Union(_) | Self::Threshold(..) => None,
         }
@@ -242,6 +268,10 @@ impl Bound {
             Self::Nothing => false,
             Self::Row(fragment) => holds(fragment, block, place),
             Self::Numbers(numbers) => numbers.contains(block, place),
+            Self::Computed(computed) => {
+                let users = computed.block(block);
+                users.is_some_and(|(users, _)| users.contains(place))
+            }
             Self::Union(of) => of.holding(block, place).next().is_some(),
             Self::Intersect(of) => {
                 of.keep.holding(block, place).count() == of.keep.len()
@@ -313,15 +343,10 @@ fn holds(row: &Fragment, block: u32, place: u16) -> bool {
 }
 
 impl Operands {
-    fn load(
-        plans: &[Plan],
-        dataset: &dyn Dataset,
-        partition: PartitionId,
-        shard: ShardId,
-    ) -> Result<Self, StorageError> {
+    fn load(plans: &[Plan], source: Source<'_>) -> Result<Self, Error> {
         let mut operands = Self::default();
         for plan in plans {
-            operands.push(Bound::load(plan, dataset, partition, shard)?);
+            operands.push(Bound::load(plan, source)?);
         }
         Ok(operands)
     }
@@ -329,14 +354,12 @@ impl Operands {
     /// Loads operands that only matter for at most `left` users a block.
     fn load_within(
         plans: &[Plan],
-        dataset: &dyn Dataset,
-        partition: PartitionId,
-        shard: ShardId,
+        source: Source<'_>,
         left: impl Fn(u32) -> u32,
-    ) -> Result<Self, StorageError> {
+    ) -> Result<Self, Error> {
         let mut operands = Self::default();
         for plan in plans {
-            let bound = Bound::load_within(plan, dataset, partition, shard, &left)?;
+            let bound = Bound::load_within(plan, source, &left)?;
             operands.push(bound);
         }
         Ok(operands)
@@ -344,21 +367,17 @@ impl Operands {
 
     /// Loads operands one by one, least first; none when one of them is empty. Ranges come last:
     /// how they are best answered depends on the others.
-    fn load_kept(
-        plans: &[Plan],
-        dataset: &dyn Dataset,
-        partition: PartitionId,
-        shard: ShardId,
-    ) -> Result<Option<Self>, StorageError> {
+    fn load_kept(plans: &[Plan], source: Source<'_>) -> Result<Option<Self>, Error> {
         let mut operands = Self::default();
         let is_range = |plan: &&Plan| matches!(plan.operation, Operation::Slices(..));
         let others = plans.iter().filter(|plan| !is_range(plan));
         for plan in others.chain(plans.iter().filter(is_range)) {
             let left = |block: u32| operands.in_all_at_most(block);
-            match Bound::load_within(plan, dataset, partition, shard, left)? {
+            match Bound::load_within(plan, source, left)? {
                 Bound::Nothing => return Ok(None),
                 bound @ (Bound::Row(_)
                 | Bound::Numbers(_)
+                | Bound::Computed(_)
                 | Bound::Union(_)
                 | Bound::Intersect(_)
                 | Bound::Threshold(..)) => operands.push(bound),
@@ -372,6 +391,7 @@ impl Operands {
             Bound::Nothing => {}
             Bound::Row(fragment) => self.rows.push(fragment),
             bound @ (Bound::Numbers(_)
+            | Bound::Computed(_)
             | Bound::Union(_)
             | Bound::Intersect(..)
             | Bound::Threshold(..)) => self.others.push(bound),
@@ -405,6 +425,7 @@ impl Operands {
             Bound::Numbers(numbers) => numbers.is_listed(block),
             Bound::Nothing
             | Bound::Row(_)
+            | Bound::Computed(_)
             | Bound::Union(_)
             | Bound::Intersect(_)
             | Bound::Threshold(..) => false,

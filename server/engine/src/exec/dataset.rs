@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use crate::{
+    behaviour::{Bucket, EventTable, Extent},
     bitmap::{Fragment, NumberSlices},
     column::ColumnBlock,
-    ids::{AttributeId, BlockId, Location, PartitionId, RowId, ShardId, UserId},
+    ids::{AttributeId, BlockId, EventId, Location, PartitionId, RowId, ShardId, UserId},
     schema::Schema,
-    storage::{StorageError, UserRecord},
+    storage::{StorageError, UserEvent, UserRecord},
     user_keys::PackedKeys,
 };
 
@@ -92,6 +93,34 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// When the store fails or holds damaged bytes.
     fn record(&self, location: Location) -> Result<Option<UserRecord>, StorageError>;
+
+    /// Which days of a partition have events of a kind; `None` when there are none.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn event_extent(
+        &self,
+        partition: PartitionId,
+        event: EventId,
+    ) -> Result<Option<Extent>, StorageError>;
+
+    /// The events of a kind in a shard and a stretch of time; empty where nothing is stored.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn event_table(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        event: EventId,
+        bucket: Bucket,
+    ) -> Result<Arc<EventTable>, StorageError>;
+
+    /// All that a user did.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn user_events(&self, location: Location) -> Result<Vec<UserEvent>, StorageError>;
 
     /// The users of a partition whose text or user attribute is exactly this, in rising order.
     ///

@@ -1,8 +1,11 @@
 //! Expressions and operators as `EXPLAIN` shows them: with names instead of ids.
 
+mod behaviour;
+
 use std::fmt::Write;
 
 use crate::{
+    behaviour::first_day_of_month,
     ids::{AttributeId, RowId, TagId, ValueCode},
     plan::{
         logical::{Expr, Leaf, Range},
@@ -88,6 +91,7 @@ fn leaf_text(schema: &Schema, leaf: &Leaf) -> String {
             let more = if keys.len() > KEYS_SHOWN { ", …" } else { "" };
             format!("user:({}{more})", shown.join(", "))
         }
+        Leaf::Behaviour(of) => behaviour::text(schema, of),
     }
 }
 
@@ -99,7 +103,8 @@ fn tag(schema: &Schema, id: TagId) -> String {
 }
 
 fn attribute(schema: &Schema, id: AttributeId) -> String {
-    schema.attribute_by_id(id).map_or_else(
+    let attribute = schema.attribute_by_id(id);
+    attribute.or_else(|| schema.property_by_id(id)).map_or_else(
         || format!("#{}", id.0),
         |attribute| attribute.name.to_string(),
     )
@@ -125,7 +130,8 @@ fn range(schema: &Schema, id: AttributeId, range: Range) -> String {
 }
 
 fn number(schema: &Schema, id: AttributeId, number: i64) -> String {
-    let Some(attribute) = schema.attribute_by_id(id) else {
+    let attribute = schema.attribute_by_id(id);
+    let Some(attribute) = attribute.or_else(|| schema.property_by_id(id)) else {
         return number.to_string();
     };
     match attribute.kind {
@@ -152,6 +158,7 @@ pub(crate) fn operator(schema: &Schema, plan: &Plan) -> String {
         Operation::Row(row) => format!("row {}", row_text(schema, *row)),
         Operation::Slices(id, bounds) => format!("slices {}", range(schema, *id, *bounds)),
         Operation::Ids(lists) => format!("{} users by id", lists.count()),
+        Operation::Behaviour(of) => behaviour::operator(schema, of),
         Operation::Union(of) => format!("union of {}", of.len()),
         Operation::Intersect { keep, drop } if drop.is_empty() => {
             format!("intersection of {}", keep.len())
@@ -171,5 +178,17 @@ fn row_text(schema: &Schema, row: RowId) -> String {
         RowId::Value(id, code) => value(schema, id, code),
         RowId::Sign(id) => format!("{} < 0", attribute(schema, id)),
         RowId::Slice(id, bit) => format!("{} bit {bit}", attribute(schema, id)),
+        RowId::Did(event) => format!("did:{}", behaviour::name(schema, event)),
+        RowId::DidInMonth(event, month) => {
+            let day = time::format_date(first_day_of_month(month));
+            format!(
+                "did:{} in the month of {day}",
+                behaviour::name(schema, event)
+            )
+        }
+        RowId::DidOnDay(event, day) => {
+            let day = time::format_date(day);
+            format!("did:{} on {day}", behaviour::name(schema, event))
+        }
     }
 }

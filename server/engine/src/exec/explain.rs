@@ -117,9 +117,11 @@ impl Explanation<'_> {
         }
         self.rows.push(row);
         match &plan.operation {
-            Operation::Nothing | Operation::Row(_) | Operation::Slices(..) | Operation::Ids(_) => {
-                Ok(())
-            }
+            Operation::Nothing
+            | Operation::Row(_)
+            | Operation::Slices(..)
+            | Operation::Ids(_)
+            | Operation::Behaviour(_) => Ok(()),
             Operation::Union(of) | Operation::Threshold { of, .. } => of
                 .iter()
                 .try_for_each(|input| self.operator(input, depth + 1, "")),

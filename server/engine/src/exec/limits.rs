@@ -14,6 +14,9 @@ pub struct QueryLimits {
     /// Bytes that the users of one `SEGMENT … ORDER BY` may take with what they are ordered by,
     /// about, over all threads.
     pub ordered_bytes_max: usize,
+    /// Bytes that one question about behaviour may take for what it notes of users, about, over
+    /// all threads.
+    pub behaviour_bytes_max: usize,
     /// Cursors open at once; the longest unused gives way to a new one.
     pub cursors_max: usize,
     /// How long an unused cursor lives, in milliseconds.
@@ -31,6 +34,7 @@ impl Default for QueryLimits {
             group_bytes_max: 1 << 30,
             ordered_users_max: 1_000_000,
             ordered_bytes_max: 1 << 30,
+            behaviour_bytes_max: 1 << 30,
             cursors_max: 256,
             cursor_idle_ms: 5 * 60 * 1000,
             leaves_max: 100_000,
@@ -53,6 +57,12 @@ pub enum QueryLimitError {
     /// Too much memory for groups.
     #[error("the groups of this DIMENSION need more than {max} bytes: use fewer dims or measures")]
     GroupBytes {
+        /// The limit.
+        max: usize,
+    },
+    /// Too much memory for a question about behaviour.
+    #[error("this question about behaviour needs more than {max} bytes: use a shorter window")]
+    BehaviourBytes {
         /// The limit.
         max: usize,
     },

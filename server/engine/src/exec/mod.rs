@@ -2,6 +2,7 @@
 //!
 //! Knows plans, datasets and sinks. Does not know names, except to print them.
 
+mod behaviour;
 mod block_pool;
 mod bound;
 mod byte_meter;

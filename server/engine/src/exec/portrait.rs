@@ -1,14 +1,18 @@
 //! `PORTRAIT`: everything known of one user, as rows `section`, `name`, `value`.
 //!
 //! Sections in this order, each sorted by name: `user` (the key), `attribute` (with its value),
-//! `tag` (with its group, or nothing), `segment` (every saved segment in which the user is).
+//! `tag` (with its group, or nothing), `segment` (every saved segment in which the user is),
+//! `behaviour` (how often the user did each thing, when first and when last), `event` (the last
+//! events, the latest first).
+
+mod events;
 
 use super::{dataset::Dataset, segment::tag_names};
 use crate::{
     datum::{Column, ColumnRole, Datum, Header, ResultKind, Row},
     error::Error,
     schema::Schema,
-    storage::UserRecord,
+    storage::{UserEvent, UserRecord},
 };
 
 /// What stands before the rows.
@@ -32,7 +36,7 @@ pub(crate) fn header() -> Header {
 pub(crate) fn rows(
     dataset: &dyn Dataset,
     key: &str,
-    segments_of: impl FnOnce(&UserRecord) -> Result<Vec<String>, Error>,
+    segments_of: impl FnOnce(&UserRecord, &[UserEvent]) -> Result<Vec<String>, Error>,
 ) -> Result<Option<Vec<Row>>, Error> {
     let Some(location) = dataset.locate(key)? else {
         return Ok(None);
@@ -53,12 +57,14 @@ pub(crate) fn rows(
         });
         row("tag", &name, group)
     }));
-    let segments = segments_of(&record)?;
+    let events = dataset.user_events(location)?;
+    let segments = segments_of(&record, &events)?;
     rows.extend(
         segments
             .iter()
             .map(|name| row("segment", name, Datum::Null)),
     );
+    rows.extend(events::rows(schema, events));
     Ok(Some(rows))
 }
 

@@ -29,7 +29,7 @@ use crate::{
         query::SegmentQuery,
         resolve::{ResolveLimits, later::not_yet},
     },
-    storage::UserRecord,
+    storage::{UserEvent, UserRecord},
     time::Clock,
 };
 
@@ -212,7 +212,9 @@ impl Query<'_> {
     ) -> Result<Summary, Error> {
         let key = self.resolve(|resolver| resolver.text(key))?;
         let mut warnings = Vec::new();
-        let segments_of = |record: &UserRecord| self.segments_of(&key, record, &mut warnings);
+        let segments_of = |record: &UserRecord, events: &[UserEvent]| {
+            self.segments_of(&key, record, events, &mut warnings)
+        };
         let rows = portrait::rows(&*self.dataset, &key, segments_of)?.unwrap_or_else(|| {
             warnings = vec![format!("there is no user {key:?}")];
             Vec::new()
@@ -229,6 +231,7 @@ impl Query<'_> {
         &self,
         key: &str,
         record: &UserRecord,
+        events: &[UserEvent],
         warnings: &mut Vec<String>,
     ) -> Result<Vec<String>, Error> {
         let mut segments = Vec::new();
@@ -239,7 +242,7 @@ impl Query<'_> {
             let expr = ast::Expr::Segment(vec![Spanned::synthetic(name)]);
             let mut resolver = resolver(&*self.dataset, &[], self.now, self.limits)?;
             match resolver.expr(&expr) {
-                Ok(expr) if naive::matches(&expr, key, record) => {
+                Ok(expr) if naive::matches(&expr, key, record, events) => {
                     segments.push(segment.name.to_string());
                 }
                 Ok(_) => {}
@@ -268,7 +271,7 @@ impl Query<'_> {
             ast::Show::Groups(list) => answer.groups(list, sink)?,
             ast::Show::Attributes(list) => answer.attributes(list, sink)?,
             ast::Show::Segments(list) => answer.segments(list, sink)?,
-            ast::Show::Events(_) => return Err(not_yet("events", Span::default()).into()),
+            ast::Show::Events(list) => answer.events(list, sink)?,
             ast::Show::Forms(_) => return Err(not_yet("forms", Span::default()).into()),
             ast::Show::Values(name, list) => {
                 let attribute = self.resolver()?.attribute(name)?;

@@ -4,6 +4,7 @@
 //! not know what is done with the users.
 
 use super::{
+    behaviour::Source,
     block_pool::BlockPool,
     bound::Bound,
     dataset::Dataset,
@@ -164,7 +165,7 @@ impl<'a> ShardScan<'a> {
     /// Loads what the plan reads in a shard.
     pub(crate) fn open(context: Context<'a>, plan: &Plan, unit: Unit) -> Result<Self, Error> {
         context.budget.check()?;
-        let bound = Bound::load(plan, context.dataset, unit.partition, unit.shard)?;
+        let bound = Bound::load(plan, Source { context, unit })?;
         Ok(Self {
             unit,
             context,

@@ -1,5 +1,7 @@
 //! `SHOW`: definitions and values, with the number of users of each.
 
+use std::sync::Arc;
+
 use tessera_query_lang::{
     ast::{Exclusivity, Mutability, Notes, ShowList, Spanned},
     name::Name,
@@ -173,6 +175,36 @@ impl<'a> Show<'a> {
                 ))
             },
         )
+    }
+
+    /// `name`, `properties`, `users`, `retention_days`, `description`, `owner`.
+    ///
+    /// # Errors
+    /// When the store fails, the budget is used up, or the receiver stops.
+    pub(crate) fn events(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
+        let names = [
+            "name",
+            "properties",
+            "users",
+            "retention_days",
+            "description",
+            "owner",
+        ];
+        let events = chosen(self.schema.events(), list, |event| event.name.as_str());
+        write(sink, header(&names), events, |event| {
+            let property = |property: &Arc<AttributeDefinition>| {
+                format!("{} {}", property.name, type_text(property))
+            };
+            let properties: Vec<String> = event.properties.iter().map(property).collect();
+            let days = event.retention_days;
+            let row = vec![
+                text(event.name.as_str()),
+                Datum::List(properties),
+                self.users(RowId::Did(event.id))?,
+                days.map_or(Datum::Null, |days| number(days.into())),
+            ];
+            Ok(noted(row, &event.notes))
+        })
     }
 
     /// A row's size, from the stored cardinalities.

@@ -11,10 +11,12 @@ use std::{cell::RefCell, collections::HashMap};
 use foldhash::fast::RandomState;
 
 use super::{
+    behaviour,
     dataset::Dataset,
     scan::{Unit, units},
 };
 use crate::{
+    behaviour::{Behaviour, Filter, Question},
     bitmap::{Block, NumberSlices, SliceScratch},
     error::Error,
     ids::{AttributeId, PartitionId, RowId, SHARD_BLOCKS},
@@ -106,6 +108,22 @@ impl Sample {
     }
 }
 
+impl Sample {
+    /// How many users a question about behaviour is thought to find: of those who did what it is
+    /// about all, if it asks for nothing else, and otherwise half.
+    fn behaviour(&self, dataset: &dyn Dataset, of: &Behaviour) -> Result<u64, StorageError> {
+        let mut found = 0;
+        for unit in &self.units {
+            found += behaviour::at_most(dataset, *unit, of)?;
+        }
+        let found = in_proportion(found, self.users_sampled, self.users);
+        Ok(match (&of.question, &of.filter) {
+            (Question::Did, Filter::All) => found,
+            (_, _) => found / 2,
+        })
+    }
+}
+
 /// At most `most` of `count` indices, evenly spread.
 fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
     let taken = count.min(most);
@@ -154,6 +172,7 @@ impl Sizes {
             }
             Leaf::Range(attribute, _) => return self.measure_numbers(dataset, *attribute),
             Leaf::Keys(keys) => keys.len() as u64,
+            Leaf::Behaviour(of) => self.sample.behaviour(dataset, of)?,
         };
         self.leaves.insert(leaf.clone(), size);
         Ok(())
@@ -215,9 +234,12 @@ impl Estimates for Sizes {
     fn leaf(&self, leaf: &Leaf) -> u64 {
         let size = match leaf {
             Leaf::Range(attribute, range) => self.range(*attribute, *range),
-            Leaf::Tag(_) | Leaf::Present(_) | Leaf::Value(..) | Leaf::Text(..) | Leaf::Keys(_) => {
-                self.leaves.get(leaf).copied().unwrap_or(self.sample.users)
-            }
+            Leaf::Tag(_)
+            | Leaf::Present(_)
+            | Leaf::Value(..)
+            | Leaf::Text(..)
+            | Leaf::Keys(_)
+            | Leaf::Behaviour(_) => self.leaves.get(leaf).copied().unwrap_or(self.sample.users),
         };
         size.min(self.sample.users)
     }

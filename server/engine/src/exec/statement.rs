@@ -134,8 +134,18 @@ fn run(
             assignments,
         } => write(database, query, target, Change::Set(assignments)),
         Statement::DeleteUser(keys) => write(database, query, Target::Keys(keys), Change::Delete),
+        Statement::Track(track) => {
+            let mut resolver =
+                resolver(&*query.dataset, query.parameters, query.now, query.limits)?;
+            let mutation = resolver.track(&track)?;
+            resolver.finish()?;
+            database.write(WriteRequest {
+                mutations: vec![mutation],
+                unknown_tags: UnknownTags::Refuse,
+                idempotency_key: None,
+            })
+        }
         Statement::ClearTag { .. }
-        | Statement::Track(_)
         | Statement::Submit(_)
         | Statement::RenameTag { .. }
         | Statement::MergeTag { .. }

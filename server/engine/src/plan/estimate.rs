@@ -89,7 +89,8 @@ pub(crate) mod tests {
                 | Leaf::Value(..)
                 | Leaf::Range(..)
                 | Leaf::Text(..)
-                | Leaf::Keys(_) => 10,
+                | Leaf::Keys(_)
+                | Leaf::Behaviour(_) => 10,
             }
         }
     }

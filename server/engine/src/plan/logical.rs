@@ -2,7 +2,12 @@
 //!
 //! Knows what set of users is meant. Does not know how large it is, nor how it is found.
 
-use crate::ids::{AttributeId, TagId, ValueCode};
+use std::sync::Arc;
+
+use crate::{
+    behaviour::Behaviour,
+    ids::{AttributeId, TagId, ValueCode},
+};
 
 /// A closed interval of raw numbers: integers, units of a decimal, days, or microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +70,8 @@ pub enum Leaf {
     Text(AttributeId, String),
     /// The users with these keys, as far as they exist. Sorted, each once.
     Keys(Vec<String>),
+    /// The users who did something.
+    Behaviour(Arc<Behaviour>),
 }
 
 /// A set of users. Truth is two-valued: `Not(x)` is every living user outside `x`.

@@ -110,6 +110,7 @@ impl Lowering<'_> {
                 Operation::Ids(Arc::new(self.text_ids(*attribute, text)?))
             }
             Leaf::Keys(keys) => Operation::Ids(Arc::new(self.key_ids(keys)?)),
+            Leaf::Behaviour(behaviour) => Operation::Behaviour(Arc::clone(behaviour)),
         })
     }
 

@@ -5,7 +5,10 @@
 use std::sync::Arc;
 
 use super::logical::Range;
-use crate::ids::{AttributeId, PartitionId, RowId, UserId};
+use crate::{
+    behaviour::Behaviour,
+    ids::{AttributeId, PartitionId, RowId, UserId},
+};
 
 /// Names an operator within its plan; dense from zero, in the order of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +59,8 @@ pub enum Operation {
     Slices(AttributeId, Range),
     /// Names users one by one, found when the plan was made.
     Ids(Arc<IdLists>),
+    /// Who did something, found shard by shard from rows and tables of events.
+    Behaviour(Arc<Behaviour>),
     /// Who is in one input at least.
     Union(Vec<Plan>),
     /// Who is in every input of `keep`, which has one at least, and in none of `drop`.
@@ -83,9 +88,11 @@ impl Plan {
     /// The inputs of this operator.
     pub fn inputs(&self) -> impl Iterator<Item = &Self> {
         let (first, second): (&[Self], &[Self]) = match &self.operation {
-            Operation::Nothing | Operation::Row(_) | Operation::Slices(..) | Operation::Ids(_) => {
-                (&[], &[])
-            }
+            Operation::Nothing
+            | Operation::Row(_)
+            | Operation::Slices(..)
+            | Operation::Ids(_)
+            | Operation::Behaviour(_) => (&[], &[]),
             Operation::Union(of) | Operation::Threshold { of, .. } => (of, &[]),
             Operation::Intersect { keep, drop } => (keep, drop),
         };

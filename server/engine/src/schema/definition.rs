@@ -1,9 +1,11 @@
 //! What a definition says.
 
+use std::sync::Arc;
+
 use tessera_query_lang::name::Name;
 
 use crate::{
-    ids::{AttributeId, GroupId, SegmentId, TagId},
+    ids::{AttributeId, EventId, GroupId, SegmentId, TagId},
     schema::registry::Definition,
 };
 
@@ -61,6 +63,31 @@ pub struct SegmentDefinition {
     pub text: String,
     /// Description and owner.
     pub notes: Notes,
+}
+
+/// A kind of event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventDefinition {
+    /// Its number.
+    pub id: EventId,
+    /// Its name, unique among kinds of events.
+    pub name: Name,
+    /// What may be said of each event, in the order in which it was defined. A property is like
+    /// an attribute, of an event instead of a user: its id is of the same numbers, its name is
+    /// unique among the properties of its kind of event, and it is neither multi nor a user.
+    pub properties: Vec<Arc<AttributeDefinition>>,
+    /// How many days its events are kept at least; for ever when not given.
+    pub retention_days: Option<u32>,
+    /// Description and owner.
+    pub notes: Notes,
+}
+
+impl EventDefinition {
+    /// The property with this (normalised) name.
+    pub fn property(&self, name: &str) -> Option<&Arc<AttributeDefinition>> {
+        let mut properties = self.properties.iter();
+        properties.find(|property| property.name.as_str() == name)
+    }
 }
 
 /// Whether an enum or multi takes values that it has not had before.
@@ -178,6 +205,15 @@ impl Definition for GroupDefinition {
 }
 
 impl Definition for AttributeDefinition {
+    fn id(&self) -> u32 {
+        self.id.0
+    }
+    fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl Definition for EventDefinition {
     fn id(&self) -> u32 {
         self.id.0
     }

@@ -14,13 +14,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use tessera_query_lang::name::Glob;
 
 pub use definition::{
-    AttributeClass, AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity,
-    GroupDefinition, Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
+    AttributeClass, AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, EventDefinition,
+    Exclusivity, GroupDefinition, Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
 };
 pub use dictionary::Dictionary;
 pub use registry::{Definition, Registry};
 
-use crate::ids::{AttributeId, GroupId, SegmentId, TagId, ValueCode};
+use crate::ids::{AttributeId, EventId, GroupId, SegmentId, TagId, ValueCode};
 
 /// The texts of a boolean's two values, by code.
 const BOOLEAN_TEXTS: [&str; 2] = ["false", "true"];
@@ -33,6 +33,8 @@ pub struct Schema {
     attributes: Registry<AttributeDefinition>,
     segments: Registry<SegmentDefinition>,
     dictionaries: BTreeMap<AttributeId, Arc<Dictionary>>,
+    events: Registry<EventDefinition>,
+    properties: BTreeMap<AttributeId, EventId>,
 }
 
 impl Schema {
@@ -138,6 +140,75 @@ impl Schema {
         self.segments.by_names()
     }
 
+    /// The kind of event with this (normalised) name.
+    pub fn event(&self, name: &str) -> Option<&EventDefinition> {
+        self.events.by_name(name)
+    }
+
+    /// The kind of event with this (normalised) name, to be kept beside a schema that changes.
+    pub(crate) fn shared_event(&self, name: &str) -> Option<Arc<EventDefinition>> {
+        self.events.shared_by_name(name)
+    }
+
+    /// The kind of event with this id.
+    pub fn event_by_id(&self, id: EventId) -> Option<&EventDefinition> {
+        self.events.by_id(id.0)
+    }
+
+    /// All kinds of events by name.
+    pub fn events(&self) -> impl Iterator<Item = &EventDefinition> {
+        self.events.by_names()
+    }
+
+    /// All kinds of events by id.
+    pub fn events_by_id(&self) -> impl Iterator<Item = &EventDefinition> {
+        self.events.iter()
+    }
+
+    /// How many kinds of events there are.
+    pub fn event_count(&self) -> u32 {
+        self.events.len()
+    }
+
+    /// The id that the next new kind of event gets.
+    pub fn next_event_id(&self) -> EventId {
+        EventId(self.events.next_id())
+    }
+
+    /// Keeps ids of kinds of events below this one from being given again.
+    pub fn reserve_event_ids(&mut self, events: EventId) {
+        self.events.reserve_ids(events.0);
+    }
+
+    /// Adds a kind of event, or replaces the one with its id.
+    pub fn put_event(&mut self, event: EventDefinition) {
+        for property in &event.properties {
+            self.attributes.reserve_ids(property.id.0.saturating_add(1));
+            self.properties.insert(property.id, event.id);
+        }
+        self.events.put(event);
+    }
+
+    /// Takes a kind of event away, and its properties' values.
+    pub fn remove_event(&mut self, id: EventId) {
+        let of_event = self.properties.iter().filter(|(_, event)| **event == id);
+        let properties: Vec<AttributeId> = of_event.map(|(property, _)| *property).collect();
+        for property in properties {
+            self.properties.remove(&property);
+            self.dictionaries.remove(&property);
+        }
+        self.events.remove(id.0);
+    }
+
+    /// The property of a kind of event with this id.
+    pub fn property_by_id(&self, id: AttributeId) -> Option<&AttributeDefinition> {
+        let event = self.event_by_id(*self.properties.get(&id)?)?;
+        let mut properties = event.properties.iter();
+        properties
+            .find(|property| property.id == id)
+            .map(AsRef::as_ref)
+    }
+
     /// How many tags there are.
     pub fn tag_count(&self) -> u32 {
         self.tags.len()
@@ -197,6 +268,7 @@ impl Schema {
 
     fn is_boolean(&self, attribute: AttributeId) -> bool {
         self.attribute_by_id(attribute)
+            .or_else(|| self.property_by_id(attribute))
             .is_some_and(|definition| definition.kind == AttributeKind::Boolean)
     }
 

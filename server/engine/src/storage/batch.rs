@@ -3,17 +3,22 @@
 //! Changes are gathered as bytes, apart from the store: several threads may each gather a part.
 
 use crate::{
+    behaviour::EventDelta,
     bitmap::FragmentDelta,
     column::ColumnDelta,
-    ids::{AttributeId, PartitionId, TagId},
+    ids::{AttributeId, EventId, PartitionId, TagId, UserId},
     storage::{
         StorageError,
         cache::CacheKey,
         families::{
-            Columns, Definitions, Family, FamilyId, Fragments, KeyBlocks, Texts, damaged_at,
+            Columns, Definitions, EventExtents, EventIds, EventTables, Events, Family, FamilyId,
+            Fragments, KeyBlocks, Texts, damaged_at,
         },
         formats::ValueFormat,
-        keys::{ColumnKey, FragmentKey, KeyBlockKey, KeyFormat, SchemaKey, attribute_prefix},
+        keys::{
+            ColumnKey, EventExtentKey, EventTableKey, FragmentKey, KeyBlockKey, KeyFormat,
+            SchemaKey, UserKey, attribute_prefix, event_prefix,
+        },
         rocks::{Batch, Rocks},
     },
     user_keys::KeyBlockDelta,
@@ -155,6 +160,55 @@ impl Changes {
     ) -> Result<(), StorageError> {
         self.touched.push(CacheKey::Keys(key));
         self.merge::<KeyBlocks>(&key, &delta.encode())
+    }
+
+    pub(crate) fn merge_events(
+        &mut self,
+        key: EventTableKey,
+        delta: EventDelta,
+    ) -> Result<(), StorageError> {
+        let operand = delta
+            .encode()
+            .map_err(|error| damaged_at(EventTables::ID, &key.to_bytes(), error))?;
+        self.touched.push(CacheKey::EventTable(key));
+        self.merge::<EventTables>(&key, &operand)
+    }
+
+    /// Deletes a table of events.
+    pub(crate) fn delete_events(&mut self, key: EventTableKey) -> Result<(), StorageError> {
+        self.touched.push(CacheKey::EventTable(key));
+        self.delete::<EventTables>(&key)
+    }
+
+    /// Deletes a row in one shard.
+    pub(crate) fn delete_fragment(&mut self, key: FragmentKey) -> Result<(), StorageError> {
+        self.touched.push(CacheKey::Fragment(key));
+        self.delete::<Fragments>(&key)
+    }
+
+    /// Forgets the ids of a user's events.
+    pub(crate) fn delete_event_ids(
+        &mut self,
+        partition: PartitionId,
+        user: UserId,
+    ) -> Result<(), StorageError> {
+        let user = UserKey { partition, user };
+        self.delete_prefix::<EventIds>(&user.to_bytes())
+    }
+
+    /// Deletes all events of a kind and what is derived from them, but for their ids.
+    pub(crate) fn delete_event_kind(
+        &mut self,
+        partition: PartitionId,
+        event: EventId,
+    ) -> Result<(), StorageError> {
+        for prefix in FragmentKey::event_prefixes(partition, event) {
+            self.delete_prefix::<Fragments>(&prefix)?;
+        }
+        let prefix = event_prefix(partition, event);
+        self.delete_prefix::<Events>(&prefix)?;
+        self.delete_prefix::<EventTables>(&prefix)?;
+        self.delete::<EventExtents>(&EventExtentKey { partition, event })
     }
 
     /// The keys and values so far, in bytes.

@@ -20,10 +20,11 @@ use foldhash::fast::{FixedState, RandomState};
 use quick_cache::{Weighter, unsync::Cache};
 
 use crate::{
+    behaviour::EventTable,
     bitmap::Fragment,
     column::ColumnBlock,
     ids::{AttributeId, PartitionId, RowId, ShardId},
-    storage::keys::{ColumnKey, FragmentKey, KeyBlockKey},
+    storage::keys::{ColumnKey, EventTableKey, FragmentKey, KeyBlockKey},
     user_keys::KeyBlock,
 };
 
@@ -44,6 +45,7 @@ pub(crate) enum CacheKey {
     Fragment(FragmentKey),
     Column(ColumnKey),
     Keys(KeyBlockKey),
+    EventTable(EventTableKey),
     /// Which slices of a number hold somebody in a shard.
     SlicesHeld(PartitionId, ShardId, AttributeId),
 }
@@ -57,7 +59,11 @@ impl CacheKey {
                 row: RowId::Slice(attribute, _),
                 shard,
             }) => Some(Self::SlicesHeld(*partition, *shard, *attribute)),
-            Self::Fragment(_) | Self::Column(_) | Self::Keys(_) | Self::SlicesHeld(..) => None,
+            Self::Fragment(_)
+            | Self::Column(_)
+            | Self::Keys(_)
+            | Self::EventTable(_)
+            | Self::SlicesHeld(..) => None,
         }
     }
 }
@@ -68,6 +74,7 @@ pub(crate) enum Cached {
     Fragment(Arc<Fragment>),
     Column(Arc<ColumnBlock>),
     Keys(Arc<KeyBlock>),
+    EventTable(Arc<EventTable>),
     /// Bit k for slice k. Spares a look at each of the 63 slices a number may have.
     SlicesHeld(u64),
 }
@@ -87,6 +94,7 @@ impl Weighter<CacheKey, Entry> for ByHeapBytes {
             Cached::Fragment(fragment) => fragment.heap_bytes(),
             Cached::Column(column) => column.heap_bytes(),
             Cached::Keys(keys) => keys.heap_bytes(),
+            Cached::EventTable(table) => table.heap_bytes(),
             Cached::SlicesHeld(_) => 0,
         };
         (heap_bytes + ENTRY_BYTES) as u64
@@ -127,6 +135,8 @@ pub(crate) struct CacheUsage {
     pub(crate) column_bytes: u64,
     /// Of it the keys, as they are stored.
     pub(crate) key_bytes: u64,
+    /// Of it the tables of events, as they are stored.
+    pub(crate) event_bytes: u64,
     pub(crate) entries: u64,
     pub(crate) hits: u64,
     pub(crate) misses: u64,
@@ -138,6 +148,7 @@ impl CacheUsage {
             Cached::Fragment(fragment) => self.fragment_bytes += fragment.portable().len() as u64,
             Cached::Column(column) => self.column_bytes += column.bytes().len() as u64,
             Cached::Keys(keys) => self.key_bytes += keys.heap_bytes() as u64,
+            Cached::EventTable(table) => self.event_bytes += table.bytes().len() as u64,
             Cached::SlicesHeld(_) => {}
         }
     }
@@ -311,7 +322,9 @@ mod tests {
     fn seen(caches: &Caches, version: u64) -> Option<Vec<u32>> {
         match caches.find(&key(0), version)? {
             Cached::Fragment(fragment) => Some(fragment.iter().collect()),
-            Cached::Column(_) | Cached::Keys(_) | Cached::SlicesHeld(_) => None,
+            Cached::Column(_) | Cached::Keys(_) | Cached::EventTable(_) | Cached::SlicesHeld(_) => {
+                None
+            }
         }
     }
 

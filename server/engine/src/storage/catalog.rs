@@ -5,8 +5,13 @@ use crate::{
     schema::{Exclusivity, Mutability, Schema},
     storage::{
         StorageError,
-        families::{Definitions, Family, NextIdsKey, UnusedIds, damaged_at, read, scan},
-        formats::{StoredDefinition, attribute_from, group_from, segment_from, tag_from},
+        families::{
+            Definitions, Family, NextEventIdKey, NextIdsKey, UnusedEventId, UnusedIds, damaged_at,
+            read, scan,
+        },
+        formats::{
+            StoredDefinition, attribute_from, event_from, group_from, segment_from, tag_from,
+        },
         keys::{FormatError, KeyFormat, SchemaKey},
         rocks::Snapshot,
     },
@@ -21,6 +26,9 @@ pub(crate) fn load(snapshot: &Snapshot) -> Result<Schema, StorageError> {
     })?;
     if let Some(next) = read::<UnusedIds>(snapshot, &NextIdsKey)? {
         schema.reserve_ids(next.tag, next.group, next.attribute, next.segment);
+    }
+    if let Some(next) = read::<UnusedEventId>(snapshot, &NextEventIdKey)? {
+        schema.reserve_event_ids(next);
     }
     Ok(schema)
 }
@@ -80,11 +88,23 @@ pub(crate) fn add(
             }
         }
         (
+            SchemaKey::Event(id),
+            StoredDefinition::Event {
+                name,
+                properties,
+                retention_days,
+                notes,
+            },
+        ) => {
+            schema.put_event(event_from(id, &name, properties, retention_days, notes)?);
+        }
+        (
             SchemaKey::Tag(_)
             | SchemaKey::Group(_)
             | SchemaKey::Attribute(_)
             | SchemaKey::Segment(_)
-            | SchemaKey::Value(..),
+            | SchemaKey::Value(..)
+            | SchemaKey::Event(_),
             _,
         ) => {
             return Err(FormatError::new(

@@ -1,16 +1,18 @@
 //! The column families: which key leads to which value. Nothing else decides how bytes are read.
 
 use crate::{
+    behaviour::{EventTable, Extent},
     bitmap::Fragment,
     column::ColumnBlock,
-    ids::{PartitionId, UserId},
+    ids::{EventId, PartitionId, UserId},
     storage::{
-        StorageError, UserRecord,
+        EventDetails, StorageError, UserRecord,
         formats::{DatabaseFacts, NextIds, StoredDefinition, ValueFormat},
         incoming::IncomingList,
         keys::{
-            ColumnKey, FormatError, FragmentKey, KeyBlockKey, KeyFormat, RequestKey, SchemaKey,
-            TextKey, UserIdKey, UserKey,
+            ColumnKey, EventExtentKey, EventIdKey, EventKey, EventTableKey, FormatError,
+            FragmentKey, KeyBlockKey, KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey,
+            UserKey,
         },
         rocks::{DAMAGED, Snapshot},
     },
@@ -32,13 +34,17 @@ pub(crate) enum FamilyId {
     Columns,
     Texts,
     Requests,
+    Events,
+    EventIds,
+    EventTables,
+    EventExtents,
     /// Of format 1.
     UserKeys,
 }
 
 impl FamilyId {
     /// Those of this format.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Meta,
         Self::Schema,
         Self::Partitions,
@@ -49,6 +55,10 @@ impl FamilyId {
         Self::Columns,
         Self::Texts,
         Self::Requests,
+        Self::Events,
+        Self::EventIds,
+        Self::EventTables,
+        Self::EventExtents,
     ];
 
     /// Those of older formats: opened where they are, so that an upgrade can read them, and
@@ -68,6 +78,10 @@ impl FamilyId {
             Self::Columns => "columns",
             Self::Texts => "texts",
             Self::Requests => "requests",
+            Self::Events => "events",
+            Self::EventIds => "event_ids",
+            Self::EventTables => "event_tables",
+            Self::EventExtents => "event_extents",
             Self::UserKeys => "user_keys",
         }
     }
@@ -145,6 +159,26 @@ family!(
     Requests: Requests, RequestKey => IdempotentOutcome
 );
 family!(
+    /// The truth about what every user did, the latest first.
+    Events: Events, EventKey => EventDetails
+);
+family!(
+    /// The kinds of those events of users that came with an id.
+    EventIds: EventIds, EventIdKey<'a> => EventId
+);
+family!(
+    /// Events by time, derived from the events of users.
+    EventTables: EventTables, EventTableKey => EventTable
+);
+family!(
+    /// Which days have events.
+    EventExtents: EventExtents, EventExtentKey => Extent
+);
+family!(
+    /// The id that the next kind of event gets.
+    UnusedEventId: Meta, NextEventIdKey => EventId
+);
+family!(
     /// From a user's id to the key, in format 1.
     UserKeys: UserKeys, UserKey => String
 );
@@ -176,6 +210,10 @@ meta_key!(
 meta_key!(
     /// Where the list of incoming files is, while there is one.
     IncomingKey = b"incoming"
+);
+meta_key!(
+    /// Where the unused id of kinds of events is.
+    NextEventIdKey = b"next_event_id"
 );
 meta_key!(
     /// Where the unused ids are.

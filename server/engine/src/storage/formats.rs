@@ -6,18 +6,21 @@
 //! here: add at the end, never reorder. A change that old bytes do not survive needs a new
 //! format version and an upgrade.
 
+use std::sync::Arc;
+
 use bincode::{Decode, Encode};
 use tessera_query_lang::name::Name;
 
 use crate::{
+    behaviour::{EventTable, Extent},
     bitmap::Fragment,
     column::ColumnBlock,
-    ids::{AttributeId, GroupId, SegmentId, TagId, UserId},
+    ids::{AttributeId, EventId, GroupId, SegmentId, TagId, UserId},
     schema::{
-        AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity, GroupDefinition,
-        Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
+        AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, EventDefinition, Exclusivity,
+        GroupDefinition, Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
     },
-    storage::{incoming::IncomingList, keys::FormatError},
+    storage::{EventDetails, incoming::IncomingList, keys::FormatError},
     user_keys::KeyBlock,
 };
 
@@ -69,7 +72,9 @@ structure!(
     NextIds,
     StoredDefinition,
     IdempotentOutcome,
-    IncomingList
+    IncomingList,
+    EventDetails,
+    Extent
 );
 
 /// Nothing: the key says it all.
@@ -103,6 +108,16 @@ impl ValueFormat for u32 {
 }
 
 impl ValueFormat for UserId {
+    fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        ValueFormat::write_to(&self.0, out)
+    }
+
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
+        <u32 as ValueFormat>::read_from(bytes).map(Self)
+    }
+}
+
+impl ValueFormat for EventId {
     fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
         ValueFormat::write_to(&self.0, out)
     }
@@ -148,6 +163,17 @@ impl ValueFormat for KeyBlock {
 }
 
 impl ValueFormat for ColumnBlock {
+    fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        out.extend_from_slice(self.bytes());
+        Ok(())
+    }
+
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
+        Self::from_bytes(bytes.to_vec()).map_err(FormatError::new)
+    }
+}
+
+impl ValueFormat for EventTable {
     fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
         out.extend_from_slice(self.bytes());
         Ok(())
@@ -222,6 +248,22 @@ pub(crate) enum StoredDefinition {
         notes: StoredNotes,
     },
     Value(String),
+    Event {
+        name: String,
+        /// In the order in which they were defined.
+        properties: Vec<StoredProperty>,
+        /// How many days its events are kept at least; for ever when not given.
+        retention_days: Option<u32>,
+        notes: StoredNotes,
+    },
+}
+
+/// A property of a kind of event.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct StoredProperty {
+    pub(crate) id: AttributeId,
+    pub(crate) name: String,
+    pub(crate) kind: StoredKind,
 }
 
 /// Description and owner.
@@ -336,6 +378,20 @@ impl StoredDefinition {
         }
     }
 
+    pub(crate) fn of_event(event: &EventDefinition) -> Self {
+        let property = |property: &Arc<AttributeDefinition>| StoredProperty {
+            id: property.id,
+            name: property.name.as_str().to_owned(),
+            kind: property.kind.into(),
+        };
+        Self::Event {
+            name: event.name.as_str().to_owned(),
+            properties: event.properties.iter().map(property).collect(),
+            retention_days: event.retention_days,
+            notes: (&event.notes).into(),
+        }
+    }
+
     pub(crate) fn of_segment(segment: &SegmentDefinition) -> Self {
         let name = segment.name.as_str().to_owned();
         Self::Segment {
@@ -411,6 +467,38 @@ pub(crate) fn segment_from(
         id,
         name: stored_name(name)?,
         text,
+        notes: notes.into(),
+    })
+}
+
+/// A kind of event as it is stored, with its id.
+pub(crate) fn event_from(
+    id: EventId,
+    name: &str,
+    properties: Vec<StoredProperty>,
+    retention_days: Option<u32>,
+    notes: StoredNotes,
+) -> Result<EventDefinition, FormatError> {
+    let property = |property: StoredProperty| {
+        attribute_from(
+            property.id,
+            &property.name,
+            property.kind,
+            Mutability::WriteOnce,
+            StoredNotes {
+                description: None,
+                owner: None,
+            },
+        )
+    };
+    Ok(EventDefinition {
+        id,
+        name: stored_name(name)?,
+        properties: properties
+            .into_iter()
+            .map(|stored| property(stored).map(Arc::new))
+            .collect::<Result<_, _>>()?,
+        retention_days,
         notes: notes.into(),
     })
 }

@@ -9,24 +9,29 @@ use std::fmt::Write;
 
 use super::{
     families::{
-        Columns, DatabaseFactsKey, Definitions, Facts, Family, FormatVersionKey, FormatVersions,
-        Fragments, IdempotentOutcome, IncomingKey, IncomingLists, KeyBlocks, NextIdsKey,
-        PartitionState, Partitions, Records, Requests, Texts, UnusedIds, UserIds,
+        Columns, DatabaseFactsKey, Definitions, EventExtents, EventIds, EventTables, Events, Facts,
+        Family, FormatVersionKey, FormatVersions, Fragments, IdempotentOutcome, IncomingKey,
+        IncomingLists, KeyBlocks, NextEventIdKey, NextIdsKey, PartitionState, Partitions, Records,
+        Requests, Texts, UnusedEventId, UnusedIds, UserIds,
     },
-    formats::{DatabaseFacts, NextIds, StoredDefinition, StoredKind, StoredNotes, ValueFormat},
+    formats::{
+        DatabaseFacts, NextIds, StoredDefinition, StoredKind, StoredNotes, StoredProperty,
+        ValueFormat,
+    },
     incoming::IncomingList,
     keys::{
-        ColumnKey, FragmentKey, KeyBlockKey, KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey,
-        UserKey,
+        ColumnKey, EventExtentKey, EventIdKey, EventKey, EventTableKey, FragmentKey, KeyBlockKey,
+        KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey,
     },
     *,
 };
 use crate::{
+    behaviour::{Bucket, EventDelta, EventRow, EventTable, Extent, merge_full},
     bitmap::Fragment,
     column::ColumnBlock,
     ids::{
-        AttributeId, BlockId, GroupId, PartitionId, RowId, SegmentId, ShardId, TagId, UserId,
-        ValueCode,
+        AttributeId, BlockId, EventId, GroupId, PartitionId, RowId, SegmentId, ShardId, TagId,
+        UserId, ValueCode,
     },
     user_keys::KeyBlock,
 };
@@ -85,6 +90,7 @@ fn add_meta(sheet: &mut Sheet) {
         segment: SegmentId(70_000),
     };
     sheet.add::<UnusedIds>("next ids", &NextIdsKey, &next);
+    sheet.add::<UnusedEventId>("next event", &NextEventIdKey, &EventId(7));
     let files = vec![("records".to_owned(), "records-0.sst".to_owned())];
     let list = IncomingList { files };
     sheet.add::<IncomingLists>("incoming files", &IncomingKey, &list);
@@ -144,6 +150,71 @@ fn add_schema(sheet: &mut Sheet) {
         &SchemaKey::Value(AttributeId(1), ValueCode(2)),
         &value,
     );
+}
+
+fn add_events(sheet: &mut Sheet) {
+    let (amount, note) = (AttributeId(300), AttributeId(301));
+    let property = |id, name: &str, kind| StoredProperty {
+        id,
+        name: name.to_owned(),
+        kind,
+    };
+    let definition = StoredDefinition::Event {
+        name: "purchase".to_owned(),
+        properties: vec![
+            property(amount, "amount", StoredKind::Decimal { scale: 2 }),
+            property(note, "note", StoredKind::Text),
+        ],
+        retention_days: Some(730),
+        notes: notes(),
+    };
+    let event = EventId(6);
+    sheet.add::<Definitions>("event", &SchemaKey::Event(event), &definition);
+    let (partition, user) = (PartitionId(258), UserId(66_051));
+    let key = EventKey {
+        partition,
+        event,
+        user,
+        time_us: 1_700_000_000_000_000,
+        command: 70_000,
+        index: 5,
+    };
+    let details = EventDetails {
+        id: Some("e-1".to_owned()),
+        values: vec![
+            (amount, StoredValue::Number(1250)),
+            (note, StoredValue::Text("é".to_owned())),
+        ],
+    };
+    sheet.add::<Events>("event", &key, &details);
+    let id = EventIdKey {
+        partition,
+        user,
+        id: "e-1",
+    };
+    sheet.add::<EventIds>("id", &id, &event);
+    let mut delta = EventDelta::new();
+    let row = EventRow {
+        offset: user.offset(),
+        time_us: key.time_us,
+        values: details.numbers(),
+    };
+    delta.add(&row).unwrap();
+    let delta = delta.encode().unwrap();
+    let table = merge_full(None, [delta.as_slice()].into_iter()).unwrap();
+    let table = EventTable::from_bytes(table).unwrap();
+    for bucket in [Bucket::Day(19_675), Bucket::Month(-1)] {
+        let key = EventTableKey {
+            partition,
+            event,
+            shard: ShardId(4095),
+            bucket,
+        };
+        sheet.add::<EventTables>(&format!("{bucket:?}"), &key, &table);
+    }
+    let mut extent = Extent::of_day(-3);
+    extent.include(19_675);
+    sheet.add::<EventExtents>("extent", &EventExtentKey { partition, event }, &extent);
 }
 
 fn add_users(sheet: &mut Sheet) {
@@ -208,6 +279,9 @@ fn add_derived(sheet: &mut Sheet) {
         RowId::Value(attribute, ValueCode(5)),
         RowId::Sign(attribute),
         RowId::Slice(attribute, 62),
+        RowId::Did(EventId(66_051)),
+        RowId::DidInMonth(EventId(66_051), -1),
+        RowId::DidOnDay(EventId(66_051), 19_675),
     ];
     for row in rows {
         sheet.add::<Fragments>(
@@ -252,6 +326,7 @@ fn bytes_are_what_they_were() {
     let mut sheet = Sheet(String::new());
     add_meta(&mut sheet);
     add_schema(&mut sheet);
+    add_events(&mut sheet);
     add_users(&mut sheet);
     add_derived(&mut sheet);
     if std::env::var_os("TESSERA_BLESS").is_some() {

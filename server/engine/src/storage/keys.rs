@@ -8,9 +8,12 @@ use std::borrow::Cow;
 use bincode::{Decode, Encode};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::ids::{
-    AttributeId, BlockId, GroupId, KeyBlockId, PartitionId, RowId, SegmentId, ShardId, TagId,
-    UserId, ValueCode,
+use crate::{
+    behaviour::Bucket,
+    ids::{
+        AttributeId, BlockId, EventId, GroupId, KeyBlockId, PartitionId, RowId, SegmentId, ShardId,
+        TagId, UserId, ValueCode,
+    },
 };
 
 /// Why bytes are not a key or a value.
@@ -64,6 +67,10 @@ impl<'a> Reader<'a> {
 
     fn u16(&mut self) -> Result<u16, FormatError> {
         Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, FormatError> {
+        Ok(u64::from_be_bytes(self.array()?))
     }
 
     fn u32(&mut self) -> Result<u32, FormatError> {
@@ -207,9 +214,22 @@ const ROW_PRESENT: u8 = 2;
 const ROW_VALUE: u8 = 3;
 const ROW_SIGN: u8 = 4;
 const ROW_SLICE: u8 = 5;
+// 6 to 15 are kept for what else there may be of tags.
+const ROW_DID: u8 = 16;
+const ROW_DID_IN_MONTH: u8 = 17;
+const ROW_DID_ON_DAY: u8 = 18;
 
 /// Number slices are those of 63 bits.
 const SLICE_BIT_MAX: u32 = 62;
+
+/// A number with a sign as one without, in the same order.
+fn rising(number: i32) -> u32 {
+    number.cast_unsigned() ^ 1 << 31
+}
+
+fn from_rising(number: u32) -> i32 {
+    (number ^ 1 << 31).cast_signed()
+}
 
 fn row_parts(row: RowId) -> (u8, u32, u32) {
     match row {
@@ -219,6 +239,9 @@ fn row_parts(row: RowId) -> (u8, u32, u32) {
         RowId::Value(attribute, code) => (ROW_VALUE, attribute.0, code.0),
         RowId::Sign(attribute) => (ROW_SIGN, attribute.0, 0),
         RowId::Slice(attribute, bit) => (ROW_SLICE, attribute.0, u32::from(bit)),
+        RowId::Did(event) => (ROW_DID, event.0, 0),
+        RowId::DidInMonth(event, month) => (ROW_DID_IN_MONTH, event.0, rising(month)),
+        RowId::DidOnDay(event, day) => (ROW_DID_ON_DAY, event.0, rising(day)),
     }
 }
 
@@ -233,6 +256,11 @@ fn row_from_parts(kind: u8, owner: u32, member: u32) -> Option<RowId> {
         (ROW_SLICE, attribute, bit) if bit <= SLICE_BIT_MAX => {
             Some(RowId::Slice(AttributeId(attribute), bit as u8))
         }
+        (ROW_DID, event, 0) => Some(RowId::Did(EventId(event))),
+        (ROW_DID_IN_MONTH, event, month) => {
+            Some(RowId::DidInMonth(EventId(event), from_rising(month)))
+        }
+        (ROW_DID_ON_DAY, event, day) => Some(RowId::DidOnDay(EventId(event), from_rising(day))),
         _ => None,
     }
 }
@@ -257,6 +285,15 @@ impl FragmentKey {
         [ROW_PRESENT, ROW_VALUE, ROW_SIGN, ROW_SLICE]
             .into_iter()
             .map(|kind| Self::owner_prefix(partition, kind, attribute.0))
+            .collect()
+    }
+
+    /// What the keys of all rows of a kind of event in a partition begin with: one beginning a
+    /// kind of row.
+    pub(crate) fn event_prefixes(partition: PartitionId, event: EventId) -> Vec<Vec<u8>> {
+        [ROW_DID, ROW_DID_IN_MONTH, ROW_DID_ON_DAY]
+            .into_iter()
+            .map(|kind| Self::owner_prefix(partition, kind, event.0))
             .collect()
     }
 
@@ -423,6 +460,163 @@ impl<'a> KeyFormat<'a> for TextKey<'a> {
     }
 }
 
+/// An event of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EventKey {
+    pub(crate) partition: PartitionId,
+    pub(crate) event: EventId,
+    pub(crate) user: UserId,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) time_us: i64,
+    /// The place of the command that brought it in the partition's order.
+    pub(crate) command: u64,
+    /// Its place in the command.
+    pub(crate) index: u32,
+}
+
+/// What the keys of everything of a kind of event in a partition begin with, in each of the
+/// families of events but that of ids.
+pub(crate) fn event_prefix(partition: PartitionId, event: EventId) -> Vec<u8> {
+    let mut out = partition.to_bytes();
+    out.extend_from_slice(&event.0.to_be_bytes());
+    out
+}
+
+/// A time so that later ones come first.
+fn falling(time_us: i64) -> u64 {
+    !(time_us.cast_unsigned() ^ 1 << 63)
+}
+
+fn from_falling(number: u64) -> i64 {
+    (!number ^ 1 << 63).cast_signed()
+}
+
+impl EventKey {
+    /// What the keys of a user's events of a kind begin with.
+    pub(crate) fn user_prefix(partition: PartitionId, event: EventId, user: UserId) -> Vec<u8> {
+        let mut out = event_prefix(partition, event);
+        out.extend_from_slice(&user.0.to_be_bytes());
+        out
+    }
+}
+
+impl KeyFormat<'_> for EventKey {
+    fn write_to(&self, out: &mut Vec<u8>) {
+        self.partition.write_to(out);
+        out.extend_from_slice(&self.event.0.to_be_bytes());
+        out.extend_from_slice(&self.user.0.to_be_bytes());
+        out.extend_from_slice(&falling(self.time_us).to_be_bytes());
+        out.extend_from_slice(&self.command.to_be_bytes());
+        out.extend_from_slice(&self.index.to_be_bytes());
+    }
+
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let key = Self {
+            partition: PartitionId(reader.u16()?),
+            event: EventId(reader.u32()?),
+            user: UserId(reader.u32()?),
+            time_us: from_falling(reader.u64()?),
+            command: reader.u64()?,
+            index: reader.u32()?,
+        };
+        reader.end()?;
+        Ok(key)
+    }
+}
+
+/// The id that an event of a user came with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EventIdKey<'a> {
+    pub(crate) partition: PartitionId,
+    pub(crate) user: UserId,
+    pub(crate) id: &'a str,
+}
+
+impl<'a> KeyFormat<'a> for EventIdKey<'a> {
+    fn write_to(&self, out: &mut Vec<u8>) {
+        self.partition.write_to(out);
+        out.extend_from_slice(&self.user.0.to_be_bytes());
+        out.extend_from_slice(self.id.as_bytes());
+    }
+
+    fn read_from(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        Ok(Self {
+            partition: PartitionId(reader.u16()?),
+            user: UserId(reader.u32()?),
+            id: reader.rest_text()?,
+        })
+    }
+}
+
+/// The events of a kind in a shard and a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EventTableKey {
+    pub(crate) partition: PartitionId,
+    pub(crate) event: EventId,
+    pub(crate) shard: ShardId,
+    pub(crate) bucket: Bucket,
+}
+
+const BUCKET_DAY: u8 = 0;
+const BUCKET_MONTH: u8 = 1;
+
+impl KeyFormat<'_> for EventTableKey {
+    fn write_to(&self, out: &mut Vec<u8>) {
+        let (kind, number) = match self.bucket {
+            Bucket::Day(day) => (BUCKET_DAY, day),
+            Bucket::Month(month) => (BUCKET_MONTH, month),
+        };
+        out.extend_from_slice(&event_prefix(self.partition, self.event));
+        out.extend_from_slice(&self.shard.0.to_be_bytes());
+        out.push(kind);
+        out.extend_from_slice(&rising(number).to_be_bytes());
+    }
+
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let (partition, event) = (PartitionId(reader.u16()?), EventId(reader.u32()?));
+        let shard = ShardId(reader.u16()?);
+        let (kind, number) = (reader.u8()?, from_rising(reader.u32()?));
+        reader.end()?;
+        let bucket = match kind {
+            BUCKET_DAY => Bucket::Day(number),
+            BUCKET_MONTH => Bucket::Month(number),
+            _ => return Err(FormatError::new("no such stretch of time")),
+        };
+        Ok(Self {
+            partition,
+            event,
+            shard,
+            bucket,
+        })
+    }
+}
+
+/// Which days of a partition have events of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EventExtentKey {
+    pub(crate) partition: PartitionId,
+    pub(crate) event: EventId,
+}
+
+impl KeyFormat<'_> for EventExtentKey {
+    fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&event_prefix(self.partition, self.event));
+    }
+
+    fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(bytes);
+        let key = Self {
+            partition: PartitionId(reader.u16()?),
+            event: EventId(reader.u32()?),
+        };
+        reader.end()?;
+        Ok(key)
+    }
+}
+
 /// A definition, or a value in a dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub(crate) enum SchemaKey {
@@ -430,7 +624,9 @@ pub(crate) enum SchemaKey {
     Group(GroupId),
     Attribute(AttributeId),
     Segment(SegmentId),
+    /// The attribute may be a property of a kind of event.
     Value(AttributeId, ValueCode),
+    Event(EventId),
 }
 
 const SCHEMA_TAG: u8 = 0;
@@ -438,6 +634,7 @@ const SCHEMA_GROUP: u8 = 1;
 const SCHEMA_ATTRIBUTE: u8 = 2;
 const SCHEMA_SEGMENT: u8 = 3;
 const SCHEMA_VALUE: u8 = 4;
+const SCHEMA_EVENT: u8 = 5;
 
 impl SchemaKey {
     /// What the keys of all values of an attribute begin with.
@@ -456,6 +653,7 @@ impl KeyFormat<'_> for SchemaKey {
             Self::Attribute(id) => (SCHEMA_ATTRIBUTE, id.0, None),
             Self::Segment(id) => (SCHEMA_SEGMENT, id.0, None),
             Self::Value(id, code) => (SCHEMA_VALUE, id.0, Some(code.0)),
+            Self::Event(id) => (SCHEMA_EVENT, id.0, None),
         };
         out.push(kind);
         out.extend_from_slice(&id.to_be_bytes());
@@ -474,6 +672,7 @@ impl KeyFormat<'_> for SchemaKey {
             SCHEMA_ATTRIBUTE => Self::Attribute(AttributeId(id)),
             SCHEMA_SEGMENT => Self::Segment(SegmentId(id)),
             SCHEMA_VALUE => Self::Value(AttributeId(id), ValueCode(reader.u32()?)),
+            SCHEMA_EVENT => Self::Event(EventId(id)),
             unknown => {
                 return Err(FormatError::new(format!(
                     "{unknown} is not a kind of definition"
@@ -541,6 +740,35 @@ mod tests {
             prop_assert_eq!(&again::<ColumnKey>(&bytes), &bytes);
             prop_assert_eq!(&again::<UserKey>(&bytes), &bytes);
             prop_assert_eq!(&again::<KeyBlockKey>(&bytes), &bytes);
+            prop_assert_eq!(&again::<EventTableKey>(&bytes), &bytes);
+            prop_assert_eq!(&again::<EventExtentKey>(&bytes), &bytes);
+            prop_assert_eq!(&again::<EventIdKey<'_>>(&bytes), &bytes);
+        }
+
+        #[test]
+        fn later_events_come_first(left: i64, right: i64) {
+            let key = |time_us| EventKey {
+                partition: PartitionId(1),
+                event: EventId(2),
+                user: UserId(3),
+                time_us,
+                command: 4,
+                index: 5,
+            };
+            let bytes = key(left).to_bytes();
+            prop_assert_eq!(EventKey::read_from(&bytes).unwrap(), key(left));
+            prop_assert_eq!(bytes.cmp(&key(right).to_bytes()), right.cmp(&left));
+        }
+
+        #[test]
+        fn tables_are_in_the_order_of_time(left: i32, right: i32) {
+            let key = |day| EventTableKey {
+                partition: PartitionId(1),
+                event: EventId(2),
+                shard: ShardId(3),
+                bucket: Bucket::Day(day),
+            };
+            prop_assert_eq!(key(left).to_bytes().cmp(&key(right).to_bytes()), left.cmp(&right));
         }
     }
 

@@ -13,6 +13,7 @@ mod batch;
 mod cache;
 mod catalog;
 mod error;
+mod event;
 mod families;
 mod formats;
 mod incoming;
@@ -29,6 +30,7 @@ mod view;
 mod golden;
 
 pub use error::{OpenError, StorageError};
+pub use event::{EventDetails, UserEvent};
 pub use open::{DatabaseId, Durability};
 pub use record::{StoredValue, UserRecord};
 pub use upgrade::FORMAT_VERSION;
@@ -37,16 +39,16 @@ pub use view::View;
 pub(crate) use batch::Changes;
 pub(crate) use catalog::add as add_definition;
 pub(crate) use families::{
-    Definitions, FamilyId, NextIdsKey, Partitions, Records, Requests, Texts, UnusedIds, UserIds,
-    damaged_state,
+    Definitions, EventExtents, EventIds, Events, FamilyId, NextEventIdKey, NextIdsKey, Partitions,
+    Records, Requests, Texts, UnusedEventId, UnusedIds, UserIds, damaged_state,
 };
 pub(crate) use formats::{
     IdempotentOutcome, NextIds, PartitionState, StoredDefinition, StoredNotes,
 };
 pub(crate) use incoming::{Entries, IncomingFiles};
 pub(crate) use keys::{
-    ColumnKey, FormatError, FragmentKey, KeyBlockKey, RequestKey, SchemaKey, TextKey, UserIdKey,
-    UserKey, partition_of_key,
+    ColumnKey, EventExtentKey, EventIdKey, EventKey, EventTableKey, FormatError, FragmentKey,
+    KeyBlockKey, RequestKey, SchemaKey, TextKey, UserIdKey, UserKey, partition_of_key,
 };
 pub(crate) use open::{OpenedStore, Store, StoreOptions};
 pub(crate) use record_format::RecordWriter;

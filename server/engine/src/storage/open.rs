@@ -270,6 +270,7 @@ impl Store {
     pub(crate) fn compact(&self) -> Result<(), StorageError> {
         self.rocks.compact(FamilyId::Fragments)?;
         self.rocks.compact(FamilyId::KeyBlocks)?;
+        self.rocks.compact(FamilyId::EventTables)?;
         self.rocks.compact(FamilyId::Columns)
     }
 

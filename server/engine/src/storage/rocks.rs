@@ -1,9 +1,8 @@
 //! RocksDB: bytes in column families. Only this module names the library.
 //!
 //! Knows how the store is tuned and how its failures look; [`snapshot`] reads, [`batch`] writes.
-//! Does not know what the bytes mean,
-//! but for the merge operators, whose bodies are in [`crate::bitmap`], [`crate::column`] and
-//! [`crate::user_keys`].
+//! Does not know what the bytes mean, but for the merge operators, whose bodies are in
+//! [`crate::behaviour`], [`crate::bitmap`], [`crate::column`] and [`crate::user_keys`].
 
 mod batch;
 mod snapshot;
@@ -25,7 +24,7 @@ pub(crate) use self::{
     snapshot::Snapshot,
 };
 use crate::{
-    bitmap, column,
+    behaviour, bitmap, column,
     storage::{StorageError, families::FamilyId},
     user_keys,
 };
@@ -353,16 +352,18 @@ enum Filtering {
 
 fn filtering(family: FamilyId) -> Filtering {
     match family {
-        FamilyId::UserIds => Filtering::Absent,
+        FamilyId::UserIds | FamilyId::EventIds => Filtering::Absent,
         FamilyId::Records => Filtering::Present,
-        FamilyId::Texts | FamilyId::UserKeys => Filtering::Nothing,
+        FamilyId::Texts | FamilyId::UserKeys | FamilyId::Events => Filtering::Nothing,
         FamilyId::Meta
         | FamilyId::Schema
         | FamilyId::Partitions
         | FamilyId::KeyBlocks
         | FamilyId::Fragments
         | FamilyId::Columns
-        | FamilyId::Requests => Filtering::Levels,
+        | FamilyId::Requests
+        | FamilyId::EventTables
+        | FamilyId::EventExtents => Filtering::Levels,
     }
 }
 
@@ -407,7 +408,11 @@ fn placement(family: FamilyId) -> Placement {
         | FamilyId::Fragments
         | FamilyId::Columns
         | FamilyId::Texts
-        | FamilyId::Requests => Placement::Rewritten,
+        | FamilyId::Requests
+        | FamilyId::Events
+        | FamilyId::EventIds
+        | FamilyId::EventTables
+        | FamilyId::EventExtents => Placement::Rewritten,
     }
 }
 
@@ -424,7 +429,9 @@ enum Caching {
 
 fn caching(family: FamilyId) -> Caching {
     match family {
-        FamilyId::Fragments | FamilyId::Columns | FamilyId::KeyBlocks => Caching::Elsewhere,
+        FamilyId::Fragments | FamilyId::Columns | FamilyId::KeyBlocks | FamilyId::EventTables => {
+            Caching::Elsewhere
+        }
         FamilyId::Meta
         | FamilyId::Schema
         | FamilyId::Partitions
@@ -432,7 +439,10 @@ fn caching(family: FamilyId) -> Caching {
         | FamilyId::UserKeys
         | FamilyId::Records
         | FamilyId::Texts
-        | FamilyId::Requests => Caching::Blocks,
+        | FamilyId::Requests
+        | FamilyId::Events
+        | FamilyId::EventIds
+        | FamilyId::EventExtents => Caching::Blocks,
     }
 }
 
@@ -470,7 +480,10 @@ fn family_options(family: FamilyId, [cache, passing]: [&Cache; 2]) -> Options {
         FamilyId::KeyBlocks => {
             options.set_merge_operator("tessera.keys", merge_keys, combine_keys);
         }
-        FamilyId::UserIds | FamilyId::Records => {
+        FamilyId::EventTables => {
+            options.set_merge_operator("tessera.events", merge_events, combine_events);
+        }
+        FamilyId::UserIds | FamilyId::Records | FamilyId::EventIds => {
             // Most keys that a load asks for are new.
             options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
             options.set_memtable_whole_key_filtering(true);
@@ -480,6 +493,8 @@ fn family_options(family: FamilyId, [cache, passing]: [&Cache; 2]) -> Options {
         | FamilyId::Partitions
         | FamilyId::Texts
         | FamilyId::Requests
+        | FamilyId::Events
+        | FamilyId::EventExtents
         | FamilyId::UserKeys => {}
     }
     options
@@ -503,6 +518,10 @@ fn merge_keys(_key: &[u8], base: Option<&[u8]>, operands: &MergeOperands) -> Opt
     Some(user_keys::merge_full(base, operands.iter()).unwrap_or_else(damaged))
 }
 
+fn merge_events(_key: &[u8], base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    Some(behaviour::merge_full(base, operands.iter()).unwrap_or_else(damaged))
+}
+
 /// `None` leaves the operands as they are, until a full merge says what is wrong with them.
 fn combine_fragment(
     _key: &[u8],
@@ -518,6 +537,10 @@ fn combine_column(_key: &[u8], _base: Option<&[u8]>, operands: &MergeOperands) -
 
 fn combine_keys(_key: &[u8], _base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
     user_keys::merge_partial(operands.iter()).ok()
+}
+
+fn combine_events(_key: &[u8], _base: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    behaviour::merge_partial(operands.iter()).ok()
 }
 
 type BorrowedSnapshot<'a> = rocksdb::Snapshot<'a>;

@@ -20,8 +20,8 @@ use crate::storage::{
 ///
 /// History: 1 is the first; 2 stores the keys of a run of users together, and records in a form
 /// of fewer bytes. Records of format 1 say by their first byte that they are, and are left as
-/// they are until they are written again: nothing of them is done by the upgrade.
-pub const FORMAT_VERSION: u32 = 2;
+/// they are until they are written again: nothing of them is done by the upgrade. 3 adds the families of events, which begin empty.
+pub const FORMAT_VERSION: u32 = 3;
 
 /// A step from `from` to `from + 1`.
 struct Upgrade {
@@ -30,10 +30,17 @@ struct Upgrade {
 }
 
 /// All steps, oldest first.
-const UPGRADES: &[Upgrade] = &[Upgrade {
-    from: 1,
-    run: key_blocks::run,
-}];
+const UPGRADES: &[Upgrade] = &[
+    Upgrade {
+        from: 1,
+        run: key_blocks::run,
+    },
+    Upgrade {
+        from: 2,
+        // Opening the store made the families that are new.
+        run: |_| Ok(()),
+    },
+];
 
 /// Refuses a format that is newer than this version.
 pub(crate) fn check_readable(found: u32) -> Result<(), OpenError> {

@@ -3,6 +3,8 @@
 //! Reads the whole store, partition by partition, and derives rows, columns and texts anew. The
 //! deriving is written a second time here, plainly, so that a mistake in the writer's is found.
 
+mod events;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
@@ -34,6 +36,8 @@ pub struct VerifyReport {
     pub fragments: u64,
     /// Columns looked at, one a block.
     pub columns: u64,
+    /// Events looked at.
+    pub events: u64,
     /// What is wrong, for people: the first hundred.
     pub problems: Vec<String>,
     /// How much is wrong.
@@ -66,6 +70,8 @@ pub fn verify(view: &View) -> Result<VerifyReport, StorageError> {
         let mut expected = Expected::default();
         let result = expected.read_users(view, partition, &mut report);
         report.part(result);
+        let result = events::check(view, partition, &mut expected.rows, &mut report);
+        report.part(result);
         let result = expected.check_rows(view, partition, &mut report);
         report.part(result);
         let result = expected.check_columns(view, partition, &mut report);
@@ -76,10 +82,13 @@ pub fn verify(view: &View) -> Result<VerifyReport, StorageError> {
     Ok(report)
 }
 
+/// Users by row.
+type Rows = HashMap<(RowId, ShardId), Vec<u32>, RandomState>;
+
 /// What the records of one partition lead to.
 #[derive(Default)]
 struct Expected {
-    rows: HashMap<(RowId, ShardId), Vec<u32>, RandomState>,
+    rows: Rows,
     columns: HashMap<(AttributeId, BlockId), BTreeMap<u16, i64>, RandomState>,
     texts: BTreeSet<Vec<u8>>,
     users: u32,

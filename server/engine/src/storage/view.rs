@@ -3,24 +3,27 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::{
+    behaviour::{Bucket, EventTable, Extent},
     bitmap::{Fragment, NumberSlices, SliceRow},
     column::ColumnBlock,
     exec::dataset::Dataset,
     ids::{
-        AttributeId, BLOCK_USERS, BlockId, Location, PartitionId, RowId, SHARD_USERS, ShardId,
-        UserId,
+        AttributeId, BLOCK_USERS, BlockId, EventId, Location, PartitionId, RowId, SHARD_USERS,
+        ShardId, UserId,
     },
     schema::Schema,
     storage::{
-        StorageError, UserRecord,
+        EventDetails, StorageError, UserEvent, UserRecord,
         cache::{CacheKey, Cached, Caches, LiveView},
         families::{
-            Columns, Family, Fragments, KeyBlocks, PartitionState, Partitions, Records, Texts,
-            UserIds, read, read_many, scan, scan_between,
+            Columns, EventExtents, EventIds, EventTables, Events, Family, Fragments, KeyBlocks,
+            PartitionState, Partitions, Records, Texts, UserIds, read, read_many, scan,
+            scan_between,
         },
         keys::{
-            ColumnKey, FragmentKey, KeyBlockKey, KeyFormat, TextKey, UserIdKey, UserKey,
-            attribute_prefix, partition_of_key,
+            ColumnKey, EventExtentKey, EventIdKey, EventKey, EventTableKey, FragmentKey,
+            KeyBlockKey, KeyFormat, TextKey, UserIdKey, UserKey, attribute_prefix,
+            partition_of_key,
         },
         rocks::Snapshot,
     },
@@ -168,6 +171,46 @@ impl View {
         self.caches
             .offer(CacheKey::Keys(key), Cached::Keys(block.clone()), version);
         Ok(block)
+    }
+
+    /// Visits a user's events of one kind, the latest first.
+    pub(crate) fn for_each_event(
+        &self,
+        location: Location,
+        event: EventId,
+        visit: impl FnMut(EventKey, EventDetails) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let Location { partition, user } = location;
+        let prefix = EventKey::user_prefix(partition, event, user);
+        scan::<Events>(&self.snapshot, &prefix, visit)
+    }
+
+    /// The kind of event that came with an id, if there was one.
+    pub(crate) fn event_with_id(
+        &self,
+        location: Location,
+        id: &str,
+    ) -> Result<Option<EventId>, StorageError> {
+        let Location { partition, user } = location;
+        let key = EventIdKey {
+            partition,
+            user,
+            id,
+        };
+        read::<EventIds>(&self.snapshot, &key)
+    }
+
+    /// The kinds of events that a user has any of.
+    pub(crate) fn events_done(&self, location: Location) -> Result<Vec<EventId>, StorageError> {
+        let Location { partition, user } = location;
+        let mut done = Vec::new();
+        for event in self.schema.events_by_id() {
+            let row = self.fragment(partition, user.shard(), RowId::Did(event.id))?;
+            if row.contains(user.offset()) {
+                done.push(event.id);
+            }
+        }
+        Ok(done)
     }
 
     /// Shows the places of those users' keys that are users of the partition. The keys are
@@ -320,6 +363,54 @@ impl Dataset for View {
             user: location.user,
         };
         read::<Records>(&self.snapshot, &key)
+    }
+
+    fn event_extent(
+        &self,
+        partition: PartitionId,
+        event: EventId,
+    ) -> Result<Option<Extent>, StorageError> {
+        read::<EventExtents>(&self.snapshot, &EventExtentKey { partition, event })
+    }
+
+    fn event_table(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        event: EventId,
+        bucket: Bucket,
+    ) -> Result<Arc<EventTable>, StorageError> {
+        let key = EventTableKey {
+            partition,
+            event,
+            shard,
+            bucket,
+        };
+        let version = self.version();
+        let cached = self.caches.find(&CacheKey::EventTable(key), version);
+        if let Some(Cached::EventTable(table)) = cached {
+            return Ok(table);
+        }
+        let table = read::<EventTables>(&self.snapshot, &key)?;
+        let table = Arc::new(table.unwrap_or_else(EventTable::empty));
+        let value = Cached::EventTable(table.clone());
+        self.caches.offer(CacheKey::EventTable(key), value, version);
+        Ok(table)
+    }
+
+    fn user_events(&self, location: Location) -> Result<Vec<UserEvent>, StorageError> {
+        let mut events = Vec::new();
+        for event in self.events_done(location)? {
+            self.for_each_event(location, event, |key, details| {
+                events.push(UserEvent {
+                    event,
+                    time_us: key.time_us,
+                    details,
+                });
+                Ok(())
+            })?;
+        }
+        Ok(events)
     }
 
     fn text_matches(

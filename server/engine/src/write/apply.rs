@@ -11,6 +11,7 @@ use crate::{
         LimitError, WriteError,
         coerce::show,
         command::{Command, UserCommand},
+        event_sweep::EventSweep,
         staging::{SlotId, Staging},
     },
 };
@@ -35,6 +36,32 @@ pub(super) fn apply(
             (0..rows.keys.len())
                 .flat_map(|row| rows.commands(row))
                 .try_for_each(|command| apply_to_user(staging, limits, partition, command))
+        }
+        Command::ForgetEvents {
+            at_us: _,
+            event,
+            before,
+        } => {
+            staging.advance(partition)?;
+            staging.event_sweeps.push(EventSweep::Forget {
+                partition,
+                event,
+                before,
+            });
+            Ok(())
+        }
+        Command::RollUpEvents {
+            at_us: _,
+            event,
+            before,
+        } => {
+            staging.advance(partition)?;
+            staging.event_sweeps.push(EventSweep::RollUp {
+                partition,
+                event,
+                before,
+            });
+            Ok(())
         }
         Command::Schema { at_us: _, changes } => changes
             .into_iter()
@@ -99,6 +126,16 @@ pub(super) fn apply_to_user(
             Ok(staging.delete(slot)?)
         }
         UserCommand::Forget { key } => forget(staging, partition, &key),
+        UserCommand::Track {
+            key,
+            event,
+            time_us,
+            details,
+        } => {
+            let slot = staging.find(&key)?;
+            staging.create(slot)?;
+            Ok(staging.track(slot, event, time_us, details)?)
+        }
     }
 }
 

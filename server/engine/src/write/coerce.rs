@@ -40,7 +40,7 @@ pub(super) fn excerpt(text: &str) -> String {
 }
 
 /// A value shortened for a message.
-pub(super) fn show(datum: &Datum) -> String {
+pub(crate) fn show(datum: &Datum) -> String {
     match datum {
         Datum::Null => "nothing".to_owned(),
         Datum::Text(text) => format!("{:?}", excerpt(text)),

@@ -7,8 +7,8 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    ids::{AttributeId, TagId, ValueCode},
-    storage::{SchemaKey, StoredDefinition, StoredValue},
+    ids::{AttributeId, EventId, TagId, ValueCode},
+    storage::{EventDetails, SchemaKey, StoredDefinition, StoredValue},
     write::load::LoadRows,
 };
 
@@ -35,6 +35,24 @@ pub(crate) enum Command {
         at_us: i64,
         /// What the users get.
         rows: LoadRows,
+    },
+    /// Events of a kind of early months are forgotten in one partition.
+    ForgetEvents {
+        /// The time of the request, in microseconds since 1970-01-01T00:00:00Z.
+        at_us: i64,
+        /// The kind.
+        event: EventId,
+        /// Months before this one, counted from January 1970.
+        before: i32,
+    },
+    /// Events of a kind of early months lie together by month in one partition.
+    RollUpEvents {
+        /// The time of the request, in microseconds since 1970-01-01T00:00:00Z.
+        at_us: i64,
+        /// The kind.
+        event: EventId,
+        /// Months before this one, counted from January 1970.
+        before: i32,
     },
 }
 
@@ -95,6 +113,17 @@ pub(crate) enum UserCommand {
         /// Who.
         key: String,
     },
+    /// The user did something, unless an event of the user has this id already.
+    Track {
+        /// Who.
+        key: String,
+        /// What.
+        event: EventId,
+        /// When, in microseconds since 1970-01-01T00:00:00Z.
+        time_us: i64,
+        /// The rest.
+        details: EventDetails,
+    },
 }
 
 /// One change of the definitions.
@@ -154,6 +183,18 @@ mod tests {
             },
             UserCommand::Delete { key: key() },
             UserCommand::Forget { key: key() },
+            UserCommand::Track {
+                key: key(),
+                event: EventId(3),
+                time_us: 1_700_000_000_000_000,
+                details: EventDetails {
+                    id: Some("e-1".to_owned()),
+                    values: vec![
+                        (AttributeId(7), StoredValue::Number(1250)),
+                        (AttributeId(8), StoredValue::Text("é".to_owned())),
+                    ],
+                },
+            },
         ]
     }
 
@@ -212,6 +253,18 @@ mod tests {
                 changes: vec![put, drop],
             }])
             .chain([load()])
+            .chain([
+                Command::ForgetEvents {
+                    at_us,
+                    event: EventId(3),
+                    before: 650,
+                },
+                Command::RollUpEvents {
+                    at_us,
+                    event: EventId(3),
+                    before: -1,
+                },
+            ])
             .collect()
     }
 

@@ -1,20 +1,22 @@
 //! From what is staged to one batch, and the view after it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     error::Error,
-    exec::scheduler::Scheduler,
-    ids::PartitionId,
+    exec::{dataset::Dataset, scheduler::Scheduler},
+    ids::{EventId, PartitionId, UserId},
     schema::Schema,
     storage::{
-        Changes, Definitions, IdempotentOutcome, NextIds, NextIdsKey, PartitionState, Partitions,
-        Records, RequestKey, Requests, SchemaKey, Store, UnusedIds, UserIdKey, UserIds, UserKey,
-        View,
+        Changes, Definitions, IdempotentOutcome, NextEventIdKey, NextIds, NextIdsKey,
+        PartitionState, Partitions, Records, RequestKey, Requests, SchemaKey, Store, UnusedEventId,
+        UnusedIds, UserIdKey, UserIds, UserKey, View,
     },
     write::{
         command::SchemaChange,
         derive::Derived,
+        event_sweep,
+        events::{self, StagedEvent},
         idempotency::IdempotencyKey,
         key_changes::KeyChanges,
         load::{Loads, write_files},
@@ -53,7 +55,9 @@ impl Commit<'_> {
             return self.run_load().map(Some);
         }
         let has_outcomes = !self.outcomes.added.is_empty() || !self.outcomes.removed.is_empty();
-        let has_users = staging.slots().iter().any(is_changed);
+        let has_users = staging.slots().iter().any(is_changed)
+            || !staging.events.all().is_empty()
+            || !staging.event_sweeps.is_empty();
         if !has_users && staging.schema_changes.is_empty() && !has_outcomes {
             return Ok(None);
         }
@@ -101,6 +105,7 @@ fn staged_changes(
     let mut changes = Changes::default();
     put_schema(
         &mut changes,
+        staging.base.schema(),
         &staging.schema,
         &staging.schema_changes,
         store.partition_count(),
@@ -130,7 +135,60 @@ fn staged_changes(
     }
     let mut parts = vec![changes];
     parts.extend(user_changes(scheduler, &staging.schema, &changed)?);
+    parts.extend(event_changes(scheduler, staging, &changed)?);
+    for sweep in &staging.event_sweeps {
+        let mut changes = Changes::default();
+        event_sweep::write(&staging.base, *sweep, &mut changes)?;
+        parts.push(changes);
+    }
     Ok(parts)
+}
+
+/// New events and deleted users of one partition.
+#[derive(Default)]
+struct EventWork<'a> {
+    events: Vec<&'a StagedEvent>,
+    deleted: Vec<UserId>,
+}
+
+/// What follows from new events, and from the deletion of users, partition by partition.
+fn event_changes(
+    scheduler: &Scheduler,
+    staging: &Staging,
+    changed: &[&Slot],
+) -> Result<Vec<Changes>, Error> {
+    let mut work: BTreeMap<PartitionId, EventWork<'_>> = BTreeMap::new();
+    let living = staging.events.all().iter();
+    for event in living.filter(|event| staging.is_of_living(event)) {
+        work.entry(event.key.partition)
+            .or_default()
+            .events
+            .push(event);
+    }
+    if staging.schema.event_count() > 0 {
+        for slot in changed {
+            let after = slot.after.as_ref().map(|user| user.id);
+            let before = slot.before.as_ref().map(|user| user.id);
+            if let Some(user) = before.filter(|before| after != Some(*before)) {
+                work.entry(slot.partition).or_default().deleted.push(user);
+            }
+        }
+    }
+    let work: Vec<(PartitionId, EventWork<'_>)> = work.into_iter().collect();
+    let write_one = |(partition, work): &(PartitionId, EventWork<'_>)| {
+        let mut changes = Changes::default();
+        let EventWork { events, deleted } = work;
+        events::write(&staging.base, *partition, events, deleted, &mut changes)?;
+        Ok::<_, Error>(changes)
+    };
+    if staging.events.all().len() < PARALLEL_USERS_MIN {
+        return work.iter().map(write_one).collect();
+    }
+    let done = scheduler.fold(work.len(), Vec::new, |mut done, _, part| {
+        done.push(write_one(&work[part])?);
+        Ok(done)
+    })?;
+    Ok(done.into_iter().flatten().collect())
 }
 
 fn is_changed(slot: &Slot) -> bool {
@@ -248,6 +306,7 @@ fn delete_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<()
 
 fn put_schema(
     changes: &mut Changes,
+    before: &Schema,
     schema: &Schema,
     schema_changes: &[SchemaChange],
     partition_count: u16,
@@ -257,7 +316,7 @@ fn put_schema(
             SchemaChange::Put { key, definition } => changes.put::<Definitions>(key, definition)?,
             SchemaChange::Drop { key } => {
                 changes.delete::<Definitions>(key)?;
-                drop_rows(changes, *key, partition_count)?;
+                drop_rows(changes, before, *key, partition_count)?;
             }
         }
     }
@@ -269,11 +328,20 @@ fn put_schema(
             segment: schema.next_segment_id(),
         };
         changes.put::<UnusedIds>(&NextIdsKey, &next)?;
+        let next = schema.next_event_id();
+        if next != EventId(0) {
+            changes.put::<UnusedEventId>(&NextEventIdKey, &next)?;
+        }
     }
     Ok(())
 }
 
-fn drop_rows(changes: &mut Changes, key: SchemaKey, partition_count: u16) -> Result<(), Error> {
+fn drop_rows(
+    changes: &mut Changes,
+    before: &Schema,
+    key: SchemaKey,
+    partition_count: u16,
+) -> Result<(), Error> {
     let partitions = (0..partition_count).map(PartitionId);
     match key {
         SchemaKey::Tag(tag) => {
@@ -285,6 +353,15 @@ fn drop_rows(changes: &mut Changes, key: SchemaKey, partition_count: u16) -> Res
             changes.delete_values(attribute)?;
             for partition in partitions {
                 changes.delete_attribute_rows(partition, attribute)?;
+            }
+        }
+        SchemaKey::Event(event) => {
+            let properties = before.event_by_id(event).map(|event| &event.properties);
+            for property in properties.into_iter().flatten() {
+                changes.delete_values(property.id)?;
+            }
+            for partition in partitions {
+                changes.delete_event_kind(partition, event)?;
             }
         }
         SchemaKey::Group(_) | SchemaKey::Segment(_) | SchemaKey::Value(..) => {}

@@ -2,7 +2,7 @@
 
 use tessera_query_lang::{ParseError, ast::Span, name::NameError, suggest::did_you_mean};
 
-use crate::{error::ErrorCode, plan::ResolveError, write::ShapeError};
+use crate::{error::ErrorCode, limits::EVENT_ID_BYTES_MAX, plan::ResolveError, write::ShapeError};
 
 /// Why a write is refused. Nothing of its request was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,46 @@ pub enum WriteError {
         name: String,
         /// The nearest names.
         nearest: Vec<String>,
+    },
+    /// A kind of event that is not defined.
+    #[error("there is no event named {name:?}")]
+    UnknownEvent {
+        /// The name.
+        name: String,
+        /// The nearest names.
+        nearest: Vec<String>,
+    },
+    /// A property that a kind of event does not have.
+    #[error("{event} events have no property named {name:?}")]
+    UnknownProperty {
+        /// The kind of event.
+        event: String,
+        /// The name.
+        name: String,
+        /// The nearest names.
+        nearest: Vec<String>,
+    },
+    /// An event of the future, or of no time at all.
+    #[error(
+        "{event} of user {user:?} cannot have been at {time}: it is {now}, and an event may be at most {seconds} seconds ahead"
+    )]
+    EventTime {
+        /// The user's key.
+        user: String,
+        /// The kind of event.
+        event: String,
+        /// When it is said to have been.
+        time: String,
+        /// The moment of the request.
+        now: String,
+        /// How much later an event may be.
+        seconds: u32,
+    },
+    /// An event's id that cannot be one.
+    #[error("{id:?} cannot be the id of an event: it has 1 to {max} bytes", max = EVENT_ID_BYTES_MAX)]
+    EventId {
+        /// The id, shortened.
+        id: String,
     },
     /// A value that a closed list does not have.
     #[error("{value:?} is not one of the values of {attribute}")]
@@ -96,13 +136,17 @@ impl WriteError {
     /// The kind.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::UnknownTag { .. } | Self::UnknownAttribute { .. } | Self::UnknownValue { .. } => {
-                ErrorCode::UnknownName
-            }
+            Self::UnknownTag { .. }
+            | Self::UnknownAttribute { .. }
+            | Self::UnknownEvent { .. }
+            | Self::UnknownProperty { .. }
+            | Self::UnknownValue { .. } => ErrorCode::UnknownName,
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
             | Self::WrongType { .. }
             | Self::NotMulti { .. }
+            | Self::EventTime { .. }
+            | Self::EventId { .. }
             | Self::Shape(_) => ErrorCode::TypeMismatch,
             Self::WriteOnce { .. } => ErrorCode::Conflict,
         }
@@ -113,11 +157,15 @@ impl WriteError {
         match self {
             Self::UnknownTag { nearest, .. }
             | Self::UnknownAttribute { nearest, .. }
+            | Self::UnknownEvent { nearest, .. }
+            | Self::UnknownProperty { nearest, .. }
             | Self::UnknownValue { nearest, .. } => did_you_mean(nearest),
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
             | Self::WrongType { .. }
             | Self::NotMulti { .. }
+            | Self::EventTime { .. }
+            | Self::EventId { .. }
             | Self::WriteOnce { .. }
             | Self::Shape(_) => None,
         }
@@ -274,6 +322,16 @@ pub enum SchemaErrorKind {
         /// Its type.
         attribute_kind: String,
     },
+    /// A type that a property of an event cannot have.
+    #[error(
+        "{name} is a {property_kind}: an event has one value of each property, and no references"
+    )]
+    PropertyKind {
+        /// The property.
+        name: String,
+        /// Its type.
+        property_kind: String,
+    },
     /// A value in a list that cannot be one.
     #[error("{value:?} cannot be a value: {reason}")]
     InvalidValue {
@@ -324,6 +382,7 @@ impl SchemaError {
             | SchemaErrorKind::Cycle(_) => ErrorCode::Conflict,
             SchemaErrorKind::Unknown { .. } => ErrorCode::UnknownName,
             SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
             | SchemaErrorKind::EmptyVocabulary
             | SchemaErrorKind::Scale(_)
@@ -346,6 +405,7 @@ impl SchemaError {
             | SchemaErrorKind::InUse { .. }
             | SchemaErrorKind::HoldsTwo { .. }
             | SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
             | SchemaErrorKind::RepeatedValue(_)
             | SchemaErrorKind::EmptyVocabulary
@@ -371,6 +431,7 @@ impl SchemaError {
                 Some("take one of the tags from them first".to_owned())
             }
             SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
             | SchemaErrorKind::RepeatedValue(_)
             | SchemaErrorKind::EmptyVocabulary

@@ -57,6 +57,21 @@ pub enum Mutation {
         /// The values.
         values: Vec<Datum>,
     },
+    /// Notes what the user did.
+    Track {
+        /// The user's key.
+        user: String,
+        /// The kind of event.
+        event: String,
+        /// When it was, in microseconds since 1970-01-01T00:00:00Z; the moment of the request when
+        /// not given.
+        at_us: Option<i64>,
+        /// Names the event among the user's: the same id again changes nothing.
+        id: Option<String>,
+        /// Properties and values. [`Datum::Null`] is none. Of two values for one property the
+        /// last one wins.
+        values: Vec<(String, Datum)>,
+    },
     /// Deletes the user, and clears references to it. An unknown user stays unknown.
     DeleteUser {
         /// The user's key.
@@ -74,6 +89,7 @@ impl Mutation {
             | Self::Set { user, .. }
             | Self::Add { user, .. }
             | Self::Remove { user, .. }
+            | Self::Track { user, .. }
             | Self::DeleteUser { user } => user,
         }
     }

@@ -3,7 +3,7 @@
 //! Names of tags and values that may be defined on the way are defined here: the definitions
 //! become part of the staged schema before the commands that use them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tessera_query_lang::{name::Name, suggest::nearest};
 
@@ -12,9 +12,12 @@ use crate::{
     error::Error,
     exec::dataset::Dataset,
     ids::{AttributeId, PartitionId, TagId, ValueCode},
-    limits::Limits,
-    schema::{AttributeDefinition, AttributeKind, Vocabulary},
-    storage::{SchemaKey, StoredDefinition, StoredNotes, StoredValue, partition_of_key},
+    limits::{EVENT_ID_BYTES_MAX, Limits},
+    schema::{AttributeDefinition, AttributeKind, EventDefinition, Vocabulary},
+    storage::{
+        EventDetails, SchemaKey, StoredDefinition, StoredNotes, StoredValue, partition_of_key,
+    },
+    time::{format_timestamp, timestamp_of_micros},
     write::{
         LimitError, Mutation, UnknownTags, WriteError, coerce,
         command::{SchemaChange, UserCommand},
@@ -33,11 +36,12 @@ pub(super) type Commands = Vec<(PartitionId, Vec<UserCommand>)>;
 pub(super) fn resolve(
     staging: &mut Staging,
     limits: &Limits,
+    at_us: i64,
     unknown_tags: UnknownTags,
     mutations: Vec<Mutation>,
 ) -> Result<Commands, Error> {
     let deletions = Deletions::find(staging, &mutations)?;
-    let mut resolver = Resolver::new(staging, limits, unknown_tags);
+    let mut resolver = Resolver::new(staging, limits, at_us, unknown_tags);
     resolver.deletions = deletions;
     mutations
         .into_iter()
@@ -52,6 +56,8 @@ pub(super) struct Resolver<'a> {
     staging: &'a mut Staging,
     deletions: Deletions,
     limits: &'a Limits,
+    /// The moment of the request.
+    at_us: i64,
     unknown_tags: UnknownTags,
     partition_count: u16,
     by_partition: Commands,
@@ -70,6 +76,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn new(
         staging: &'a mut Staging,
         limits: &'a Limits,
+        at_us: i64,
         unknown_tags: UnknownTags,
     ) -> Self {
         let partition_count = staging.base.partition_count();
@@ -78,6 +85,7 @@ impl<'a> Resolver<'a> {
             staging,
             deletions: Deletions::default(),
             limits,
+            at_us,
             unknown_tags,
             partition_count,
             by_partition: (0..partition_count).map(none).collect(),
@@ -151,6 +159,13 @@ impl<'a> Resolver<'a> {
                     },
                 );
             }
+            Mutation::Track {
+                user,
+                event,
+                at_us,
+                id,
+                values,
+            } => self.track(user, &event, at_us, id, &values)?,
             Mutation::DeleteUser { user } => self.delete(&user)?,
         }
         Ok(())
@@ -214,6 +229,88 @@ impl<'a> Resolver<'a> {
             },
         );
         Ok(())
+    }
+
+    fn track(
+        &mut self,
+        user: String,
+        event: &str,
+        at_us: Option<i64>,
+        id: Option<String>,
+        values: &[(String, Datum)],
+    ) -> Result<(), Error> {
+        let definition = self.event(event)?;
+        let time_us = at_us.unwrap_or(self.at_us);
+        self.check_event(&user, &definition, time_us, id.as_deref())?;
+        let mut resolved = BTreeMap::new();
+        for (name, datum) in values {
+            let property = property(&definition, name)?;
+            match self.value(&user, &property, datum)? {
+                Some(value) => resolved.insert(property.id, value),
+                None => resolved.remove(&property.id),
+            };
+        }
+        let partition = self.partition(&user)?;
+        self.deletions.created(&user);
+        let values = resolved.into_iter().collect();
+        self.push(
+            partition,
+            UserCommand::Track {
+                key: user,
+                event: definition.id,
+                time_us,
+                details: EventDetails { id, values },
+            },
+        );
+        Ok(())
+    }
+
+    /// Refuses an event that cannot have been, and an id that cannot be one.
+    fn check_event(
+        &self,
+        user: &str,
+        event: &EventDefinition,
+        time_us: i64,
+        id: Option<&str>,
+    ) -> Result<(), WriteError> {
+        let tolerance_us = i64::from(self.limits.event_future_seconds_max) * 1_000_000;
+        if time_us > self.at_us.saturating_add(tolerance_us)
+            || timestamp_of_micros(time_us).is_none()
+        {
+            return Err(WriteError::EventTime {
+                user: coerce::excerpt(user),
+                event: event.name.to_string(),
+                time: format_timestamp(time_us),
+                now: format_timestamp(self.at_us),
+                seconds: self.limits.event_future_seconds_max,
+            });
+        }
+        if let Some(id) = id
+            && !(1..=EVENT_ID_BYTES_MAX).contains(&id.len())
+        {
+            return Err(WriteError::EventId {
+                id: coerce::excerpt(id),
+            });
+        }
+        Ok(())
+    }
+
+    fn event(&self, name: &str) -> Result<Arc<EventDefinition>, Error> {
+        let schema = &self.staging.schema;
+        if let Some(definition) = schema.shared_event(name) {
+            return Ok(definition);
+        }
+        let normalised = valid_name(name)?;
+        if let Some(definition) = schema.shared_event(normalised.as_str()) {
+            return Ok(definition);
+        }
+        let known = schema.events_by_id().map(|event| event.name.as_str());
+        let nearest = nearest(normalised.as_str(), known);
+        Err(WriteError::UnknownEvent {
+            name: normalised.to_string(),
+            nearest,
+        }
+        .into())
     }
 
     fn tags(&mut self, names: &[String], on_unknown: OnUnknown) -> Result<Vec<TagId>, Error> {
@@ -461,6 +558,26 @@ impl<'a> Resolver<'a> {
         })?;
         Ok(code)
     }
+}
+
+fn property(event: &EventDefinition, name: &str) -> Result<Arc<AttributeDefinition>, WriteError> {
+    if let Some(property) = event.property(name) {
+        return Ok(Arc::clone(property));
+    }
+    let normalised = valid_name(name)?;
+    if let Some(property) = event.property(normalised.as_str()) {
+        return Ok(Arc::clone(property));
+    }
+    let known = event
+        .properties
+        .iter()
+        .map(|property| property.name.as_str());
+    let nearest = nearest(normalised.as_str(), known);
+    Err(WriteError::UnknownProperty {
+        event: event.name.to_string(),
+        name: normalised.to_string(),
+        nearest,
+    })
 }
 
 fn valid_name(name: &str) -> Result<Name, WriteError> {

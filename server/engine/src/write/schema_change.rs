@@ -111,7 +111,8 @@ impl Planner<'_> {
             Define::Group(_) => Kind::Group,
             Define::Attribute { .. } => Kind::Attribute,
             Define::Segment(_) => Kind::Segment,
-            Define::Derived { .. } | Define::Event(_) | Define::Form(_) => {
+            Define::Event(_) => Kind::Event,
+            Define::Derived { .. } | Define::Form(_) => {
                 return Err(unrefused());
             }
         };
@@ -143,7 +144,8 @@ impl Planner<'_> {
                 mutability,
                 notes,
             } => self.define_attribute(name, attribute_type, *mutability, notes),
-            Define::Derived { .. } | Define::Event(_) | Define::Form(_) => Err(unrefused()),
+            Define::Event(event) => self.define_event(event),
+            Define::Derived { .. } | Define::Form(_) => Err(unrefused()),
             Define::Segment(saved) => {
                 self.put_segment(self.schema.next_segment_id(), saved, &saved.notes)
             }
@@ -223,7 +225,11 @@ impl Planner<'_> {
     }
 
     /// The values of a closed list.
-    fn vocabulary(&self, name: &Spanned<Name>, values: &[String]) -> Result<Vec<String>, Error> {
+    pub(super) fn vocabulary(
+        &self,
+        name: &Spanned<Name>,
+        values: &[String],
+    ) -> Result<Vec<String>, Error> {
         if values.is_empty() {
             return Err(refuse(SchemaErrorKind::EmptyVocabulary, name.span));
         }
@@ -261,7 +267,7 @@ impl Planner<'_> {
         match alter {
             Alter::Tag(tag) => self.alter_tag(&tag.name, tag.group.as_ref(), &tag.notes),
             Alter::Group(group) => self.alter_group(&group.name, group.exclusivity, &group.notes),
-            Alter::Event(_) => Err(unrefused()),
+            Alter::Event(event) => self.alter_event(event),
             Alter::Attribute {
                 name,
                 add_values,
@@ -410,7 +416,7 @@ impl Planner<'_> {
 }
 
 /// An attribute's type, and its values when the list is closed.
-fn kind_of(
+pub(super) fn kind_of(
     attribute_type: &AttributeType,
     span: Span,
 ) -> Result<(AttributeKind, Option<&[String]>), Error> {
@@ -448,7 +454,7 @@ fn listed_value(value: &str, span: Span) -> Result<String, Error> {
     })
 }
 
-fn put_values(
+pub(super) fn put_values(
     attribute: AttributeId,
     first: u32,
     values: Vec<String>,

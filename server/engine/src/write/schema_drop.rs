@@ -37,6 +37,10 @@ impl Planner<'_> {
                 .schema
                 .segment(name.node.as_str())
                 .map(|segment| SchemaKey::Segment(segment.id)),
+            Kind::Event => self
+                .schema
+                .event(name.node.as_str())
+                .map(|event| SchemaKey::Event(event.id)),
         };
         let Some(key) = key else {
             return match on_conflict {

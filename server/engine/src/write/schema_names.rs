@@ -22,6 +22,7 @@ pub(super) enum Kind {
     Group,
     Attribute,
     Segment,
+    Event,
 }
 
 impl Kind {
@@ -31,6 +32,7 @@ impl Kind {
             Self::Group => "group",
             Self::Attribute => "attribute",
             Self::Segment => "segment",
+            Self::Event => "event",
         }
     }
 }
@@ -49,7 +51,7 @@ impl Kind {
             DefinitionKind::Group => Ok(Self::Group),
             DefinitionKind::Attribute => Ok(Self::Attribute),
             DefinitionKind::Segment => Ok(Self::Segment),
-            DefinitionKind::Event => Err(not_yet("events", name.span)),
+            DefinitionKind::Event => Ok(Self::Event),
             DefinitionKind::Form => Err(not_yet("forms", name.span)),
         }
     }
@@ -98,6 +100,7 @@ pub(super) fn segment_users(schema: &Schema, kind: Kind, name: &str) -> Option<S
         Kind::Group => names.groups.contains(name),
         Kind::Attribute => names.attributes.contains(name),
         Kind::Segment => names.segments.contains(name),
+        Kind::Event => names.events.contains(name),
     })
 }
 
@@ -116,6 +119,7 @@ pub(super) fn unless_too_many(
             "attributes",
         ),
         Kind::Segment => (schema.segment_count(), limits.segments_max, "segments"),
+        Kind::Event => (schema.event_count(), limits.events_max, "events"),
     };
     if count < max {
         Ok(())
@@ -159,5 +163,6 @@ pub(super) fn names_of(schema: &Schema, kind: Kind) -> Box<dyn Iterator<Item = &
         Kind::Group => Box::new(schema.groups().map(|group| &group.name)),
         Kind::Attribute => Box::new(schema.attributes_by_id().map(|attribute| &attribute.name)),
         Kind::Segment => Box::new(schema.segments().map(|segment| &segment.name)),
+        Kind::Event => Box::new(schema.events_by_id().map(|event| &event.name)),
     }
 }

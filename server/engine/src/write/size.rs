@@ -4,7 +4,7 @@ use crate::{
     datum::Datum,
     ids::{TagId, ValueCode},
     schema::{AttributeClass, Schema},
-    write::{LimitError, Mutation},
+    write::{LimitError, Mutation, events::StagedEvent},
 };
 
 /// Refuses a request that is too long, before anything is done about it.
@@ -47,6 +47,7 @@ pub(crate) fn bytes_copied(mutation: &Mutation) -> u64 {
             })
             .sum(),
         Mutation::Add { values, .. } | Mutation::Remove { values, .. } => values.len(),
+        Mutation::Track { values, .. } => 2 + 2 * values.len(),
     };
     own + text_count as u64 * size_of::<String>() as u64 + bytes_of(mutation)
 }
@@ -82,6 +83,10 @@ pub(crate) fn bytes_applied(mutation: &Mutation, schema: &Schema) -> u64 {
         Mutation::Add { values, .. } | Mutation::Remove { values, .. } => {
             values.len() * size_of::<ValueCode>()
         }
+        Mutation::Track { id, values, .. } => {
+            let values = values.iter().map(|(_, value)| bytes_of_datum(value));
+            values.sum::<usize>() + id.as_ref().map_or(0, String::len) + size_of::<StagedEvent>()
+        }
     };
     bytes as u64
 }
@@ -108,6 +113,18 @@ fn bytes_of(mutation: &Mutation) -> u64 {
             attribute,
             values,
         } => user.len() + attribute.len() + values.iter().map(bytes_of_datum).sum::<usize>(),
+        Mutation::Track {
+            user,
+            event,
+            at_us: _,
+            id,
+            values,
+        } => {
+            let values = values.iter();
+            let values = values.map(|(name, value)| name.len() + bytes_of_datum(value));
+            let id = id.as_ref().map_or(0, String::len);
+            user.len() + event.len() + id + size_of::<i64>() + values.sum::<usize>()
+        }
     };
     bytes as u64
 }

@@ -13,14 +13,19 @@ use foldhash::fast::RandomState;
 use crate::{
     error::Error,
     exec::{dataset::Dataset, scheduler::Scheduler},
-    ids::{AttributeId, Location, PartitionId, UserId},
+    ids::{AttributeId, EventId, Location, PartitionId, UserId},
     schema::Schema,
     storage::{
-        PartitionState, SchemaKey, StorageError, StoredValue, UserRecord, View, add_definition,
-        damaged_state, partition_of_key,
+        EventDetails, PartitionState, SchemaKey, StorageError, StoredValue, UserRecord, View,
+        add_definition, damaged_state, partition_of_key,
     },
     user_keys::PackedKeys,
-    write::{LimitError, command::SchemaChange},
+    write::{
+        LimitError,
+        command::SchemaChange,
+        event_sweep::EventSweep,
+        events::{StagedEvent, StagedEvents},
+    },
 };
 
 /// With fewer keys it is quicker not to wake other threads.
@@ -56,7 +61,7 @@ pub(super) struct Slot {
 }
 
 /// Where a [`Slot`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SlotId(usize);
 
 /// What a request has done to a slot, for undoing and for counting.
@@ -82,6 +87,9 @@ pub(super) struct Staging {
     pub(super) schema: Arc<Schema>,
     pub(super) schema_changes: Vec<SchemaChange>,
     pub(super) partitions: Vec<PartitionState>,
+    pub(super) events: StagedEvents,
+    /// A job that sweeps stands alone, so that nothing else is staged beside these.
+    pub(super) event_sweeps: Vec<EventSweep>,
     slots: Vec<Slot>,
     by_key: HashMap<Arc<str>, SlotId, RandomState>,
     /// Who was made to refer to a key; whether they still do must be looked up.
@@ -99,6 +107,8 @@ impl Staging {
             base,
             schema_changes: Vec::new(),
             partitions,
+            events: StagedEvents::default(),
+            event_sweeps: Vec::new(),
             slots: Vec::new(),
             by_key: HashMap::default(),
             references: HashMap::default(),
@@ -112,6 +122,7 @@ impl Staging {
     pub(super) fn begin(&mut self) {
         self.request += 1;
         self.journal.clear();
+        self.events.begin();
         self.start = Some(Start {
             schema: self.schema.clone(),
             schema_changes: self.schema_changes.len(),
@@ -130,6 +141,8 @@ impl Staging {
         for saved in std::mem::take(&mut self.journal) {
             self.slots[saved.slot.0].after = saved.after;
         }
+        self.events.roll_back();
+        self.event_sweeps.clear();
         if let Some(start) = self.start.take() {
             self.schema = start.schema;
             self.schema_changes.truncate(start.schema_changes);
@@ -150,6 +163,7 @@ impl Staging {
                 SchemaKey::Group(id) => schema.remove_group(id),
                 SchemaKey::Attribute(id) => schema.remove_attribute(id),
                 SchemaKey::Segment(id) => schema.remove_segment(id),
+                SchemaKey::Event(id) => schema.remove_event(id),
                 SchemaKey::Value(..) => {
                     return Err(Error::Internal("a value cannot be dropped".to_owned()));
                 }
@@ -354,6 +368,7 @@ impl Staging {
 
     /// Gives a command its place in a partition's order.
     pub(super) fn advance(&mut self, partition: PartitionId) -> Result<(), StorageError> {
+        self.events.begin_command();
         let state = &mut self.partitions[usize::from(partition.0)];
         state.applied_offset = state.applied_offset.checked_add(1).ok_or_else(|| {
             damaged_state(partition, "more commands are applied than there can be")
@@ -404,6 +419,47 @@ impl Staging {
             .checked_sub(1)
             .ok_or_else(|| damaged_state(place.partition, "a user lives where none is counted"))?;
         Ok(())
+    }
+
+    /// Notes what a slot's user did, unless there is no such user, or the user has an event with
+    /// its id.
+    pub(super) fn track(
+        &mut self,
+        slot: SlotId,
+        event: EventId,
+        time_us: i64,
+        details: EventDetails,
+    ) -> Result<(), StorageError> {
+        let (place, partition) = (&self.slots[slot.0], self.slots[slot.0].partition);
+        let Some(user) = place.after.as_ref().map(|user| user.id) else {
+            return Ok(());
+        };
+        let location = Location { partition, user };
+        if let Some(id) = &details.id {
+            let is_stored = place
+                .before
+                .as_ref()
+                .is_some_and(|before| before.id == user);
+            let known = match is_stored {
+                true => self.base.event_with_id(location, id)?,
+                false => None,
+            };
+            // Ids of kinds of events that were dropped may linger.
+            let is_known = known.is_some_and(|event| self.schema.event_by_id(event).is_some());
+            if is_known || self.events.has_id(location, id) {
+                return Ok(());
+            }
+        }
+        let command = self.partitions[usize::from(partition.0)].applied_offset;
+        self.events
+            .push(slot, location, command, (event, time_us), details);
+        Ok(())
+    }
+
+    /// Whether a staged event's user still lives.
+    pub(super) fn is_of_living(&self, event: &StagedEvent) -> bool {
+        let after = self.slots[event.slot.0].after.as_ref();
+        after.is_some_and(|user| user.id == event.user)
     }
 
     /// A living user's record.

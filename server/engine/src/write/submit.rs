@@ -52,6 +52,8 @@ pub(crate) enum Job {
     Load(LoadRequest),
     Schema(Box<SchemaStatement>),
     Where(Select),
+    /// Forgets old events, and rolls up those of long ago.
+    SweepEvents,
 }
 
 /// A job on its way to the writer.
@@ -123,7 +125,7 @@ impl WriterHandle {
                 check_size(&request.mutations, mutations_max, request_bytes_max)?
             }
             Job::Load(request) => check_load(request, mutations_max, request_bytes_max)?,
-            Job::Schema(_) | Job::Where(_) => 0,
+            Job::Schema(_) | Job::Where(_) | Job::SweepEvents => 0,
         })
     }
 }

@@ -5,13 +5,14 @@
 //! ask who is meant, stand alone: what was staged before them is committed first.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
 };
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 
 use crate::{
     datum::Summary,
@@ -28,6 +29,7 @@ use crate::{
         apply::{apply, facts_between},
         command::Command,
         commit::{Commit, OutcomeChanges},
+        event_sweep,
         idempotency::{IdempotencyKey, Outcomes},
         load::{Loads, resolve_load},
         queue::Queue,
@@ -35,7 +37,7 @@ use crate::{
         resolve::{Resolver, resolve},
         schema_change,
         size::bytes_copied,
-        staging::{LiveUser, Saved, Staging},
+        staging::{LiveUser, Saved, SlotId, Staging},
         submit::{Select, Selected, SelectedUsers, Submitted},
     },
 };
@@ -152,7 +154,7 @@ impl Sharing {
         match job {
             Job::Write(_) => Self::Writes,
             Job::Load(_) => Self::Loads,
-            Job::Schema(_) | Job::Where(_) => Self::Nothing,
+            Job::Schema(_) | Job::Where(_) | Job::SweepEvents => Self::Nothing,
         }
     }
 
@@ -228,7 +230,7 @@ impl State {
         }
         let mutations = taken.iter().flat_map(|submitted| match &submitted.job {
             Job::Write(request) => request.mutations.as_slice(),
-            Job::Load(_) | Job::Schema(_) | Job::Where(_) => &[],
+            Job::Load(_) | Job::Schema(_) | Job::Where(_) | Job::SweepEvents => &[],
         });
         if let Err(error) = staging.prefetch(&self.scheduler, mutations.map(Mutation::user)) {
             tracing::debug!(%error, "the users of several writes cannot be read at once");
@@ -279,6 +281,7 @@ impl State {
                 Err(error) => Err(error),
             },
             Job::Where(select) => self.stage_where(group, select),
+            Job::SweepEvents => self.stage_event_sweep(group),
             Job::Schema(statement) => self.stage_schema(group, &statement),
         };
         if result.is_err() {
@@ -310,7 +313,7 @@ impl State {
         }
         let at_us = micros_of_timestamp(self.clock.now());
         let Group { staging, loads, .. } = group;
-        let resolver = Resolver::new(staging, &self.limits, request.unknown_tags);
+        let resolver = Resolver::new(staging, &self.limits, at_us, request.unknown_tags);
         let parts = resolve_load(resolver, request)?;
         let Some(direct) = loads.stage(staging, &self.limits, &self.scheduler, at_us, parts)?
         else {
@@ -400,7 +403,7 @@ impl State {
         mutations: Vec<Mutation>,
     ) -> Result<(), Error> {
         let staging = &mut group.staging;
-        let commands = resolve(staging, &self.limits, unknown_tags, mutations)?;
+        let commands = resolve(staging, &self.limits, at_us, unknown_tags, mutations)?;
         for (partition, commands) in commands {
             apply(
                 staging,
@@ -431,6 +434,15 @@ impl State {
             warnings: planned.warnings,
             ..Summary::default()
         })
+    }
+
+    fn stage_event_sweep(&self, group: &mut Group) -> Result<Summary, Error> {
+        let at_us = micros_of_timestamp(self.clock.now());
+        let Group { staging, .. } = group;
+        for (partition, command) in event_sweep::find(&staging.base, &self.limits, at_us)? {
+            apply(staging, &self.limits, partition, command)?;
+        }
+        Ok(keep(group))
     }
 
     /// Commits a group and answers its requests.
@@ -541,6 +553,7 @@ fn summary_of(outcome: &IdempotentOutcome) -> Summary {
 /// does not count.
 fn summarise(staging: &Staging, saved: &[Saved]) -> Summary {
     let mut summary = Summary::default();
+    let mut changed: HashSet<SlotId, RandomState> = HashSet::default();
     for Saved {
         slot,
         after: before,
@@ -559,8 +572,17 @@ fn summarise(staging: &Staging, saved: &[Saved]) -> Summary {
                 (before.is_some() || after.is_some(), gone + come)
             }
         };
-        summary.users_changed += u64::from(is_changed);
         summary.facts_changed += facts;
+        if is_changed {
+            changed.insert(*slot);
+        }
     }
+    for event in staging.events.of_request() {
+        if staging.is_of_living(event) {
+            summary.facts_changed += 1;
+            changed.insert(event.slot);
+        }
+    }
+    summary.users_changed = changed.len() as u64;
     summary
 }

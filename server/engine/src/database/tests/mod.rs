@@ -4,6 +4,7 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod behaviour;
 mod definitions;
 mod limits;
 mod load;

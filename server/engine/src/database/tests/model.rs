@@ -94,6 +94,8 @@ fn apply(model: &mut Model, mutation: &Mutation) -> Result<(), ()> {
                 put(user, attribute, Datum::List(texts.into_iter().collect()));
             }
         }
+        // Events are not part of this model.
+        Mutation::Track { .. } => return Err(()),
         Mutation::DeleteUser { user } => {
             if model.remove(user).is_none() {
                 return Ok(());

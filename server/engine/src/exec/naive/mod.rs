@@ -3,34 +3,39 @@
 //! Tests hold the fast paths against it; a portrait uses it for its one user. Knows nothing of
 //! rows, columns, plans or passes.
 
+pub mod behaviour;
 pub mod dimension;
 
 use super::dataset::Dataset;
 use crate::{
     ids::{Location, PartitionId, ValueCode},
     plan::logical::{Expr, Leaf},
-    storage::{StorageError, StoredValue, UserRecord},
+    storage::{StorageError, StoredValue, UserEvent, UserRecord},
 };
 
-/// Whether a user is in an expression's set.
-pub fn matches(expr: &Expr, key: &str, record: &UserRecord) -> bool {
+/// Whether a user who did these things is in an expression's set.
+pub fn matches(expr: &Expr, key: &str, record: &UserRecord, events: &[UserEvent]) -> bool {
     match expr {
         Expr::All => true,
         Expr::None => false,
-        Expr::Leaf(leaf) => matches_leaf(leaf, key, record),
-        Expr::Not(inner) => !matches(inner, key, record),
-        Expr::And(of) => of.iter().all(|operand| matches(operand, key, record)),
-        Expr::Or(of) => of.iter().any(|operand| matches(operand, key, record)),
+        Expr::Leaf(leaf) => matches_leaf(leaf, key, record, events),
+        Expr::Not(inner) => !matches(inner, key, record, events),
+        Expr::And(of) => of
+            .iter()
+            .all(|operand| matches(operand, key, record, events)),
+        Expr::Or(of) => of
+            .iter()
+            .any(|operand| matches(operand, key, record, events)),
         Expr::AtLeast { threshold, of } => {
             of.iter()
-                .filter(|operand| matches(operand, key, record))
+                .filter(|operand| matches(operand, key, record, events))
                 .count()
                 >= *threshold as usize
         }
     }
 }
 
-fn matches_leaf(leaf: &Leaf, key: &str, record: &UserRecord) -> bool {
+fn matches_leaf(leaf: &Leaf, key: &str, record: &UserRecord, events: &[UserEvent]) -> bool {
     match leaf {
         Leaf::Tag(tag) => record.tags.contains(tag),
         Leaf::Present(attribute) => record.value(*attribute).is_some(),
@@ -45,6 +50,7 @@ fn matches_leaf(leaf: &Leaf, key: &str, record: &UserRecord) -> bool {
             }
         },
         Leaf::Keys(keys) => keys.iter().any(|named| named == key),
+        Leaf::Behaviour(of) => behaviour::matches(of, events),
     }
 }
 
@@ -83,9 +89,14 @@ pub struct Found {
 pub fn users(dataset: &dyn Dataset, expr: &Expr) -> Result<Vec<Found>, StorageError> {
     let mut found = Vec::new();
     for partition in (0..dataset.partition_count()).map(PartitionId) {
+        let mut failed = None;
         dataset.for_each_user(partition, &mut |user, key, record| {
-            if matches(expr, key, record) {
-                let location = Location { partition, user };
+            let location = Location { partition, user };
+            let events = dataset.user_events(location).unwrap_or_else(|error| {
+                failed = Some(error);
+                Vec::new()
+            });
+            if matches(expr, key, record, &events) {
                 found.push(Found {
                     location,
                     key: key.to_owned(),
@@ -93,6 +104,9 @@ pub fn users(dataset: &dyn Dataset, expr: &Expr) -> Result<Vec<Found>, StorageEr
                 });
             }
         })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
     }
     Ok(found)
 }

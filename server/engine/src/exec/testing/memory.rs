@@ -1,17 +1,19 @@
 //! A data set built from users' records, with every row and column derived from them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use crate::{
+    behaviour::{Bucket, EventDelta, EventRow, EventTable, Extent, merge_full, month_of_day},
     bitmap::{Fragment, magnitude},
     column::ColumnBlock,
     exec::dataset::Dataset,
-    ids::{AttributeId, BlockId, Location, PartitionId, RowId, ShardId, UserId},
+    ids::{AttributeId, BlockId, EventId, Location, PartitionId, RowId, ShardId, UserId},
     schema::Schema,
-    storage::{StorageError, StoredValue, UserRecord},
+    storage::{StorageError, StoredValue, UserEvent, UserRecord},
+    time::day_of_micros,
     user_keys::PackedKeys,
 };
 
@@ -29,6 +31,9 @@ pub(crate) struct MemoryDataset {
     users: BTreeMap<Location, User>,
     fragments: HashMap<(PartitionId, ShardId, RowId), Arc<Fragment>>,
     columns: HashMap<(PartitionId, AttributeId, BlockId), Arc<ColumnBlock>>,
+    events: BTreeMap<Location, Vec<UserEvent>>,
+    extents: HashMap<(PartitionId, EventId), Extent>,
+    tables: HashMap<(PartitionId, ShardId, EventId, Bucket), Arc<EventTable>>,
 }
 
 impl MemoryDataset {
@@ -75,8 +80,74 @@ impl MemoryDataset {
                 .into_iter()
                 .map(|(key, column)| (key, Arc::new(ColumnBlock::from_entries(column))))
                 .collect(),
+            events: BTreeMap::new(),
+            extents: HashMap::new(),
+            tables: HashMap::new(),
         }
     }
+
+    /// Where the users are.
+    pub(crate) fn locations(&self) -> Vec<Location> {
+        self.users.keys().copied().collect()
+    }
+
+    /// The same with what the users did, months before one of them rolled up.
+    pub(crate) fn with_events(
+        mut self,
+        rolled_until: i32,
+        events: BTreeMap<Location, Vec<UserEvent>>,
+    ) -> Self {
+        let mut rows: HashMap<(PartitionId, ShardId, RowId), BTreeSet<u32>> = HashMap::new();
+        let mut deltas: HashMap<(PartitionId, ShardId, EventId, Bucket), EventDelta> =
+            HashMap::new();
+        for (location, event) in each(&events) {
+            let Location { partition, user } = location;
+            let (kind, day) = (event.event, day_of_micros(event.time_us));
+            let extent = self.extents.entry((partition, kind));
+            let extent = extent.or_insert_with(|| Extent::of_day(day));
+            extent.include(day);
+            extent.rolled_until = rolled_until;
+            let bucket = extent.bucket(day);
+            let of_day = matches!(bucket, Bucket::Day(_)).then_some(RowId::DidOnDay(kind, day));
+            let of_month = RowId::DidInMonth(kind, month_of_day(day));
+            for row in [RowId::Did(kind), of_month].into_iter().chain(of_day) {
+                let row = rows.entry((partition, user.shard(), row)).or_default();
+                row.insert(user.offset());
+            }
+            let delta = deltas.entry((partition, user.shard(), kind, bucket));
+            let row = EventRow {
+                offset: user.offset(),
+                time_us: event.time_us,
+                values: event.details.numbers(),
+            };
+            delta
+                .or_default()
+                .add(&row)
+                .expect("offsets are in a shard");
+        }
+        for (key, offsets) in rows {
+            let fragment = Fragment::from_sorted(offsets).expect("offsets rise");
+            self.fragments.insert(key, Arc::new(fragment));
+        }
+        for (key, delta) in deltas {
+            let delta = delta.encode().expect("few events");
+            let bytes = merge_full(None, [delta.as_slice()].into_iter()).expect("a whole delta");
+            let table = EventTable::from_bytes(bytes).expect("a whole table");
+            self.tables.insert(key, Arc::new(table));
+        }
+        self.events = events;
+        self
+    }
+}
+
+fn each(
+    events: &BTreeMap<Location, Vec<UserEvent>>,
+) -> impl Iterator<Item = (Location, &UserEvent)> {
+    let of_user = |(location, events): (&Location, _)| (*location, events);
+    let users = events.iter().map(of_user);
+    users.flat_map(|(location, events): (Location, &Vec<UserEvent>)| {
+        events.iter().map(move |event| (location, event))
+    })
 }
 
 fn rows_of(record: &UserRecord) -> Vec<RowId> {
@@ -181,6 +252,29 @@ impl Dataset for MemoryDataset {
 
     fn record(&self, location: Location) -> Result<Option<UserRecord>, StorageError> {
         Ok(self.users.get(&location).map(|user| user.record.clone()))
+    }
+
+    fn event_extent(
+        &self,
+        partition: PartitionId,
+        event: EventId,
+    ) -> Result<Option<Extent>, StorageError> {
+        Ok(self.extents.get(&(partition, event)).copied())
+    }
+
+    fn event_table(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        event: EventId,
+        bucket: Bucket,
+    ) -> Result<Arc<EventTable>, StorageError> {
+        let found = self.tables.get(&(partition, shard, event, bucket)).cloned();
+        Ok(found.unwrap_or_else(|| Arc::new(EventTable::empty())))
+    }
+
+    fn user_events(&self, location: Location) -> Result<Vec<UserEvent>, StorageError> {
+        Ok(self.events.get(&location).cloned().unwrap_or_default())
     }
 
     fn text_matches(

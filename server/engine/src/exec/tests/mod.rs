@@ -6,6 +6,7 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod behaviour;
 mod changes;
 mod counts;
 mod crowds;

@@ -143,7 +143,12 @@ fn leaf_range(expr: &Expr) -> Option<(crate::ids::AttributeId, super::logical::R
     match expr {
         Expr::Leaf(Leaf::Range(attribute, range)) => Some((*attribute, *range)),
         Expr::Leaf(
-            Leaf::Tag(_) | Leaf::Present(_) | Leaf::Value(..) | Leaf::Text(..) | Leaf::Keys(_),
+            Leaf::Tag(_)
+            | Leaf::Present(_)
+            | Leaf::Value(..)
+            | Leaf::Text(..)
+            | Leaf::Keys(_)
+            | Leaf::Behaviour(_),
         )
         | Expr::All
         | Expr::None

@@ -177,7 +177,7 @@ fn present(attribute: &AttributeDefinition) -> Leaf {
 }
 
 /// The raw interval of `attribute <comparison> value`.
-fn bounds(comparison: Comparison, extent: Extent) -> (i128, i128) {
+pub(super) fn bounds(comparison: Comparison, extent: Extent) -> (i128, i128) {
     match comparison {
         Comparison::Less => (i128::MIN, extent.first.saturating_sub(1)),
         Comparison::LessOrEqual => (i128::MIN, extent.last),

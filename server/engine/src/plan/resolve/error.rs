@@ -17,6 +17,10 @@ pub enum NamedKind {
     Segment,
     /// A value of this enum or multi attribute.
     ValueOf(String),
+    /// A kind of event.
+    Event,
+    /// A property of this kind of event.
+    PropertyOf(String),
     /// One of the dims of the statement.
     Dim,
 }
@@ -29,6 +33,8 @@ impl std::fmt::Display for NamedKind {
             Self::Attribute => f.write_str("attribute"),
             Self::Segment => f.write_str("saved segment"),
             Self::ValueOf(attribute) => write!(f, "value of {attribute}"),
+            Self::Event => f.write_str("event"),
+            Self::PropertyOf(event) => write!(f, "property of {event}"),
             Self::Dim => f.write_str("dim of this statement"),
         }
     }
@@ -55,6 +61,13 @@ impl NamedKind {
             Self::ValueOf(attribute) => {
                 let attribute = NameIn(Place::Plain, attribute);
                 Some(format!("SHOW VALUES OF {attribute} lists them"))
+            }
+            Self::Event => Some(format!(
+                "SHOW EVENTS lists the events, DEFINE EVENT {name} adds this one"
+            )),
+            Self::PropertyOf(event) => {
+                let event = NameIn(Place::Plain, event);
+                Some(format!("ALTER EVENT {event} ADD PROPERTIES adds one"))
             }
             Self::Dim => None,
         }

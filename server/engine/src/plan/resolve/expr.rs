@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tessera_query_lang::{
     Limits, ParseError,
-    ast::{self, Behaviour, NameRef, Presence, Span, Spanned, Value},
+    ast::{self, NameRef, Presence, Span, Spanned, Value},
     parse_expr,
 };
 
@@ -45,13 +45,7 @@ impl Resolver<'_> {
                 let span = tags.first().map_or_else(Span::default, |tag| tag.span);
                 Err(not_yet("lapsed tags", span))
             }
-            ast::Expr::Behaviour(behaviour) => Err(match &behaviour.node {
-                Behaviour::Did { .. } => not_yet("behaviours", behaviour.span),
-                Behaviour::Measure { .. }
-                | Behaviour::Edge { .. }
-                | Behaviour::Top { .. }
-                | Behaviour::Sequence { .. } => not_yet("behaviour measures", behaviour.span),
-            }),
+            ast::Expr::Behaviour(behaviour) => self.behaviour(behaviour),
             ast::Expr::Referral(referral) => Err(not_yet("referrals", referral.span)),
             ast::Expr::Attribute { name, test } => {
                 let attribute = self.attribute_named(name)?;
@@ -221,7 +215,11 @@ fn text_nodes(leaf: &Leaf) -> usize {
     match leaf {
         Leaf::Text(_, text) => text.len() / NODE_TEXT_BYTES,
         Leaf::Keys(keys) => keys.iter().map(|key| 1 + key.len() / NODE_TEXT_BYTES).sum(),
-        Leaf::Tag(_) | Leaf::Present(_) | Leaf::Value(..) | Leaf::Range(..) => 0,
+        Leaf::Tag(_)
+        | Leaf::Present(_)
+        | Leaf::Value(..)
+        | Leaf::Range(..)
+        | Leaf::Behaviour(_) => 0,
     }
 }
 

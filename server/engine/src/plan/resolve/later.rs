@@ -18,9 +18,8 @@ pub(crate) fn check_define(define: &Define) -> Result<(), ResolveError> {
     match define {
         Define::Tag(tag) => check_tag(tag),
         Define::Group(group) => check_group(group),
-        Define::Attribute { .. } | Define::Segment(_) => Ok(()),
+        Define::Attribute { .. } | Define::Segment(_) | Define::Event(_) => Ok(()),
         Define::Derived { name, .. } => Err(not_yet("derived attributes", name.span)),
-        Define::Event(event) => Err(not_yet("events", event.name.span)),
         Define::Form(form) => Err(not_yet("forms", form.name.span)),
     }
 }
@@ -55,8 +54,7 @@ pub(crate) fn check_alter(alter: &Alter) -> Result<(), ResolveError> {
     match alter {
         Alter::Tag(tag) => check_tag_change(tag),
         Alter::Group(group) => check_group_change(group),
-        Alter::Attribute { .. } | Alter::Segment { .. } => Ok(()),
-        Alter::Event(event) => Err(not_yet("events", event.name.span)),
+        Alter::Attribute { .. } | Alter::Segment { .. } | Alter::Event(_) => Ok(()),
     }
 }
 
@@ -91,7 +89,6 @@ pub(crate) fn statement(statement: &Statement) -> Option<ResolveError> {
             let span = tags.first().map_or_else(Span::default, |tag| tag.span);
             ("CLEAR TAG statements", span)
         }
-        Statement::Track(track) => ("TRACK statements", track.event.span),
         Statement::Submit(submission) => ("forms", submission.form.span),
         Statement::RenameTag { tag, .. } => ("RENAME TAG statements", tag.span),
         Statement::MergeTag { tag, .. } => ("MERGE TAG statements", tag.span),
@@ -114,6 +111,7 @@ pub(crate) fn statement(statement: &Statement) -> Option<ResolveError> {
         | Statement::Tag { .. }
         | Statement::Untag { .. }
         | Statement::Set { .. }
+        | Statement::Track(_)
         | Statement::DeleteUser(_) => return None,
     };
     Some(not_yet(feature, span))

@@ -120,7 +120,7 @@ impl Literal {
     }
 
     /// Dates, texts that are dates, and the UTC day of a moment.
-    fn day(&self) -> Option<i32> {
+    pub(super) fn day(&self) -> Option<i32> {
         match self {
             Self::Day(days) => Some(*days),
             Self::Moment(micros) => Some(time::day_of_micros(*micros)),
@@ -130,7 +130,7 @@ impl Literal {
     }
 
     /// Moments, the whole of a day, and texts that are either.
-    fn moments(&self) -> Option<Extent> {
+    pub(super) fn moments(&self) -> Option<Extent> {
         let whole_day = |days: i32| {
             let first = i128::from(days) * i128::from(time::MICROS_PER_DAY);
             Extent {
@@ -151,7 +151,7 @@ impl Literal {
 }
 
 /// A value with more digits than are kept lies between two raw numbers and equals none.
-fn scaled(units: i128, scale: u8, digits: u8) -> Extent {
+pub(super) fn scaled(units: i128, scale: u8, digits: u8) -> Extent {
     if scale <= digits {
         let factor = 10_i128.pow(u32::from(digits - scale));
         return Extent::point(units.saturating_mul(factor));

@@ -5,6 +5,7 @@
 //! with the nearest defined names, never an empty result.
 
 mod attribute;
+mod behaviour;
 mod bindings;
 mod dimension;
 mod error;

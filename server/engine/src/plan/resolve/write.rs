@@ -2,12 +2,12 @@
 //! instead of parameters and relative times.
 
 use tessera_query_lang::{
-    ast::{Assignment, NameRef, Span, Spanned, Value},
+    ast::{Assignment, NameRef, Span, Spanned, Track, Value},
     name::Name,
 };
 
 use super::{Literal, ResolveError, Resolver};
-use crate::{datum::Datum, schema::AttributeClass};
+use crate::{datum::Datum, schema::AttributeClass, write::Mutation};
 
 /// One assignment of a `SET`, without a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,42 @@ impl Resolver<'_> {
                 };
                 ResolvedAssignment::Set(text, datum)
             }
+        })
+    }
+
+    /// What a `TRACK` asks for; whether its properties fit the event is the writer's to say.
+    ///
+    /// # Errors
+    /// [`ResolveError`], with the place.
+    pub fn track(&mut self, track: &Track) -> Result<Mutation, ResolveError> {
+        let user = self.text(&track.user)?;
+        let event = self.event_named(&track.event)?.name.to_string();
+        let at_us = match &track.at {
+            None => None,
+            Some(at) => {
+                let literal = self.literal(at)?;
+                // Of a day its beginning.
+                let first = literal.moments().map(|extent| extent.first);
+                let first = first.and_then(|first| i64::try_from(first).ok());
+                Some(first.ok_or_else(|| {
+                    let message =
+                        format!("an event is at a moment, and {} is not", literal.describe());
+                    ResolveError::mismatch(message, at.span)
+                })?)
+            }
+        };
+        let id = track.id.as_ref().map(|id| self.text(id)).transpose()?;
+        let mut values = Vec::with_capacity(track.properties.len());
+        for (name, value) in &track.properties {
+            let datum = self.single(std::slice::from_ref(value), name.span)?;
+            values.push((name.node.to_string(), datum));
+        }
+        Ok(Mutation::Track {
+            user,
+            event,
+            at_us,
+            id,
+            values,
         })
     }
 

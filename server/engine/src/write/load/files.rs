@@ -66,7 +66,11 @@ pub(in crate::write) fn write_files(
                 | FamilyId::UserKeys
                 | FamilyId::KeyBlocks
                 | FamilyId::Records
-                | FamilyId::Requests => false,
+                | FamilyId::Requests
+                | FamilyId::Events
+                | FamilyId::EventIds
+                | FamilyId::EventTables
+                | FamilyId::EventExtents => false,
             };
             if is_empty {
                 return Ok(());
