@@ -28,6 +28,7 @@ pub fn expected_at_end(text: &str) -> Vec<Expected> {
 /// let attribute = attribute_at_end("COUNT age:18.. AND city:(paris, ");
 /// assert_eq!(attribute.as_ref().map(|name| name.as_str()), Some("city"));
 /// assert_eq!(attribute_at_end("COUNT city:paris "), None);
+/// assert_eq!(attribute_at_end("COUNT city:paris AND did:purchase[category:"), None);
 /// ```
 pub fn attribute_at_end(text: &str) -> Option<Name> {
     let (expected, attribute) = expected_after(text, &Limits::default());
@@ -104,6 +105,27 @@ mod tests {
         );
         check("TAG \"u\" WITH", &[Expected::Name(NameKind::Tag)]);
         check("DEFINE ATTRIBUTE x", &[Expected::Keyword("ENUM")]);
+        check("COUNT did:", &[Expected::Name(NameKind::Event)]);
+        check(
+            "COUNT did:purchase[",
+            &[Expected::Window, Expected::Name(NameKind::Property)],
+        );
+        check("COUNT count(", &[Expected::Name(NameKind::Event)]);
+        check("COUNT count(purchase,", &[Expected::Window]);
+        check(
+            "COUNT sequence(a -> b,",
+            &[Expected::Keyword("within"), Expected::Window],
+        );
+        check("COUNT tag:a[", &[Expected::Keyword("since")]);
+        check("COUNT tag:a[source =", &[Expected::Keyword("rule")]);
+        check("DEFINE TAG x", &[Expected::Keyword("DYNAMIC")]);
+        check("DEFINE GROUP x AS", &[Expected::Keyword("BANDS OF")]);
+        check("TRACK \"u\"", &[Expected::Name(NameKind::Event)]);
+        check("TRACK \"u\" p", &[Expected::Keyword("WITH")]);
+        check("WHY \"u\"", &[Expected::Keyword("IN")]);
+        check("TREND tag:x LAST", &[Expected::Period]);
+        check("SUBMIT FORM", &[Expected::Name(NameKind::Form)]);
+        check("DROP", &[Expected::Keyword("EVENT")]);
         check("COUNT COUNT x", &[]);
         check("COUNT 5 AND", &[]);
     }

@@ -65,9 +65,6 @@ pub enum ParseErrorKind {
     /// A backslash and something that is not an escape.
     #[error("unknown escape in a quoted text")]
     UnknownEscape,
-    /// The language has room for this, and a later version will answer it.
-    #[error("{0} are not available yet")]
-    NotAvailableYet(&'static str),
     /// More than a [`crate::Limits`] allows.
     #[error("this has more than {max} {limit}")]
     Limit {

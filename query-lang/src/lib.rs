@@ -29,6 +29,6 @@ pub mod timestamp;
 pub use classify::{TokenClass, classify};
 pub use error::{Expected, Found, NameKind, ParseError, ParseErrorKind};
 pub use limits::{Limit, Limits};
-pub use parser::{parse_expr, parse_statement};
+pub use parser::{parse_expr, parse_group_rule, parse_statement};
 pub use render::{line_column, render};
 pub use split::{Completeness, Split, split_statements};

@@ -3,7 +3,7 @@
 //! Knows the grammar and the limits. Does not know whether a name is defined, what type an
 //! attribute has, or what a parameter holds.
 //!
-//! The parser looks ahead by a token or two and never goes back, so its time is linear in the
+//! The parser looks ahead by a few tokens and never goes back, so its time is linear in the
 //! text. Every test for a token that fails leaves behind what was expected; the first place
 //! where nothing fits is the error, and what was left behind there is its message.
 
@@ -28,7 +28,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use crate::ast::{Expr, Statement};
+use crate::ast::{Expr, GroupRule, Statement};
 use crate::error::{Expected, ParseError};
 use crate::limits::Limits;
 use crate::name::Name;
@@ -59,6 +59,18 @@ pub fn parse_expr(text: &str, limits: &Limits) -> Result<Expr, ParseError> {
     let expr = cursor.expr()?;
     cursor.end_of_statement()?;
     Ok(expr)
+}
+
+/// Reads the rule of a layered tag group: what stands after `AS` of `DEFINE GROUP`, and what a
+/// [`GroupRule`] prints as.
+///
+/// # Errors
+/// Says what is wrong with the text and where.
+pub fn parse_group_rule(text: &str, limits: &Limits) -> Result<GroupRule, ParseError> {
+    let mut cursor = Cursor::new(text, limits)?;
+    let rule = cursor.group_rule()?;
+    cursor.end_of_statement()?;
+    Ok(rule)
 }
 
 /// What may follow a text that is the beginning of a statement, and the attribute named last

@@ -56,6 +56,10 @@ fn the_documented_limits_are_the_defaults() {
         ("levels of nesting", limits.depth_max),
         ("leaves of a statement", limits.leaves_max),
         ("entries of a list", limits.list_len_max),
+        ("steps of a `sequence`", limits.steps_max),
+        ("properties of an event", limits.fields_max),
+        ("layers of a tag group", limits.layers_max),
+        ("steps of `descendants_of`", limits.descent_max as usize),
         ("bytes of a name", NAME_BYTES_MAX),
     ];
     for (limit, value) in rows {
@@ -79,6 +83,9 @@ fn the_documented_reserved_words_are_the_parsers() {
         ("a dim in", Place::DimOrder),
         ("a tag in an expression", Place::Tag),
         ("the name in `DEFINE`", Place::Definition),
+        ("a property in a condition", Place::Property),
+        ("an event in `count( )`", Place::Counted),
+        ("an attribute after `BANDS OF`", Place::Quantity),
     ];
     for (start, place) in rows {
         let row = PAGE

@@ -5,7 +5,7 @@ mod trees;
 use proptest::prelude::*;
 use tessera_query_lang::complete::expected_at_end;
 use tessera_query_lang::{
-    Limits, classify, parse_expr, parse_statement, split_statements, suggest,
+    Limits, classify, parse_expr, parse_group_rule, parse_statement, split_statements, suggest,
 };
 
 /// Pieces of statements.
@@ -185,7 +185,7 @@ fn cases() -> u32 {
     let wanted = std::env::var("PROPTEST_CASES")
         .ok()
         .and_then(|cases| cases.parse().ok());
-    wanted.unwrap_or(2_000)
+    wanted.unwrap_or(1_000)
 }
 
 proptest! {
@@ -205,6 +205,15 @@ proptest! {
         let text = expr.to_string();
         match parse_expr(&text, &Limits::default()) {
             Ok(again) => prop_assert_eq!(again, expr, "{}", text),
+            Err(error) => prop_assert!(false, "{}", error.render(&text)),
+        }
+    }
+
+    #[test]
+    fn a_printed_rule_of_a_group_parses_to_itself(rule in trees::group_rule()) {
+        let text = rule.to_string();
+        match parse_group_rule(&text, &Limits::default()) {
+            Ok(again) => prop_assert_eq!(again, rule, "{}", text),
             Err(error) => prop_assert!(false, "{}", error.render(&text)),
         }
     }

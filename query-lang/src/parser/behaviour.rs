@@ -113,6 +113,7 @@ impl Cursor<'_> {
 
     /// The name of an event, or a parameter that holds it.
     pub(super) fn event_ref(&mut self) -> Parsed<Spanned<NameRef>> {
+        self.forget_attribute();
         self.name_ref(NameKind::Event)
     }
 
@@ -148,6 +149,7 @@ impl Cursor<'_> {
     pub(super) fn events_and_property(&mut self) -> Parsed<(Events, Spanned<Name>)> {
         self.count_leaf()?;
         if let Some((name, property)) = self.dotted()? {
+            self.forget_attribute();
             return Ok((Events { name, filter: None }, property));
         }
         let name = self.event_ref()?;
@@ -201,7 +203,7 @@ impl Cursor<'_> {
             _ => NameRef::Parameter(Parameter::Name(event)),
         };
         let event = Spanned::new(event, event_span);
-        if property.is_empty() && self.quoted_touches() {
+        if property.is_empty() && self.is_cut_ahead(0) {
             self.advance();
             let property = self.name(NameKind::Property, Place::Plain)?;
             return Ok(Some((event, property)));
@@ -212,10 +214,12 @@ impl Cursor<'_> {
         Ok(Some((event, property)))
     }
 
-    /// Whether a quoted text touches the token at this place.
-    fn quoted_touches(&self) -> bool {
-        let next = self.ahead(1);
-        matches!(next.kind, TokenKind::Quoted(_)) && next.span.start == self.span().end
+    /// Whether `purchase."a property"` stands `count` places on: the lexer cuts it after the dot.
+    pub(super) fn is_cut_ahead(&self, count: usize) -> bool {
+        let (token, next) = (self.ahead(count), self.ahead(count + 1));
+        self.text_of(token).ends_with('.')
+            && matches!(next.kind, TokenKind::Quoted(_))
+            && next.span.start == token.span.end
     }
 
     /// `count(purchase, 30d)`, `sum(purchase.amount, 90d)`

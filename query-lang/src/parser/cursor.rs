@@ -106,6 +106,11 @@ impl<'t> Cursor<'t> {
         self.attribute = Some(name.clone());
     }
 
+    /// Forgets it: values that follow are of something else.
+    pub(super) fn forget_attribute(&mut self) {
+        self.attribute = None;
+    }
+
     /// Leaves behind what could stand at this place.
     pub(super) fn expect(&mut self, expected: Expected) {
         if !self.expected.contains(&expected) {

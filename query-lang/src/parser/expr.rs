@@ -195,6 +195,18 @@ impl Cursor<'_> {
     /// a tag.
     fn untested_attribute(&self, word: Option<&str>) -> ParseError {
         let error = self.unexpected();
+        if let Some(word) = word
+            && self.is_symbol(Symbol::OpenParen)
+        {
+            let functions = EXPRESSION
+                .iter()
+                .filter_map(|keyword| keyword.strip_suffix('('));
+            let near = suggest::nearest(word, functions);
+            return match suggest::did_you_mean(&near) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            };
+        }
         let is_lone = match self.token().symbol() {
             Some(symbol) => symbol.is_end(),
             None => matches!(self.token().kind, TokenKind::Word | TokenKind::End),
@@ -309,7 +321,7 @@ fn meant_by_word(word: &str) -> String {
     let keywords = EXPRESSION
         .iter()
         .copied()
-        .filter(|keyword| !keyword.ends_with(':'));
+        .filter(|keyword| !keyword.ends_with([':', '(']));
     let near = suggest::nearest(word, keywords);
     suggest::did_you_mean(&near).unwrap_or_else(|| format!("a tag is written tag:{word}"))
 }

@@ -24,6 +24,7 @@ impl Cursor<'_> {
             return Ok(Expr::Tag(tags));
         }
         self.advance();
+        self.forget_attribute();
         let tests = self.comma_list(Self::holding_test)?;
         self.symbol(Symbol::CloseBracket)?;
         Ok(Expr::Held { tags, tests })

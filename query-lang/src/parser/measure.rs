@@ -104,7 +104,9 @@ impl Cursor<'_> {
         let after = self.ahead(3).symbol();
         let goes_on = [Symbol::Comma, Symbol::Dot, Symbol::OpenBracket];
         let is_parameter = matches!(self.ahead(2).kind, TokenKind::Parameter(_));
-        is_parameter || is_name && after.is_some_and(|symbol| goes_on.contains(&symbol))
+        is_parameter
+            || self.is_cut_ahead(2)
+            || is_name && after.is_some_and(|symbol| goes_on.contains(&symbol))
     }
 
     /// `(f)` after the word at this place

@@ -202,7 +202,7 @@ impl Cursor<'_> {
     }
 
     /// What stands after `AS` of a group.
-    fn group_rule(&mut self) -> Parsed<GroupRule> {
+    pub(super) fn group_rule(&mut self) -> Parsed<GroupRule> {
         if self.take_keyword("BANDS OF").is_some() {
             let of = self.quantity_of_user()?;
             let bands = self.bands()?;

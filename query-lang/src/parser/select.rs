@@ -240,6 +240,7 @@ impl Cursor<'_> {
         let is_name =
             self.word_ahead(0).is_some() || matches!(self.token().kind, TokenKind::Quoted(_));
         match self.ahead(1).symbol() {
+            None => self.is_cut_ahead(0),
             Some(Symbol::Dot) => is_name,
             Some(Symbol::OpenBracket) if is_name => {
                 self.ahead(2).symbol() == Some(Symbol::OpenParen)
@@ -248,7 +249,7 @@ impl Cursor<'_> {
                     || self.is_keyword_ahead(3, "IS")
                     || self.is_keyword_ahead(3, "ANNIVERSARY")
             }
-            Some(_) | None => false,
+            Some(_) => false,
         }
     }
 

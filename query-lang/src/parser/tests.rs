@@ -1,6 +1,7 @@
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 mod accepted;
+mod labels;
 mod limits;
 mod refused;
 

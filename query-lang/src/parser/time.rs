@@ -3,7 +3,7 @@
 use super::Parsed;
 use super::cursor::{Cursor, invalid_value};
 use crate::ast::{Comparison, Period, RangeTest, Spanned, Value, Window};
-use crate::error::Expected;
+use crate::error::{Expected, ParseError, ParseErrorKind};
 use crate::lexer::{Symbol, TokenKind};
 
 impl Cursor<'_> {
@@ -11,13 +11,28 @@ impl Cursor<'_> {
     pub(super) fn period(&mut self) -> Parsed<Spanned<Period>> {
         self.expect(Expected::Period);
         let TokenKind::Duration(period) = self.token().kind else {
-            return Err(self.unexpected());
+            return Err(self
+                .unexpected_as_period()
+                .unwrap_or_else(|| self.unexpected()));
         };
         let span = self.span();
         if period.amount == 0 {
             return Err(invalid_value("this must be at least 1", span));
         }
         Ok(Spanned::new(period, self.advance()))
+    }
+
+    /// The error where a length of time should stand, if there is a number without a unit or
+    /// with an unknown one.
+    fn unexpected_as_period(&self) -> Option<ParseError> {
+        let token = self.token();
+        let is_number = matches!(token.kind, TokenKind::Integer(_))
+            || matches!(&token.kind, TokenKind::Bad(error)
+                if matches!(error.kind, ParseErrorKind::NameBeginsWithDigit));
+        is_number.then(|| {
+            invalid_value("a length of time needs a unit after its number", token.span)
+                .with_hint("the units are s m h d w mo y, as in 30d")
+        })
     }
 
     /// Whether a window, and neither a name nor a value, begins here.
@@ -51,7 +66,8 @@ impl Cursor<'_> {
         let first = self.day()?;
         if first.is_none() && !self.is_symbol(Symbol::Dots) {
             let hint = "a window is a period such as 30d, or days such as 2026-01-01..2026-01-31";
-            return Err(self.unexpected().with_hint(hint));
+            let error = self.unexpected_as_period();
+            return Err(error.unwrap_or_else(|| self.unexpected().with_hint(hint)));
         }
         self.symbol(Symbol::Dots)?;
         let last = self.day()?;

@@ -347,7 +347,7 @@ fn quantity() -> BoxedStrategy<Quantity> {
     .boxed()
 }
 
-fn group_rule() -> BoxedStrategy<GroupRule> {
+pub(crate) fn group_rule() -> BoxedStrategy<GroupRule> {
     let bands = || layers(range().prop_map(|(low, high)| Band { low, high }));
     prop_oneof![
         layers(expr()).prop_map(GroupRule::Layers),

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use tessera_query_lang::ast::*;
 use tessera_query_lang::name::{Glob, Name};
 
+pub(crate) use behaviour::group_rule;
 pub(crate) use statements::statement;
 
 /// A node without a place.

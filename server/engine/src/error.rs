@@ -152,7 +152,6 @@ impl Error {
 
 fn code_of_parse_error(kind: &ParseErrorKind) -> ErrorCode {
     match kind {
-        ParseErrorKind::NotAvailableYet(_) => ErrorCode::NotAvailableYet,
         ParseErrorKind::Limit { .. } => ErrorCode::LimitExceeded,
         ParseErrorKind::Syntax { .. }
         | ParseErrorKind::UnexpectedCharacter(_)

@@ -305,6 +305,12 @@ mod tests {
         check("COUNT note:a", 11, &["\"a\\u{1b}[31m\\n\""]);
         check("COUNT segment:l", 14, &["loyal"]);
         check("COUNT ci", 6, &["city"]);
+        check("COUNT did:p", 10, &["purchase"]);
+        check("COUNT count(p", 12, &["purchase"]);
+        check("COUNT desc", 6, &["descendants_of("]);
+        check("TRACK \"u1\" p", 11, &["purchase"]);
+        check("SUBMIT FORM w", 12, &["welcome"]);
+        check("DEFINE TAG x dyn", 13, &["dynamic"]);
         check("COUNT ALL; COUNT tag:vip AN", 25, &["AND"]);
         check("\\ti", 0, &["\\timing"]);
         check("COUNT COUNT x", 12, &[]);

@@ -3,7 +3,7 @@
 //! Knows the language in a few lines a topic. Does not know what is defined.
 
 /// The topics and their texts.
-const TOPICS: [(&str, &str); 8] = [
+const TOPICS: [(&str, &str); 13] = [
     (
         "expressions",
         "Who:\n\
@@ -13,6 +13,11 @@ const TOPICS: [(&str, &str); 8] = [
          \x20 gender IS MISSING, IS PRESENT        has one at all\n\
          \x20 segment:loyal  user:(\"u1\", \"u2\")     a saved segment, named users\n\
          \x20 group:lifecycle IS MISSING           holds no tag of the group\n\
+         \x20 birthday ANNIVERSARY IN today..today+7d\n\
+         \x20 tag:vip[since >= now-7d]             how a tag is held: \\help validity\n\
+         \x20 did:purchase[30d]                    what users did: \\help behaviour\n\
+         \x20 referred_by(x)  inviter_of(x)        who invited whom\n\
+         \x20 descendants_of(x, 3)  count(invited) >= 2\n\
          \x20 AT LEAST 2 OF (x, y, z)              a threshold\n\
          \x20 NOT x   x AND y   x OR y   ( x )     NOT binds tightest, then AND\n\
          \x20 ALL                                  everyone",
@@ -38,15 +43,71 @@ const TOPICS: [(&str, &str); 8] = [
          Measures: count, share, sum(f), avg(f), min(f), max(f), p50(f), … p99(f)",
     ),
     (
+        "validity",
+        "DEFINE TAG member DYNAMIC FOR 30d [ON RETAG REPLACE|EXTEND|LATER]\n\
+         TAG \"u1\" WITH member [FROM t] [UNTIL t | FOR 30d] [SOURCE import]\n\
+         CLEAR TAG \"u1\" WITH x                forgets what was given or taken by hand\n\n\
+         tag:member[until <= now+7d]            ends soon\n\
+         tag:member[since >= now-7d, source = rule]\n\
+         tag:member[until IS MISSING]           has no end\n\
+         lapsed(tag:member, 30d)                ended within the last 30 days",
+    ),
+    (
+        "behaviour",
+        "DEFINE EVENT purchase (amount DECIMAL(2), category ENUM) [RETENTION 2y]\n\
+         TRACK \"u1\" purchase [AT t] [ID \"e-1\"] [WITH amount = 12.50, category = shoes]\n\n\
+         did:purchase[30d]  did:purchase[category:shoes, 30d]\n\
+         count(purchase, 30d) >= 3  days(login, 7d) >= 5\n\
+         sum(purchase.amount, 90d) > 1000       also avg, min, max\n\
+         count(purchase[category:shoes AND amount >= 10], 90d) >= 2\n\
+         last(purchase) < now-60d  first(purchase) >= 2026-01-01\n\
+         last(purchase).channel:ads\n\
+         top(purchase.category, 90d):shoes      the most frequent value\n\
+         sequence(view -> cart -> purchase, within 1d, 30d)\n\n\
+         Windows: 30d (today and 29 days before), 4w, 3mo, 1y, 12h, 2026-01-01..2026-01-31\n\
+         DIMENSION purchase BY day, 90d         DIMENSION purchase.category MEASURE count, users",
+    ),
+    (
+        "rules",
+        "DEFINE TAG high_value AS sum(purchase.amount, 90d) > 1000\n\
+         DEFINE GROUP tier AS high: expression, mid: expression, low: OTHERWISE\n\
+         DEFINE GROUP spenders AS BANDS OF sum(purchase.amount, 90d) (whale: 10000.., small: OTHERWISE)\n\
+         DEFINE GROUP spenders AS PERCENTILES OF spend (top: 90..100, low: OTHERWISE)\n\
+         DEFINE GROUP g IN GROUP parent\n\
+         DEFINE ATTRIBUTE age AS YEARS SINCE birthday\n\
+         ALTER TAG x AS expression | NO RULE\n\n\
+         The first layer that fits wins. Rules are right at the moment of the question.",
+    ),
+    (
+        "upkeep",
+        "RENAME TAG a TO b                 MERGE TAG a INTO b\n\
+         USAGES TAG a                      what needs it\n\
+         LINT TAGS [LIKE …] [LIMIT n]      what could be cleaner\n\
+         TREND tag:vip [LAST 90d] [BY day|week|month]\n\
+         WHY \"u1\" IN expression           why in, why not\n\
+         ALTER TAG x DRAFT | ACTIVE | DEPRECATED | ARCHIVED",
+    ),
+    (
+        "forms",
+        "DEFINE FORM welcome (\n\
+         \x20 gender ENUM REQUIRED SETS ATTRIBUTE gender,\n\
+         \x20 plan (pro, free) SETS TAG (pro: vip, free: basic),\n\
+         \x20 bought TEXT SETS EVENT purchase.note)\n\
+         SUBMIT FORM welcome FOR \"u1\" WITH gender = f, plan = pro [ID \"k\"]\n\
+         SHOW FORMS, DROP FORM welcome",
+    ),
+    (
         "portrait",
         "PORTRAIT \"key\"\n\nEverything known of one user.",
     ),
     (
         "define",
-        "DEFINE TAG vip [IN GROUP g] [OWNER \"…\"] [DESCRIPTION \"…\"]\n\
-         DEFINE GROUP lifecycle [EXCLUSIVE]\n\
+        "DEFINE TAG vip [DYNAMIC FOR 30d] [IN GROUP g] [AS expression] [OWNER \"…\"] [DESCRIPTION \"…\"]\n\
+         DEFINE GROUP lifecycle [EXCLUSIVE] [IN GROUP parent] [AS layers]\n\
          DEFINE ATTRIBUTE age INTEGER [WRITE ONCE]\n\
          \x20 types: ENUM [(a, b)], MULTI [(a, b)], INTEGER, DECIMAL(n), DATE, TIMESTAMP, BOOLEAN, TEXT, USER\n\
+         DEFINE ATTRIBUTE age AS YEARS SINCE birthday\n\
+         DEFINE EVENT purchase (amount DECIMAL(2), …), DEFINE FORM welcome (…)\n\
          SAVE SEGMENT loyal AS expression\n\
          ALTER …, DROP … [IF EXISTS]",
     ),
@@ -55,12 +116,14 @@ const TOPICS: [(&str, &str); 8] = [
         "TAG \"u1\", \"u2\" WITH vip          UNTAG \"u1\" WITH vip\n\
          TAG WHERE expression WITH vip     UNTAG WHERE expression WITH vip\n\
          SET \"u1\" gender = f, age = 30, city = MISSING, interests += golf\n\
+         TRACK \"u1\" purchase WITH amount = 12.50\n\
+         SUBMIT FORM welcome FOR \"u1\" WITH gender = f\n\
          DELETE USER \"u1\"\n\n\
          For files see: tessera import --help",
     ),
     (
         "show",
-        "SHOW TAGS | GROUPS | ATTRIBUTES | SEGMENTS [LIKE \"promo-*\"] [LIMIT n]\n\
+        "SHOW TAGS | GROUPS | ATTRIBUTES | SEGMENTS | EVENTS | FORMS [LIKE \"promo-*\"] [LIMIT n]\n\
          SHOW VALUES OF city [LIKE \"p*\"]\n\
          SHOW STATUS\n\
          EXPLAIN [ANALYZE] COUNT|SEGMENT|DIMENSION …",
@@ -68,9 +131,10 @@ const TOPICS: [(&str, &str); 8] = [
 ];
 
 const OVERVIEW: &str = "\
-COUNT who · SEGMENT who · DIMENSION by what · PORTRAIT \"key\" · SHOW TAGS · EXPLAIN …
+COUNT who · SEGMENT who · DIMENSION by what · TRACK · WHY · PORTRAIT \"key\" · SHOW TAGS · EXPLAIN …
 
-  \\help TOPIC        one of: expressions, count, segment, dimension, portrait, define, write, show
+  \\help TOPIC        one of: expressions, validity, behaviour, rules, count, segment, dimension,
+                     portrait, define, write, show, upkeep, forms
   \\tags [LIKE]       what is defined; also \\attributes, \\groups, \\segments, \\values ATTRIBUTE
   \\format [NAME]     table, json, jsonl, csv or tsv
   \\timing [on|off]   rows and times below answers

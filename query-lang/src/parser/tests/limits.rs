@@ -20,7 +20,10 @@ fn every_limit_holds_at_its_border() {
         depth_max: 3,
         leaves_max: 4,
         list_len_max: 3,
-        ..Limits::default()
+        steps_max: 3,
+        fields_max: 2,
+        layers_max: 2,
+        descent_max: 2,
     };
     let check = |text: &str, expected: Option<Limit>| {
         assert_eq!(
@@ -61,6 +64,50 @@ fn every_limit_holds_at_its_border() {
         Some(Limit::Leaves),
     );
     check("COUNT a:(1, 2, 3, 4)", Some(Limit::ListLength));
+    check("COUNT did:a[(((x:1)))]", Some(Limit::Depth));
+    check("COUNT did:a[((x:1))]", None);
+    check("COUNT count(a[((NOT x:1))]) > 1", Some(Limit::Depth));
+    check("COUNT referred_by(((ALL)))", None);
+    check("COUNT referred_by((((ALL))))", Some(Limit::Depth));
+    check("COUNT did:(a, b, c)[x:1]", None);
+    check("COUNT did:(a, b, c)[x:(1, 2)]", Some(Limit::Leaves));
+    check("COUNT tag:(a, b)[since = 1, until = 2]", None);
+    check(
+        "COUNT tag:(a, b, c)[since = 1, until = 2]",
+        Some(Limit::Leaves),
+    );
+    check("COUNT tag:a[since = 1, since = 2, since = 3]", None);
+    check(
+        "COUNT tag:a[since = 1, since = 2, since = 3, since = 4]",
+        Some(Limit::ListLength),
+    );
+    check("COUNT sequence(a -> b -> c)", None);
+    check("COUNT sequence(a -> b -> c -> d)", Some(Limit::Steps));
+    check("COUNT sequence(a[x:1] -> b[y:(1, 2)])", Some(Limit::Leaves));
+    check("DEFINE EVENT e (a TEXT, b TEXT)", None);
+    check(
+        "DEFINE EVENT e (a TEXT, b TEXT, c TEXT)",
+        Some(Limit::Fields),
+    );
+    check("ALTER EVENT e ADD PROPERTIES (a TEXT, b TEXT)", None);
+    check("TRACK u e WITH a = 1, b = 2", None);
+    check("TRACK u e WITH a = 1, b = 2, c = 3", Some(Limit::Fields));
+    check("SUBMIT FORM f FOR u WITH a = 1, b = 2", None);
+    check(
+        "SUBMIT FORM f FOR u WITH a = 1, b = 2, c = 3",
+        Some(Limit::Fields),
+    );
+    check("DEFINE GROUP g AS a: ALL, b: ALL", None);
+    check(
+        "DEFINE GROUP g AS a: ALL, b: ALL, c: ALL",
+        Some(Limit::Layers),
+    );
+    check("DEFINE GROUP g AS BANDS OF n (a: 1, b: 2)", None);
+    check(
+        "DEFINE GROUP g AS BANDS OF n (a: 1, b: 2, c: 3)",
+        Some(Limit::Layers),
+    );
+    check("COUNT descendants_of(ALL, 2)", None);
     check("DELETE USER a, b, c", None);
     check("DELETE USER a, b, c, d", Some(Limit::ListLength));
 }
@@ -91,6 +138,29 @@ fn the_default_limits_are_the_documented_ones() {
         &format!("DELETE USER {}a", "a,".repeat(10_000)),
         Some((Limit::ListLength, 10_000)),
     );
+    check(
+        &format!("COUNT sequence(a {})", "-> a".repeat(16)),
+        Some((Limit::Steps, 16)),
+    );
+    let many = |count: usize, item: fn(usize) -> String| {
+        (0..count).map(item).collect::<Vec<_>>().join(", ")
+    };
+    let fields = |count| many(count, |at| format!("p{at} TEXT"));
+    check(
+        &format!("DEFINE EVENT e ({})", fields(101)),
+        Some((Limit::Fields, 100)),
+    );
+    assert!(parse(&format!("DEFINE EVENT e ({})", fields(100))).is_ok());
+    let fields = many(101, |at| format!("p{at} TEXT SETS ATTRIBUTE a"));
+    check(
+        &format!("DEFINE FORM f ({fields})"),
+        Some((Limit::Fields, 100)),
+    );
+    let layers = many(101, |at| format!("t{at}: ALL"));
+    check(
+        &format!("DEFINE GROUP g AS {layers}"),
+        Some((Limit::Layers, 100)),
+    );
     let largest = format!("COUNT {}ALL", "a:1 OR ".repeat(9_999));
     assert!(parse(&largest).is_ok());
 }
@@ -112,6 +182,17 @@ fn the_deepest_tree_fits_a_small_stack() {
                 ")".repeat(depth)
             ),
             format!("DIMENSION a HAVING {}count > 1", "NOT ".repeat(depth)),
+            format!("COUNT count(a[{}x:1]) > 1", "NOT ".repeat(depth - 1)),
+            format!(
+                "COUNT {}count(a[x:1 AND y:2]) > 1{}",
+                "referred_by(tag:x OR ".repeat(depth - 1),
+                ")".repeat(depth - 1)
+            ),
+            format!(
+                "DEFINE GROUP g AS a: {}ALL{}",
+                "descendants_of(NOT (tag:x AND ".repeat(depth / 3),
+                "), 3)".repeat(depth / 3)
+            ),
         ];
         texts.iter().all(|text| {
             let tree = parse(text);
