@@ -3,6 +3,7 @@
 //! - `rocks`: the only place that knows RocksDB. Bytes in families, snapshots, batches.
 //! - `keys`, `formats`, `record_format`: how keys and values are written as bytes.
 //! - `families`: which key and value a family has, so that nothing is read as the wrong type.
+//! - `log_ahead`: how long the log is.
 //! - `incoming`: how the files of a load come in, whatever breaks off.
 //! - `open`, `view`, `cache`, `catalog`, `batch`: what the rest of the engine asks for.
 //!
@@ -18,6 +19,7 @@ mod families;
 mod formats;
 mod incoming;
 mod keys;
+mod log_ahead;
 mod open;
 mod record;
 mod record_format;

@@ -101,6 +101,9 @@ pub(crate) struct Store {
     /// Lets the next commits fail, as a full disk would.
     #[cfg(test)]
     pub(crate) is_failing: std::sync::atomic::AtomicBool,
+    /// Lets the log not come to disk, as a broken disk would.
+    #[cfg(test)]
+    pub(crate) is_sync_failing: std::sync::atomic::AtomicBool,
 }
 
 /// What a load has come past.
@@ -154,6 +157,8 @@ impl Store {
             failing_step: std::sync::Mutex::default(),
             #[cfg(test)]
             is_failing: std::sync::atomic::AtomicBool::new(false),
+            #[cfg(test)]
+            is_sync_failing: std::sync::atomic::AtomicBool::new(false),
         });
         store.opened()
     }
@@ -189,8 +194,10 @@ impl Store {
         ))
     }
 
-    /// Writes changes in one batch, part by part, and gives the state after it as the view with this version.
-    pub(crate) fn commit(
+    /// Writes changes in one batch, part by part, and gives the state after it as the view with
+    /// this version. Outlasts a crash once [`Self::sync`] has come back, and must not be seen
+    /// before.
+    pub(crate) fn append(
         &self,
         mut changes: Vec<Changes>,
         schema: Arc<Schema>,
@@ -204,11 +211,31 @@ impl Store {
         for part in &changes {
             part.write_to(&mut batch)?;
         }
-        self.rocks.commit(batch, self.sync)?;
+        self.rocks.commit(batch, Sync::OsBuffer)?;
         for part in &mut changes {
             self.caches.invalidate(&part.take_touched(), version);
         }
         Ok(self.view(schema, version))
+    }
+
+    /// Brings to disk what was appended before, if that is asked for. Others may append meanwhile.
+    pub(crate) fn sync(&self) -> Result<(), StorageError> {
+        #[cfg(test)]
+        if self
+            .is_sync_failing
+            .load(std::sync::atomic::Ordering::SeqCst)
+        {
+            return Err(StorageError::Store("the disk is gone".to_owned()));
+        }
+        match self.sync {
+            Sync::Disk => self.rocks.sync_log(),
+            Sync::OsBuffer => Ok(()),
+        }
+    }
+
+    /// Whether a write waits for the disk.
+    pub(crate) fn waits_for_disk(&self) -> bool {
+        self.sync == Sync::Disk
     }
 
     /// Begins the files of a load.

@@ -10,7 +10,7 @@ mod snapshot;
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use rocksdb::{
@@ -25,7 +25,7 @@ pub(crate) use self::{
 };
 use crate::{
     behaviour, bitmap, column,
-    storage::{StorageError, families::FamilyId},
+    storage::{StorageError, families::FamilyId, log_ahead::LogAhead},
     user_keys,
 };
 
@@ -88,6 +88,7 @@ pub(crate) enum Sync {
 struct Inner {
     db: DB,
     dir: PathBuf,
+    log_ahead: Mutex<LogAhead>,
     block_cache: Cache,
     _lock: File,
 }
@@ -137,6 +138,7 @@ impl Rocks {
         let inner = Inner {
             db,
             dir: dir.to_owned(),
+            log_ahead: Mutex::new(LogAhead::new(dir)),
             block_cache: cache,
             _lock: lock,
         };
@@ -190,7 +192,18 @@ impl Rocks {
     pub(crate) fn commit(&self, batch: Batch, sync: Sync) -> Result<(), StorageError> {
         let mut options = WriteOptions::default();
         options.set_sync(sync == Sync::Disk);
-        Ok(self.inner.db.write_opt(batch.batch, &options)?)
+        // Held meanwhile, so that the log is not replaced by another while it is made longer.
+        let ahead = self.inner.log_ahead.lock();
+        let mut ahead = ahead.unwrap_or_else(PoisonError::into_inner);
+        let bytes = batch.batch.size_in_bytes();
+        self.inner.db.write_opt(batch.batch, &options)?;
+        ahead.written(bytes);
+        Ok(())
+    }
+
+    /// Brings the log to disk. Others may write meanwhile; of what they write nothing is said.
+    pub(crate) fn sync_log(&self) -> Result<(), StorageError> {
+        Ok(self.inner.db.flush_wal(true)?)
     }
 
     /// Whether the store has a family: one of an older format may be gone.

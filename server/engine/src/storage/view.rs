@@ -94,42 +94,48 @@ impl View {
         Ok(known.map_or(state, |known| *known.get_or_init(|| state)))
     }
 
-    /// Where users of a partition are, in the order of their keys: quicker than one by one.
+    /// Where users are, in the order of their keys: quicker than one by one.
     pub(crate) fn locate_many(
         &self,
-        partition: PartitionId,
-        keys: &[&str],
-    ) -> Result<Vec<Option<UserId>>, StorageError> {
+        keys: &[(PartitionId, &str)],
+    ) -> Result<Vec<Option<Location>>, StorageError> {
         let wanted: Vec<Vec<u8>> = keys
             .iter()
-            .map(|key| UserIdKey { partition, key }.to_bytes())
+            .map(|&(partition, key)| UserIdKey { partition, key }.to_bytes())
             .collect();
+        let mut next = keys.iter();
         let mut users = Vec::with_capacity(keys.len());
         read_many::<UserIds>(&self.snapshot, &wanted, |user| {
-            users.push(user);
+            let partition = next.next().map(|(partition, _)| *partition);
+            users.push(
+                partition
+                    .zip(user)
+                    .map(|(partition, user)| Location { partition, user }),
+            );
             Ok(())
         })?;
         Ok(users)
     }
 
-    /// The records of users of a partition, in their order: quicker than one by one.
+    /// The records of users, in their order: quicker than one by one.
     ///
     /// # Errors
     /// Also when one of them has none.
-    pub(crate) fn records(
-        &self,
-        partition: PartitionId,
-        users: &[UserId],
-    ) -> Result<Vec<UserRecord>, StorageError> {
+    pub(crate) fn records(&self, users: &[Location]) -> Result<Vec<UserRecord>, StorageError> {
         let wanted: Vec<Vec<u8>> = users
             .iter()
-            .map(|&user| UserKey { partition, user }.to_bytes())
+            .map(|&Location { partition, user }| UserKey { partition, user }.to_bytes())
             .collect();
         let mut next = users.iter();
         let mut records = Vec::with_capacity(users.len());
         read_many::<Records>(&self.snapshot, &wanted, |record| {
-            let user = next.next().copied().unwrap_or(UserId(u32::MAX));
-            records.push(record.ok_or(StorageError::MissingUser { partition, user })?);
+            match (record, next.next()) {
+                (Some(record), _) => records.push(record),
+                (None, Some(&Location { partition, user })) => {
+                    return Err(StorageError::MissingUser { partition, user });
+                }
+                (None, None) => {}
+            }
             Ok(())
         })?;
         Ok(records)

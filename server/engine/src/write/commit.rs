@@ -48,7 +48,8 @@ pub(super) struct Commit<'a> {
 }
 
 impl Commit<'_> {
-    /// Writes everything; gives the view after it, or `None` when there was nothing to write.
+    /// Writes everything; gives the view after it, or `None` when there was nothing to write. What
+    /// is loaded is on disk then, all else is in the log.
     pub(super) fn run(&self) -> Result<Option<Arc<View>>, Error> {
         let staging = self.staging;
         if !self.loads.is_empty() {
@@ -63,7 +64,7 @@ impl Commit<'_> {
         }
         let changes = self.changes()?;
         let schema = staging.schema.clone();
-        Ok(Some(self.store.commit(changes, schema, self.version)?))
+        Ok(Some(self.store.append(changes, schema, self.version)?))
     }
 
     /// Everything staged in one batch, and new users in files that the store takes with it.

@@ -33,6 +33,7 @@ mod schema_segments;
 mod size;
 mod staging;
 mod submit;
+mod syncer;
 mod usage;
 mod writer;
 

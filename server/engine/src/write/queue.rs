@@ -104,6 +104,11 @@ impl<T> Queue<T> {
         item
     }
 
+    /// Whether nothing waits at this moment.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
     /// Takes from the front what is there, as long as it is wanted.
     pub(super) fn pop_while(&self, mut is_wanted: impl FnMut(&T) -> bool) -> Vec<T> {
         let mut state = self.lock();
@@ -153,8 +158,10 @@ mod tests {
         queue.close();
         assert_eq!(queue.push(3), Err(3));
         assert_eq!(queue.try_push(3), Err(NotPut::Closed(3)));
+        assert!(!queue.is_empty());
         assert_eq!(queue.pop(), Some(2));
         assert_eq!(queue.pop(), None);
+        assert!(queue.is_empty());
     }
 
     #[test]

@@ -31,7 +31,7 @@ use crate::{
 /// With fewer keys it is quicker not to wake other threads.
 const PARALLEL_KEYS_MIN: usize = 128;
 
-/// Keys of one partition that are read at once.
+/// Keys that are read at once.
 const PREFETCH_KEYS: usize = 256;
 
 /// Users of one partition that are read at once by id.
@@ -231,19 +231,23 @@ impl Staging {
             .collect();
         wanted.sort_unstable();
         wanted.dedup();
+        let is_parallel = wanted.len() >= PARALLEL_KEYS_MIN;
+        let is_together = |(left, _): &(PartitionId, &str), (right, _): &(PartitionId, &str)| {
+            !is_parallel || left == right
+        };
         let parts: Vec<&[(PartitionId, &str)]> = wanted
-            .chunk_by(|(left, _), (right, _)| left == right)
-            .flat_map(|partition| partition.chunks(PREFETCH_KEYS))
+            .chunk_by(is_together)
+            .flat_map(|together| together.chunks(PREFETCH_KEYS))
             .collect();
-        let read = if wanted.len() < PARALLEL_KEYS_MIN {
-            let numbered = parts.iter().enumerate();
-            let read = numbered.map(|(part, keys)| Ok((part, self.read_part(keys)?)));
-            vec![read.collect::<Result<Vec<_>, StorageError>>()?]
-        } else {
+        let read = if is_parallel {
             scheduler.fold(parts.len(), Vec::new, |mut done, _, part| {
                 done.push((part, self.read_part(parts[part])?));
                 Ok(done)
             })?
+        } else {
+            let numbered = parts.iter().enumerate();
+            let read = numbered.map(|(part, keys)| Ok((part, self.read_part(keys)?)));
+            vec![read.collect::<Result<Vec<_>, StorageError>>()?]
         };
         for (part, users) in read.into_iter().flatten() {
             for (&(partition, key), user) in parts[part].iter().zip(users) {
@@ -253,21 +257,17 @@ impl Staging {
         Ok(())
     }
 
-    /// Reads the users of some keys of one partition.
+    /// Reads the users of some keys.
     fn read_part(
         &self,
         part: &[(PartitionId, &str)],
     ) -> Result<Vec<Option<LiveUser>>, StorageError> {
-        let Some(&(partition, _)) = part.first() else {
-            return Ok(Vec::new());
-        };
-        let keys: Vec<&str> = part.iter().map(|(_, key)| *key).collect();
-        let found = self.base.locate_many(partition, &keys)?;
-        let living: Vec<UserId> = found.iter().flatten().copied().collect();
-        let mut records = self.base.records(partition, &living)?.into_iter();
-        let mut with_record = |id: UserId| {
+        let found = self.base.locate_many(part)?;
+        let living: Vec<Location> = found.iter().flatten().copied().collect();
+        let mut records = self.base.records(&living)?.into_iter();
+        let mut with_record = |location: Location| {
             let record = records.next()?;
-            Some(self.living(id, record))
+            Some(self.living(location.user, record))
         };
         Ok(found
             .into_iter()
@@ -312,7 +312,8 @@ impl Staging {
         let records = if (last.0 - first.0) as usize / users.len() < SCANNED_USERS {
             self.base.records_in_turn(partition, users)?
         } else {
-            self.base.records(partition, users)?
+            let located = users.iter().map(|&user| Location { partition, user });
+            self.base.records(&located.collect::<Vec<_>>())?
         };
         let living = users.iter().zip(records);
         Ok(living

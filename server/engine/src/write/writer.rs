@@ -1,7 +1,7 @@
 //! The one thread that writes.
 //!
-//! It takes what waits, stages it request by request, and commits all of it at once: many small
-//! requests share one wait for the disk. Changes of the definitions, and requests that first
+//! It takes what waits, stages it request by request, and appends all of it at once: many small
+//! requests share one wait for the disk, and the next are staged during it. Changes of the definitions, and requests that first
 //! ask who is meant, stand alone: what was staged before them is committed first.
 
 use std::{
@@ -33,12 +33,12 @@ use crate::{
         idempotency::{IdempotencyKey, Outcomes},
         load::{Loads, resolve_load},
         queue::Queue,
-        reply::Reply,
         resolve::{Resolver, resolve},
         schema_change,
         size::bytes_copied,
         staging::{LiveUser, Saved, SlotId, Staging},
         submit::{Select, Selected, SelectedUsers, Submitted},
+        syncer::{Answers, Appended, Syncer, refuse},
     },
 };
 
@@ -48,6 +48,10 @@ const PIECE_BYTES: u64 = 8 << 20;
 const PIECE_USERS: usize = 1 << 15;
 /// With fewer mutations it is quicker to read users one by one.
 const PREFETCH_MUTATIONS_MIN: usize = 8;
+
+/// A group of so many requests comes from so many clients that others ask while it goes to disk. With
+/// fewer it is quicker not to wake another thread.
+const BUSY_REQUESTS_MIN: usize = 8;
 
 /// Bytes of loads that share a commit, the last one not counted: larger files are fewer and need
 /// less merging, but the requests behind them wait.
@@ -70,9 +74,14 @@ impl Writer {
     ) -> Result<(Self, WriterHandle), OpenError> {
         let queue = Arc::new(Queue::new(limits.queue_requests_max as usize));
         let handle = WriterHandle::new(queue.clone(), limits.clone());
+        let no_thread = |error: std::io::Error| {
+            OpenError::InvalidOption(format!("cannot start the writer's threads: {error}"))
+        };
+        let syncer = Syncer::start(opened.store.clone(), current).map_err(no_thread)?;
         let mut state = State {
             store: opened.store,
-            current,
+            newest: opened.view,
+            syncer,
             scheduler,
             partitions: opened.partitions,
             outcomes: Outcomes::new(opened.outcomes),
@@ -88,9 +97,7 @@ impl Writer {
                 let _closing = CloseOnExit(&jobs);
                 state.run(&jobs);
             })
-            .map_err(|error| {
-                OpenError::InvalidOption(format!("cannot start the writer's thread: {error}"))
-            })?;
+            .map_err(no_thread)?;
         Ok((
             Self {
                 queue,
@@ -130,7 +137,9 @@ impl Drop for CloseOnExit<'_> {
 /// What the thread owns.
 struct State {
     store: Arc<Store>,
-    current: Arc<ArcSwap<View>>,
+    /// The state after what was appended last, which may not be on disk yet.
+    newest: Arc<View>,
+    syncer: Syncer,
     scheduler: Arc<Scheduler>,
     partitions: Vec<PartitionState>,
     outcomes: Outcomes,
@@ -172,12 +181,19 @@ impl Sharing {
     }
 }
 
+/// Whether the writer has something else to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Waits,
+    None,
+}
+
 /// Requests that share a commit.
 struct Group {
     staging: Staging,
     loads: Loads,
     outcomes: OutcomeChanges,
-    answers: Vec<(Reply, Result<Summary, Error>)>,
+    answers: Answers,
     bytes: u64,
 }
 
@@ -187,6 +203,7 @@ impl State {
         while let Some(first) = taken.pop_front().or_else(|| queue.pop()) {
             let sharing = Sharing::of(&first.job);
             taken.push_front(first);
+            self.wait_for_earlier(sharing);
             let mut group = self.group();
             loop {
                 self.take_waiting(&group, sharing, &mut taken, queue);
@@ -199,7 +216,22 @@ impl State {
                     break;
                 }
             }
-            self.finish(group);
+            let next = match taken.is_empty() && queue.is_empty() {
+                true => Next::None,
+                false => Next::Waits,
+            };
+            self.finish(group, sharing, next);
+        }
+    }
+
+    /// What stands alone begins when everything before it is on disk and seen.
+    fn wait_for_earlier(&mut self, sharing: Sharing) {
+        let failed = match sharing {
+            Sharing::Writes => self.syncer.failure(),
+            Sharing::Loads | Sharing::Nothing => self.syncer.drain().err(),
+        };
+        if self.stopped_by.is_none() {
+            self.stopped_by = failed;
         }
     }
 
@@ -250,7 +282,7 @@ impl State {
 
     fn group(&self) -> Group {
         Group {
-            staging: Staging::new(self.current.load_full(), self.partitions.clone()),
+            staging: Staging::new(self.newest.clone(), self.partitions.clone()),
             loads: Loads::new(self.partitions.len()),
             outcomes: OutcomeChanges::default(),
             answers: Vec::new(),
@@ -445,26 +477,43 @@ impl State {
         Ok(keep(group))
     }
 
-    /// Commits a group and answers its requests.
-    fn finish(&mut self, group: Group) {
+    /// Commits a group, and answers its requests when that is on disk: here, or beside what the
+    /// writer does next.
+    fn finish(&mut self, group: Group, sharing: Sharing, next: Next) {
         let result = self.commit(group.staging, &group.loads, group.outcomes);
-        for (reply, answer) in group.answers {
-            let answer = match (&result, answer) {
-                (Err(error), Ok(_)) => Err(error.clone().into()),
-                (Ok(()) | Err(_), answer) => answer,
-            };
-            reply.give(answer);
+        let answers = group.answers;
+        let view = match result {
+            Ok(view) => view,
+            Err(reason) => {
+                self.stopped_by = Some(reason.clone());
+                return refuse(
+                    [Appended {
+                        view: None,
+                        answers,
+                    }],
+                    &reason,
+                );
+            }
+        };
+        let appended = Appended { view, answers };
+        let may_go_on = sharing == Sharing::Writes && self.store.waits_for_disk();
+        let is_busy = next == Next::Waits || appended.answers.len() >= BUSY_REQUESTS_MIN;
+        if may_go_on && (is_busy || !self.syncer.is_idle()) {
+            self.syncer.hand(appended);
+        } else if let Err(reason) = self.syncer.settle(appended) {
+            self.stopped_by = Some(reason);
         }
     }
 
+    /// Appends what a group changes, and says what the state is after it, if it is another.
     fn commit(
         &mut self,
         staging: Staging,
         loads: &Loads,
         mut outcomes: OutcomeChanges,
-    ) -> Result<(), StorageError> {
+    ) -> Result<Option<Arc<View>>, String> {
         if self.stopped_by.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         if !outcomes.added.is_empty() {
             let now_us = micros_of_timestamp(self.clock.now());
@@ -482,29 +531,24 @@ impl State {
             version,
             scheduler: &self.scheduler,
         };
-        match commit.run() {
-            Ok(Some(view)) => {
-                self.version = version;
-                self.partitions = staging.partitions;
-                outcomes
-                    .removed
-                    .iter()
-                    .for_each(|key| self.outcomes.remove(key));
-                outcomes
-                    .added
-                    .into_iter()
-                    .for_each(|(key, outcome)| self.outcomes.insert(key, outcome));
-                self.current.store(view);
-                Ok(())
-            }
-            Ok(None) => Ok(()),
-            Err(error) => {
-                tracing::error!(%error, "a commit failed, writing stops");
-                let reason = error.to_string();
-                self.stopped_by = Some(reason.clone());
-                Err(StorageError::WritesStopped(reason))
-            }
+        let view = commit.run().map_err(|error| {
+            tracing::error!(%error, "a commit failed, writing stops");
+            error.to_string()
+        })?;
+        if let Some(view) = &view {
+            self.version = version;
+            self.newest = view.clone();
+            self.partitions = staging.partitions;
+            outcomes
+                .removed
+                .iter()
+                .for_each(|key| self.outcomes.remove(key));
+            outcomes
+                .added
+                .into_iter()
+                .for_each(|(key, outcome)| self.outcomes.insert(key, outcome));
         }
+        Ok(view)
     }
 }
 

@@ -176,7 +176,7 @@ fn user_ids_run_out_without_harm() {
     fixture
         .db()
         .store
-        .commit(vec![changes], fixture.db().view().schema().clone(), 1)
+        .append(vec![changes], fixture.db().view().schema().clone(), 1)
         .unwrap();
     let mut fixture = fixture;
     fixture.restart();

@@ -300,7 +300,7 @@ fn damaged_counts_of_a_partition_refuse_writes() {
             .put::<crate::storage::Partitions>(&PartitionId(0), &state)
             .unwrap();
         let schema = fixture.db().view().schema().clone();
-        fixture.db().store.commit(vec![changes], schema, 1).unwrap();
+        fixture.db().store.append(vec![changes], schema, 1).unwrap();
         fixture.restart();
         refused(fixture.write(vec![mutation]), ErrorCode::Storage, message);
     };

@@ -156,6 +156,69 @@ fn writes_that_wait_together_are_each_answered_once() {
 }
 
 #[test]
+fn groups_that_follow_each_other_are_seen_before_they_are_answered() {
+    // Each write a group of its own, and all but the last staged while others go to disk.
+    let fixture = Fixture::with(|options| options.limits.commit_bytes_max = 1);
+    let held = Held::hold(&fixture.db().handle);
+    let (sender, answers) = std::sync::mpsc::channel();
+    for number in 0..200_u8 {
+        let (sender, current) = (sender.clone(), fixture.db().current.clone());
+        let request = WriteRequest {
+            mutations: vec![ensure(&format!("u{number}"))],
+            idempotency_key: Some([number / 2; 16]),
+            ..WriteRequest::default()
+        };
+        fixture.db().submit_write(request, move |answer| {
+            let seen = current.load().user_count().unwrap();
+            sender.send((answer.unwrap().users_changed, seen)).unwrap();
+        });
+    }
+    drop(sender);
+    held.let_go();
+    let told: Vec<(u64, u64)> = answers.iter().collect();
+    assert_eq!(told.len(), 200);
+    for (answered, (changed, seen)) in (0..).zip(told) {
+        // Every second one repeats the one before and gets its answer.
+        assert_eq!(changed, 1);
+        assert!(seen > answered / 2, "{seen} users after {answered} answers");
+    }
+    fixture.check_consistent();
+}
+
+#[test]
+fn nothing_is_acknowledged_after_a_sync_that_failed() {
+    let mut fixture = Fixture::with(|options| options.limits.commit_bytes_max = 1);
+    fixture.changed(vec![ensure("before")]);
+    let held = Held::hold(&fixture.db().handle);
+    let answers = submit_all(
+        fixture.db(),
+        (0..50).map(|number| (number, ensure(&format!("u{number}")))),
+    );
+    let failing = &fixture.db().store.is_sync_failing;
+    failing.store(true, std::sync::atomic::Ordering::SeqCst);
+    held.let_go();
+    let mut count = 0;
+    for (_, answer) in answers {
+        count += 1;
+        refused(answer, ErrorCode::Storage, "the disk is gone");
+    }
+    assert_eq!(count, 50);
+    // The disk is back, but nobody knows what is on it.
+    let failing = &fixture.db().store.is_sync_failing;
+    failing.store(false, std::sync::atomic::Ordering::SeqCst);
+    let late = fixture.write(vec![ensure("late")]);
+    refused(late, ErrorCode::Storage, "the disk is gone");
+    let schema = fixture.define("DEFINE TAG vip");
+    refused(schema, ErrorCode::Storage, "the disk is gone");
+    assert!(fixture.location("before").is_some());
+    assert!(fixture.location("u0").is_none());
+    fixture.restart();
+    assert!(fixture.location("before").is_some());
+    fixture.changed(vec![ensure("late")]);
+    fixture.check_consistent();
+}
+
+#[test]
 fn a_full_queue_refuses_who_does_not_wait() {
     let fixture = Fixture::with(|options| options.limits.queue_requests_max = 2);
     let held = Held::hold(&fixture.db().handle);
