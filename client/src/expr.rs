@@ -16,7 +16,15 @@
 //! Names are always quoted; values always travel beside the text. There is no way to put text
 //! into an expression.
 
+mod behaviour;
+mod holding;
+mod referral;
+
 use tessera_protocol::message::{Datum, Parameter};
+
+pub use behaviour::{EventMeasure, Events, Window, event};
+pub use holding::{Holding, Source, holding, lapsed};
+pub use referral::{descendants_of, invited_at_least, inviter_of, referred_by};
 
 use crate::render::{QueryError, Writer};
 
@@ -36,6 +44,16 @@ pub struct Expr {
 enum Node {
     All,
     Tags(Vec<TagName>),
+    Held(Vec<TagName>, Vec<holding::Condition>),
+    Lapsed(Vec<TagName>, Window),
+    Behaviour(Box<behaviour::Behaviour>),
+    Invited(Test),
+    Referral {
+        function: &'static str,
+        /// One expression.
+        of: Vec<Expr>,
+        steps: Option<u32>,
+    },
     Attribute(String, Test),
     Group(String, &'static str),
     Segments(Vec<String>),
@@ -241,6 +259,27 @@ impl Expr {
         match self.node.as_ref().map_err(|error| *error)? {
             Node::All => writer.words("ALL"),
             Node::Tags(names) => write_tags(names, writer)?,
+            Node::Held(names, conditions) => {
+                write_tags(names, writer)?;
+                holding::write_conditions(conditions, writer)?;
+            }
+            Node::Lapsed(names, window) => {
+                writer.words("lapsed(");
+                write_tags(names, writer)?;
+                writer.words(", ");
+                window.write(writer)?;
+                writer.words(")");
+            }
+            Node::Behaviour(behaviour) => behaviour.write(writer)?,
+            Node::Invited(test) => {
+                writer.words("count(invited)");
+                test.write(writer)?;
+            }
+            Node::Referral {
+                function,
+                of,
+                steps,
+            } => referral::write(function, of, *steps, writer)?,
             Node::Attribute(name, test) => {
                 writer.name(name);
                 test.write(writer)?;

@@ -34,6 +34,9 @@ pub enum QueryError {
     /// A sample of nothing or of more than everyone.
     #[error("a sample must be above 0 and at most 100 percent")]
     Sample,
+    /// A condition on events that asks of something else than their properties.
+    #[error("a condition on events asks of their properties only")]
+    Property,
     /// A percentile that does not exist.
     #[error("a percentile is at most 100")]
     Percentile,

@@ -6,7 +6,9 @@ use tessera_protocol::{
     codec::{decode_client, decode_server, encode_client, encode_server},
     frame::FrameDecoder,
 };
-use tessera_query_lang::{Limits, parse_statement, split_statements};
+use tessera_query_lang::{
+    Limits, ParseError, parse_group_rule, parse_statement, split_statements,
+};
 
 /// The parser takes or refuses any text; what it takes prints to something that reads the same,
 /// and what it refuses has its place in the text.
@@ -34,12 +36,21 @@ pub fn parser(bytes: &[u8]) {
                 "{text:?}"
             );
         }
-        Err(error) => {
-            assert!(error.span.end as usize <= text.len(), "{text:?}: {error:?}");
-            assert!(error.span.start <= error.span.end, "{text:?}: {error:?}");
-            error.render(text);
-        }
+        Err(error) => has_its_place(text, &error),
     }
+    match parse_group_rule(text, &limits) {
+        Ok(rule) => {
+            let again = parse_group_rule(&rule.to_string(), &limits);
+            assert_eq!(again.as_ref(), Ok(&rule), "{text:?} printed as {rule}");
+        }
+        Err(error) => has_its_place(text, &error),
+    }
+}
+
+fn has_its_place(text: &str, error: &ParseError) {
+    assert!(error.span.end as usize <= text.len(), "{text:?}: {error:?}");
+    assert!(error.span.start <= error.span.end, "{text:?}: {error:?}");
+    error.render(text);
 }
 
 /// The decoder of frames cuts a stream the same way however it arrives, holds no more than

@@ -421,3 +421,86 @@ fn statements_around_expressions_are_statements() {
     let query = DimensionQuery::new().by("a").measure(percentile);
     assert_eq!(query.to_text(), Err(QueryError::Percentile));
 }
+
+#[test]
+fn behaviour_holdings_and_referral_mean_what_was_built() {
+    let check = |built: Expr, text: &str| {
+        let (written, _) = built.to_text().unwrap();
+        assert_eq!(written, text);
+        let parsed = parse_expr(&written, &Limits::default());
+        assert!(parsed.is_ok(), "{written}: {parsed:?}");
+    };
+    check(event("a b").happened(), r#"did:"a b""#);
+    check(
+        event("p").within(Window::days(30)).happened(),
+        r#"did:"p"[30d]"#,
+    );
+    let shoes = || event("p").matching(attribute("c").is("shoes").and(attribute("n").above(1)));
+    check(shoes().happened(), r#"did:"p"["c":$1 AND "n" > $2]"#);
+    check(
+        shoes().within(Window::months(3)).happened(),
+        r#"did:"p"["c":$1 AND "n" > $2, 3mo]"#,
+    );
+    check(
+        event("p").within(Window::between("x", "y")).count().from(3),
+        r#"count("p", $1..$2):$3.."#,
+    );
+    check(event("invited").count().is(3), r#"count("invited") = $1"#);
+    check(
+        shoes().within(Window::weeks(4)).sum("n").above(1000),
+        r#"sum("p"["c":$1 AND "n" > $2]."n", 4w) > $3"#,
+    );
+    check(event("p").average("n").below(2), r#"avg("p"."n") < $1"#);
+    check(
+        event("p").within(Window::hours(12)).days().up_to(5),
+        r#"days("p", 12h):..$1"#,
+    );
+    check(event("p").last().between(1, 2), r#"last("p"):$1..$2"#);
+    check(
+        event("p").within(Window::years(1)).mostly("c", "shoes"),
+        r#"top("p"."c", 1y):$1"#,
+    );
+    check(holding("m").held(), r#"tag:"m""#);
+    check(
+        holding("m").ends_up_to("x").began_from("y").held(),
+        r#"tag:"m"[until:..$1, since:$2..]"#,
+    );
+    check(
+        holding("m").without_end().comes_from(Source::Rule).held(),
+        r#"tag:"m"[until IS MISSING, source = rule]"#,
+    );
+    check(lapsed("m", Window::days(1)), r#"lapsed(tag:"m", 1d)"#);
+    check(
+        not(inviter_of(tag("a").or(tag("b")))),
+        r#"NOT inviter_of(tag:"a" OR tag:"b")"#,
+    );
+    check(descendants_of(all(), 3), "descendants_of(ALL, 3)");
+}
+
+#[test]
+fn what_cannot_be_asked_of_events_is_an_error() {
+    let check = |built: Expr, error: QueryError| assert_eq!(built.to_text(), Err(error));
+    check(
+        event("p").matching(tag("a")).happened(),
+        QueryError::Property,
+    );
+    check(
+        event("p").within(Window::days(0)).happened(),
+        QueryError::Empty("a window"),
+    );
+    check(descendants_of(all(), 0), QueryError::Empty("steps"));
+    let empty = || any_of([]);
+    check(
+        event("p").matching(empty()).happened(),
+        QueryError::Empty("any of"),
+    );
+    check(referred_by(empty()), QueryError::Empty("any of"));
+    let mut deep = attribute("a").is(1);
+    for _ in 0..DEPTH_MAX - 1 {
+        deep = not(deep);
+    }
+    check(
+        event("p").matching(deep).count().is(1),
+        QueryError::TooDeep(DEPTH_MAX),
+    );
+}

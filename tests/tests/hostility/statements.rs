@@ -41,6 +41,10 @@ fn large_statements(server: SocketAddr) -> Vec<Wire> {
             .collect::<Vec<_>>()
             .join(",")
     };
+    let many = |item: fn(usize) -> String| {
+        let items: Vec<String> = (0..5_000).map(item).collect();
+        items.join(", ")
+    };
     let large = [
         nested("(", ")", 5_000),
         nested("NOT ", "", 5_000),
@@ -50,6 +54,31 @@ fn large_statements(server: SocketAddr) -> Vec<Wire> {
         format!("COUNT tag:\"{}\"", "x".repeat(300_000)),
         format!("TAG {} WITH vip", keys(20_000)),
         "(".repeat(200_000),
+        nested("referred_by(NOT ", ")", 5_000),
+        nested("descendants_of(", ", 2)", 5_000),
+        format!(
+            "COUNT count(p[{}x:1{}]) > 1",
+            "(".repeat(5_000),
+            ")".repeat(5_000)
+        ),
+        format!("COUNT sequence({}a)", "a -> ".repeat(10_000)),
+        format!("COUNT tag:vip[{}since = 1]", "since = 1, ".repeat(12_000)),
+        format!("DEFINE EVENT e ({})", many(|at| format!("p{at} TEXT"))),
+        format!(
+            "DEFINE FORM f ({})",
+            many(|at| format!("p{at} TEXT SETS ATTRIBUTE a"))
+        ),
+        format!("DEFINE GROUP g AS {}", many(|at| format!("t{at}: ALL"))),
+        format!(
+            "DEFINE GROUP g AS BANDS OF a ({})",
+            many(|at| format!("t{at}: 1"))
+        ),
+        format!("TRACK u e WITH {}", many(|at| format!("p{at} = 1"))),
+        format!(
+            "SUBMIT FORM f FOR u WITH {}",
+            many(|at| format!("p{at} = 1"))
+        ),
+        "TAG u WITH vip FOR 99999999999999999999d".to_owned(),
     ];
     for statement in large {
         let start: String = statement.chars().take(40).collect();
@@ -83,7 +112,7 @@ fn no_statements(server: SocketAddr) -> Vec<Wire> {
         );
     }
     assert_eq!(
-        code(wire.execute("COUNT referred_by(ALL)"), "did"),
+        code(wire.execute("COUNT did:purchase"), "did"),
         FailureCode::NotAvailableYet
     );
     Vec::new()
