@@ -14,8 +14,11 @@ use std::{hint::black_box, sync::Arc};
 use divan::{Bencher, counter::BytesCount};
 use roaring::{MultiOps, RoaringBitmap};
 use tessera_engine::{
-    bitmap::{Block, Fragment, NumberSlices, SliceRow, SliceScratch, ThresholdCounter},
-    column::ColumnBlock,
+    bitmap::{
+        Block, Fragment, NumberSlices, PACKING_SLACK, Sieve, SliceRow, SliceScratch,
+        ThresholdCounter, pack_codes,
+    },
+    column::{Codes, ColumnBlock},
 };
 
 /// Places in a shard and in a block, blocks in a shard.
@@ -156,6 +159,42 @@ mod combine {
     #[divan::bench(args = FORMS)]
     fn count_and_roaring(bencher: Bencher, form: Form) {
         library(bencher, form, RoaringBitmap::intersection_len);
+    }
+
+    /// Users who lie together: half of those in every eighth run of 125 places.
+    fn together() -> Block {
+        let mut block = Block::new();
+        let is_in = |place: &u16| {
+            let run = u64::from(*place / 125);
+            mix(run ^ 5 << 32) & 7 == 0 && mix(u64::from(*place) ^ 6 << 32) & 1 == 1
+        };
+        (0..=u16::MAX)
+            .filter(is_in)
+            .for_each(|place| block.insert(place));
+        block
+    }
+
+    /// A row within users who lie together, as the tags of a segment are counted.
+    #[divan::bench(args = FORMS)]
+    fn count_and_together(bencher: Bencher, form: Form) {
+        let (row, block) = (Row::of(form, 2), together());
+        bencher.counter(row.bytes()).bench_local(|| {
+            (0..BLOCKS)
+                .map(|index| row.fragment.count_and(index, &block))
+                .sum::<u32>()
+        });
+    }
+
+    /// The same, asking first whether a word has anybody.
+    #[divan::bench(args = FORMS)]
+    fn count_and_together_sifted(bencher: Bencher, form: Form) {
+        let (row, block) = (Row::of(form, 2), together());
+        bencher.counter(row.bytes()).bench_local(|| {
+            let sieve = Sieve::of(&block);
+            (0..BLOCKS)
+                .map(|index| row.fragment.count_and_sifted(index, &block, sieve.as_ref()))
+                .sum::<u32>()
+        });
     }
 
     /// What the bytes alone take: copied, as a block is filled.
@@ -381,6 +420,25 @@ mod numbers {
 
     fn segment(percent: u32) -> Row {
         Row::random(f64::from(percent) / 100.0, 9)
+    }
+
+    /// The codes of a segment one after the other, which dims and sums begin with.
+    #[divan::bench(args = SEGMENTS)]
+    fn pack_column(bencher: Bencher, percent: u32) {
+        let (users, column) = (segment(percent), columns(age));
+        let mut block = Block::new();
+        let mut out = vec![[0]; BLOCK as usize + PACKING_SLACK];
+        bencher.counter(BytesCount::new(SHARD)).bench_local(|| {
+            let mut packed = 0;
+            for (index, column) in (0..BLOCKS).zip(&column) {
+                users.fragment.copy_into(index, &mut block);
+                if let Codes::One(codes) = column.stored() {
+                    packed += pack_codes(block.words(), codes, &mut out);
+                }
+                black_box(&out);
+            }
+            packed
+        });
     }
 
     #[divan::bench(args = SEGMENTS)]

@@ -9,6 +9,7 @@
 use super::{
     block::{Block, WordBits, split},
     kernels::{Bits, Kernels, Term, Words, bits_of},
+    sieve::Sieve,
 };
 
 /// The values of one block, as they lie in the fragment's bytes.
@@ -28,6 +29,9 @@ pub(super) enum Container<'a> {
 
 /// How many times longer an array must be than a list for its values to be searched one by one.
 const SEARCH_FROM: usize = 32;
+
+/// Values of an array from which on a sieve is asked first.
+const SIFTED_VALUES_MIN: usize = 64;
 
 /// Which part of the users a set stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +138,19 @@ impl<'a> Container<'a> {
                     count_range(block.words(), first, last)
                 })
                 .sum(),
+        }
+    }
+
+    /// The same, with the block's sieve if it has one.
+    pub(super) fn count_and_sifted(self, block: &Block, sieve: Option<&Sieve>) -> u32 {
+        match (self, sieve) {
+            (Self::Array(values), Some(sieve)) if values.len() >= SIFTED_VALUES_MIN => {
+                Kernels::best().count_values_sifted(values, block.bits(), sieve.words())
+            }
+            (
+                Self::Empty | Self::Full | Self::Array(_) | Self::Bitmap(_) | Self::Runs(_),
+                Some(_) | None,
+            ) => self.count_and(block),
         }
     }
 

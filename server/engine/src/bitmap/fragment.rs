@@ -2,7 +2,7 @@
 
 use roaring::RoaringBitmap;
 
-use super::{FragmentError, block::Block, containers::Container, layout::Layout};
+use super::{FragmentError, block::Block, containers::Container, layout::Layout, sieve::Sieve};
 use crate::ids::{BLOCK_BITS, SHARD_BLOCKS, SHARD_USERS};
 
 /// An immutable set of offsets in a shard: portable roaring bytes, checked once and then read
@@ -115,6 +115,16 @@ impl Fragment {
     /// How many of a block's places are in the set.
     pub fn count_and(&self, block_index: u32, block: &Block) -> u32 {
         self.container(block_index).count_and(block)
+    }
+
+    /// The same, with the block's sieve if it has one.
+    pub fn count_and_sifted(&self, block_index: u32, block: &Block, sieve: Option<&Sieve>) -> u32 {
+        self.container(block_index).count_and_sifted(block, sieve)
+    }
+
+    /// Asks for a block's bytes, which will be read soon.
+    pub fn fetch_ahead(&self, block_index: u32) {
+        self.layout.fetch_ahead(&self.bytes, block_index);
     }
 
     /// The offsets in rising order.

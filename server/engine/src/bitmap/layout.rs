@@ -19,7 +19,7 @@ use super::{
     FragmentError,
     block::BLOCK_WORDS,
     containers::{Container, run_bounds},
-    kernels::Kernels,
+    kernels::{self, Kernels},
 };
 use crate::ids::{BLOCK_USERS, SHARD_BLOCKS};
 
@@ -118,6 +118,17 @@ impl Layout {
                 .try_into()
                 .map_or(Container::Empty, Container::Bitmap),
             Kind::Runs => Container::Runs(values.as_chunks().0),
+        }
+    }
+
+    /// Asks for the bytes of a block's container, which will be read soon.
+    pub(super) fn fetch_ahead(&self, bytes: &[u8], block_index: u32) {
+        let Some(entry) = self.entry(block_index) else {
+            return;
+        };
+        let start = entry.start as usize;
+        if let Some(values) = bytes.get(start..start + entry.bytes as usize) {
+            kernels::fetch_ahead(values);
         }
     }
 

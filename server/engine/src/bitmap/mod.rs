@@ -11,6 +11,8 @@
 //! - [`FragmentDelta`], [`merge_full`], [`merge_partial`]: changes to a fragment as bytes.
 //! - [`Demands`], [`unite`], [`fill_at_least`]: several fragments' blocks at once.
 //! - [`ThresholdCounter`]: "at least k of these".
+//! - [`Sieve`]: which words of a block have places at all.
+//! - [`pack_codes`]: what a column says of a set's places, one after the other.
 //! - [`NumberSlices`]: ranges and sums over bit-sliced numbers.
 
 mod block;
@@ -19,7 +21,9 @@ mod delta;
 mod fragment;
 mod kernels;
 mod layout;
+mod packing;
 mod several;
+mod sieve;
 mod slices;
 mod threshold;
 pub(crate) mod varint;
@@ -32,10 +36,12 @@ pub use delta::{FragmentDelta, merge_full, merge_partial};
 pub use fragment::Fragment;
 #[cfg(test)]
 pub(crate) use kernels::forced::for_each_level;
+pub use packing::{PACKING_SLACK, pack_codes, translate_codes};
 pub use several::{
     Demands, Found, Room, count_at_least, count_union, fill_at_least, fill_from, list_places,
     retain_in, retain_outside, unite,
 };
+pub use sieve::Sieve;
 pub use slices::{NumberSlices, SLICE_BITS, SliceRow, SliceScratch, SliceSum, magnitude};
 pub use threshold::ThresholdCounter;
 

@@ -10,7 +10,7 @@ use super::{
     block::Block,
     containers::{Container, Side},
     fragment::Fragment,
-    kernels::{Bits, Kernels, NOBODY, Term},
+    kernels::{Bits, Kernels, NOBODY, Term, fetch_ahead},
     threshold::ThresholdCounter,
 };
 use crate::ids::BLOCK_USERS;
@@ -18,6 +18,9 @@ use crate::ids::BLOCK_USERS;
 /// An array this long or shorter is looked up value by value in the other rows; a longer one is
 /// made a block. Measured: about where both cost the same with two other rows.
 const LISTED_VALUES_MAX: usize = 512;
+/// So many rows ahead the bytes of a short container are asked for: one does not last as long as
+/// memory takes to answer.
+const FETCHED_AHEAD: usize = 2;
 /// Terms that are gathered before they are worked on.
 const TERMS: usize = 16;
 /// Sets that a threshold counts in one pass.
@@ -343,9 +346,15 @@ pub fn unite(rows: &[Arc<Fragment>], block_index: u32, out: &mut Block) {
     if terms.length > 0 || !is_started {
         add_terms(terms.take(), is_started, out);
     }
-    for row in rows {
+    for (index, row) in rows.iter().enumerate() {
         match row.container(block_index) {
-            container @ (Container::Array(_) | Container::Runs(_)) => container.or_into(out),
+            container @ (Container::Array(_) | Container::Runs(_)) => {
+                let next = rows.get(index + FETCHED_AHEAD);
+                if let Some(Container::Array(values)) = next.map(|row| row.container(block_index)) {
+                    fetch_ahead(values.as_flattened());
+                }
+                container.or_into(out);
+            }
             Container::Empty | Container::Full | Container::Bitmap(_) => {}
         }
     }

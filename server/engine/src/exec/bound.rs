@@ -345,9 +345,26 @@ fn holds(row: &Fragment, block: u32, place: u16) -> bool {
 impl Operands {
     fn load(plans: &[Plan], source: Source<'_>) -> Result<Self, Error> {
         let mut operands = Self::default();
+        let mut rows = Vec::with_capacity(plans.len());
         for plan in plans {
-            operands.push(Bound::load(plan, source)?);
+            match plan.operation {
+                Operation::Row(row) => rows.push(row),
+                Operation::Nothing
+                | Operation::Slices(..)
+                | Operation::Ids(_)
+                | Operation::Behaviour(_)
+                | Operation::Union(_)
+                | Operation::Intersect { .. }
+                | Operation::Threshold { .. } => {
+                    operands.push(Bound::load(plan, source)?);
+                }
+            }
         }
+        let Unit { partition, shard } = source.unit;
+        let rows = source.context.dataset.fragments(partition, shard, &rows)?;
+        operands
+            .rows
+            .extend(rows.into_iter().filter(|row| !row.is_empty()));
         Ok(operands)
     }
 

@@ -47,6 +47,20 @@ pub trait Dataset: Send + Sync {
         row: RowId,
     ) -> Result<Arc<Fragment>, StorageError>;
 
+    /// Several rows in one shard, in their order: quicker than one by one.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn fragments(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        rows: &[RowId],
+    ) -> Result<Vec<Arc<Fragment>>, StorageError> {
+        let fragment = |row: &RowId| self.fragment(partition, shard, *row);
+        rows.iter().map(fragment).collect()
+    }
+
     /// The slices of a number in one shard.
     ///
     /// # Errors

@@ -166,6 +166,18 @@ impl View {
         }
     }
 
+    /// A fragment that is not in the cache; from now on it is.
+    fn read_fragment(&self, key: FragmentKey) -> Result<Arc<Fragment>, StorageError> {
+        let fragment =
+            Arc::new(read::<Fragments>(&self.snapshot, &key)?.unwrap_or_else(Fragment::empty));
+        self.caches.offer(
+            CacheKey::Fragment(key),
+            Cached::Fragment(fragment.clone()),
+            self.version(),
+        );
+        Ok(fragment)
+    }
+
     /// The keys of a run of users.
     fn key_block(&self, key: KeyBlockKey) -> Result<Arc<KeyBlock>, StorageError> {
         let version = self.version();
@@ -287,14 +299,30 @@ impl Dataset for View {
         {
             return Ok(fragment);
         }
-        let fragment =
-            Arc::new(read::<Fragments>(&self.snapshot, &key)?.unwrap_or_else(Fragment::empty));
-        self.caches.offer(
-            CacheKey::Fragment(key),
-            Cached::Fragment(fragment.clone()),
-            version,
-        );
-        Ok(fragment)
+        self.read_fragment(key)
+    }
+
+    fn fragments(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        rows: &[RowId],
+    ) -> Result<Vec<Arc<Fragment>>, StorageError> {
+        let key = |row: &RowId| FragmentKey {
+            partition,
+            row: *row,
+            shard,
+        };
+        let keys: Vec<CacheKey> = rows.iter().map(key).map(CacheKey::Fragment).collect();
+        let found = self.caches.find_many(&keys, self.version());
+        let known = rows.iter().zip(found).map(|(row, found)| match found {
+            Some(Cached::Fragment(fragment)) => Ok(fragment),
+            Some(
+                Cached::Column(_) | Cached::Keys(_) | Cached::EventTable(_) | Cached::SlicesHeld(_),
+            )
+            | None => self.read_fragment(key(row)),
+        });
+        known.collect()
     }
 
     fn slices(

@@ -8,7 +8,7 @@
     reason = "the closures of iterators are not sure to be inlined into what is compiled for more"
 )]
 
-use super::{Bits, Digit, Term, Words};
+use super::{Bits, Digit, SieveWords, Term, Words};
 use crate::bitmap::block::BLOCK_WORDS;
 
 /// Words that are worked on at once where the number of sets is not known beforehand: two
@@ -289,6 +289,98 @@ pub(super) fn count_values(values: &[[u8; 2]], bits: &Bits) -> u32 {
         total = total.wrapping_add(is_in(u16::from_le_bytes(*value), bits));
     }
     total as u32
+}
+
+/// A sieve helps only where several words of it are looked at together.
+#[inline(always)]
+pub(super) fn count_values_sifted(values: &[[u8; 2]], bits: &Bits, _: &SieveWords) -> u32 {
+    count_values(values, bits)
+}
+
+#[inline(always)]
+pub(super) fn words_held(bits: &Bits) -> SieveWords {
+    let mut held = SieveWords::default();
+    for index in 0..BLOCK_WORDS {
+        held[index >> 6] |= u64::from(word(bits, index) != 0) << (index & 63);
+    }
+    held
+}
+
+#[inline(always)]
+pub(super) fn translate(codes: &[u8], table: &[u8; 256], out: &mut [u8]) {
+    for (code, out) in codes.iter().zip(out) {
+        *out = table[usize::from(*code)];
+    }
+}
+
+/// Bits of a word from which on every place of it is looked at.
+const DENSE_BITS: u32 = 20;
+
+/// Packs codes of some bytes, word by word. `out` has 64 codes more than there are places, so
+/// that dense words are written without a jump: the next code overwrites what was not wanted.
+#[inline(always)]
+fn pack<const WIDTH: usize>(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize {
+    let (codes, _) = codes.as_chunks::<WIDTH>();
+    let (groups, _) = codes.as_chunks::<64>();
+    let (out, _) = out.as_chunks_mut::<WIDTH>();
+    let mut packed = 0_usize;
+    for (word, group) in words.iter().zip(groups) {
+        let Some(room) = out
+            .get_mut(packed..)
+            .and_then(<[[u8; WIDTH]]>::first_chunk_mut)
+        else {
+            return packed;
+        };
+        let count = word.count_ones();
+        if count < DENSE_BITS {
+            pack_bits(*word, group, room);
+        } else {
+            pack_all(*word, group, room);
+        }
+        packed = packed.wrapping_add(count as usize);
+    }
+    packed
+}
+
+#[inline(always)]
+fn pack_bits<T: Copy>(word: u64, group: &[T; 64], room: &mut [T; 64]) {
+    let mut rest = word;
+    for slot in room {
+        if rest == 0 {
+            return;
+        }
+        *slot = group[(rest.trailing_zeros() & 63) as usize];
+        rest &= rest.wrapping_sub(1);
+    }
+}
+
+#[inline(always)]
+fn pack_all<T: Copy>(word: u64, group: &[T; 64], room: &mut [T; 64]) {
+    let mut next = 0;
+    for (bit, code) in group.iter().enumerate() {
+        room[next & 63] = *code;
+        next = next.wrapping_add((word >> bit & 1) as usize);
+    }
+}
+
+#[inline(always)]
+pub(super) fn pack_ones(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize {
+    pack::<1>(words, codes, out)
+}
+
+#[inline(always)]
+pub(super) fn pack_twos(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize {
+    pack::<2>(words, codes, out)
+}
+
+#[inline(always)]
+pub(super) fn pack_fours(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize {
+    pack::<4>(words, codes, out)
+}
+
+#[inline(always)]
+pub(super) fn pack_eights(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize {
+    pack::<8>(words, codes, out)
 }
 
 #[inline(always)]

@@ -6,9 +6,10 @@
 //! Every loop is written once, in safe Rust (`loops`), and compiled three times: for any
 //! machine, with AVX2, and with AVX-512 and its population count. Which of them runs is found
 //! out once ([`Kernels::best`]); tests run all that the machine has and compare. The compiler
-//! makes vectors of the loops, so there are no intrinsics here, and what is `unsafe` is only
-//! *calling* code that needs instructions which were seen to be there, and looking at words as
-//! bytes. This is the one module that may use `unsafe`.
+//! makes vectors of the loops; only what it cannot, choosing lanes by masks, is written a second
+//! time in intrinsics (`wide`). What is `unsafe` is *calling* code that needs instructions which
+//! were seen to be there, looking at registers and words as bytes, and the hint that bytes will
+//! be read. This is the one module that may use `unsafe`.
 //!
 //! Sources: Muła, Kurz, Lemire: "Faster population counts using AVX2 instructions", Computer
 //! Journal 61(1), 2018 (what the compiler makes of the counts); O'Neil, Quass: "Improved query
@@ -17,12 +18,14 @@
 
 #![expect(
     unsafe_code,
-    reason = "calls of code for instructions that were detected, and one look at words as bytes"
+    reason = "calls of code for instructions that were detected, looks at words and registers as bytes, and hints"
 )]
 
 use super::block::BLOCK_WORDS;
 
 mod loops;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +37,9 @@ compile_error!("words are looked at as the little-endian bytes of the stored for
 pub(super) type Bits = [[u8; 8]; BLOCK_WORDS];
 /// 2^16 bits to compute with.
 pub(super) type Words = [u64; BLOCK_WORDS];
+
+/// For each of 1024 words, whether it has a place.
+pub(super) type SieveWords = [u64; BLOCK_WORDS / 64];
 
 /// No places.
 pub(super) static NOBODY: Bits = [[0; 8]; BLOCK_WORDS];
@@ -88,6 +94,23 @@ pub(super) fn bits_of(words: &Words) -> &Bits {
     unsafe { &*std::ptr::from_ref(words).cast::<Bits>() }
 }
 
+/// Bytes that come from memory together.
+#[cfg(target_arch = "x86_64")]
+const LINE_BYTES: usize = 64;
+
+/// Asks for bytes that will be read soon, so that they are there by then. Where the machine has
+/// no such hint, nothing happens.
+pub(super) fn fetch_ahead(bytes: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in bytes.chunks(LINE_BYTES) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing and fails at no address; every x86-64 has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = bytes;
+}
+
 /// For which instructions the loops are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
@@ -133,6 +156,17 @@ impl Kernels {
         Self::PORTABLE
     }
 
+    /// Whether a sieve makes anything quicker.
+    pub(super) fn sifts(self) -> bool {
+        match self.0 {
+            Level::Portable => false,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => false,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => true,
+        }
+    }
+
     /// Every level this machine has, the portable one first.
     #[cfg(test)]
     pub(super) fn all() -> Vec<Self> {
@@ -161,6 +195,8 @@ impl Kernels {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vpopcntdq")
+            && is_x86_feature_detected!("avx512vbmi")
+            && is_x86_feature_detected!("avx512vbmi2")
     }
 }
 
@@ -244,6 +280,40 @@ macro_rules! compiled_without_vectors {
     };
 }
 
+/// The same for loops whose AVX-512 form is written by hand.
+macro_rules! compiled_by_hand {
+    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+        #[cfg(target_arch = "x86_64")]
+        mod by_hand {
+            use super::{loops, Bits, SieveWords};
+            $(
+                #[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
+                pub(super) fn $name($($argument: $type),*) $(-> $result)? {
+                    loops::$name($($argument),*)
+                }
+            )*
+        }
+
+        impl Kernels {
+            $(
+                $(#[$doc])*
+                pub(super) fn $name(self $(, $argument: $type)*) $(-> $result)? {
+                    match self.0 {
+                        Level::Portable => loops::$name($($argument),*),
+                        // SAFETY: this level is made only where `has_avx2` saw every feature
+                        // that the callee is compiled for. The callee is safe otherwise.
+                        #[cfg(target_arch = "x86_64")]
+                        Level::Avx2 => unsafe { by_hand::$name($($argument),*) },
+                        // SAFETY: as above, by `has_avx512`.
+                        #[cfg(target_arch = "x86_64")]
+                        Level::Avx512 => unsafe { wide::$name($($argument),*) },
+                    }
+                }
+            )*
+        }
+    };
+}
+
 compiled_for_each_level! {
     /// How many places are in all of the terms; 2^16 without any.
     fn count_all(terms: &[Term<'_>]) -> u32;
@@ -285,6 +355,25 @@ compiled_for_each_level! {
 compiled_without_vectors! {
     /// How many of the values are in the set.
     fn count_values(values: &[[u8; 2]], bits: &Bits) -> u32;
+}
+
+compiled_by_hand! {
+    /// How many of the values are in the set, of which the sieve says what words have places.
+    fn count_values_sifted(values: &[[u8; 2]], bits: &Bits, sieve: &SieveWords) -> u32;
+    /// Looks each byte up in a table, as far as `out` goes.
+    fn translate(codes: &[u8], table: &[u8; 256], out: &mut [u8]);
+    /// Which words have places.
+    fn words_held(bits: &Bits) -> SieveWords;
+    /// Writes the codes of the places in the words, a byte each, to the front of `out`, which has
+    /// 64 codes more than there are places; how many codes that are. Stops early where `out` is
+    /// shorter, and where the codes end.
+    fn pack_ones(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
+    /// The same for codes of two bytes.
+    fn pack_twos(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
+    /// The same for codes of four bytes.
+    fn pack_fours(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
+    /// The same for codes of eight bytes.
+    fn pack_eights(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
 }
 
 /// Tests choose the level for the whole process: the answers must not depend on it, so tests

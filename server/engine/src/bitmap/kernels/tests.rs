@@ -5,12 +5,15 @@
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
 
-use super::{Bits, Digit, Kernels, Term, Words, bits_of};
+use super::{Bits, Digit, Kernels, SieveWords, Term, Words, bits_of};
 use crate::bitmap::{
     Block,
     block::BLOCK_WORDS,
     tests::{block, offsets},
 };
+
+/// Packing for codes of some width.
+type Packing = fn(Kernels, &[u64], &[u8], &mut [u8]) -> usize;
 
 /// Bits at some distance from where a word would start.
 struct Stored {
@@ -191,6 +194,60 @@ proptest! {
             let half = room.len() / 2;
             prop_assert_eq!(kernels.values_of(stored.bits(), &mut room[..half]), half);
         }
+    }
+
+    #[test]
+    fn sifted_values_are_counted(listed in block(), other in block(), start in 0_usize..9) {
+        let (values, stored) = (values(&listed), Stored::new(&other, start));
+        let words = other.words();
+        let held: SieveWords = std::array::from_fn(|index| {
+            (0..64).map(|bit| u64::from(words[64 * index + bit] != 0) << bit).sum()
+        });
+        let expected = Kernels::PORTABLE.count_values(&values, stored.bits());
+        for kernels in Kernels::all() {
+            prop_assert_eq!(kernels.words_held(stored.bits()), held);
+            prop_assert_eq!(kernels.count_values_sifted(&values, stored.bits(), &held), expected);
+        }
+    }
+
+    #[test]
+    fn codes_are_translated(codes in prop::collection::vec(any::<u8>(), 0..300), lacking in 0_usize..3) {
+        let table: [u8; 256] = std::array::from_fn(|code| (code as u8).wrapping_mul(77) ^ 0x5a);
+        let expected: Vec<u8> = codes.iter().map(|code| table[usize::from(*code)]).collect();
+        for kernels in Kernels::all() {
+            let mut out = vec![0; codes.len() + 70];
+            kernels.translate(&codes, &table, &mut out);
+            prop_assert_eq!(&out[..codes.len()], &expected);
+            prop_assert_eq!(&out[codes.len()..], [0; 70]);
+            let length = codes.len().saturating_sub(lacking);
+            kernels.translate(&codes, &table, &mut out[..length]);
+            prop_assert_eq!(&out[..length], &expected[..length]);
+        }
+    }
+
+    #[test]
+    fn codes_are_packed(set in block(), first in 0_usize..1024, length in 0_usize..200, lacking in 0_usize..130) {
+        let words: Vec<u64> = set.words()[first..].iter().take(length).copied().collect();
+        let bytes: Vec<u8> = (0..words.len() * 64 * 8).map(|byte| (byte % 251) as u8).collect();
+        let check = |width: usize, pack: Packing| {
+            let count = (words.len() * 64).saturating_sub(lacking);
+            let codes = &bytes[..count * width];
+            let places = (0..count / 64 * 64).filter(|place| words[place / 64] >> (place % 64) & 1 == 1);
+            let expected: Vec<u8> = places.flat_map(|place| codes[place * width..][..width].iter().copied()).collect();
+            for kernels in Kernels::all() {
+                let mut out = vec![0xee; expected.len() + 64 * width];
+                let packed = pack(kernels, &words, codes, &mut out);
+                assert_eq!(packed * width, expected.len(), "{kernels:?}, {width} bytes");
+                assert_eq!(&out[..expected.len()], expected, "{kernels:?}, {width} bytes");
+                // Too little room is no reason to fail.
+                let mut short = vec![0; expected.len() / 2];
+                assert!(pack(kernels, &words, codes, &mut short) * width <= expected.len());
+            }
+        };
+        check(1, Kernels::pack_ones);
+        check(2, Kernels::pack_twos);
+        check(4, Kernels::pack_fours);
+        check(8, Kernels::pack_eights);
     }
 
     #[test]

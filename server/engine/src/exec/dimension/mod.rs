@@ -6,7 +6,7 @@
 //! exact; nothing depends on the order of shards.
 //!
 //! Dims of one value a user walk the set bits of a block over columns, a piece of some thousand
-//! users at a time: their places as a list, for each dim their indices, from these their slots,
+//! users at a time: for each dim their codes, packed, and their indices, from these their slots,
 //! and for each slot its counters. Dims of several values (tags, groups, multi attributes)
 //! intersect the block with each candidate's row, and a user with several counts in each. Users
 //! with none are in the group of the missing value. See `tags` for how candidates are given up.
@@ -17,7 +17,7 @@ mod groups;
 mod layout;
 mod numbers;
 mod output;
-mod places;
+mod packed;
 mod reader;
 mod split;
 mod statistics;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     bitmap::SliceSum,
-    column::{Codes, ColumnBlock, Frame, widen},
+    column::{Codes, Frame, widen},
 };
 
 /// A part of a sum.
@@ -137,18 +137,17 @@ impl Numbers {
         }
     }
 
-    /// Takes the numbers of users, whose slots are in the same order as their places.
-    pub(super) fn add(&mut self, column: &ColumnBlock, places: &[u16], slots: &[u32]) {
-        let frame = column.frame();
-        match column.stored() {
+    /// Takes the numbers of users, whose codes are in the same order as their slots.
+    pub(super) fn add(&mut self, codes: Codes<'_>, frame: Frame, slots: &[u32]) {
+        match codes {
             Codes::Zero(count) => {
                 let zeros = vec![[]; count as usize];
-                self.add_codes::<0>(&zeros, frame, places, slots);
+                self.add_codes::<0>(&zeros, frame, slots);
             }
-            Codes::One(codes) => self.add_codes(codes, frame, places, slots),
-            Codes::Two(codes) => self.add_codes(codes, frame, places, slots),
-            Codes::Four(codes) => self.add_codes(codes, frame, places, slots),
-            Codes::Eight(codes) => self.add_codes(codes, frame, places, slots),
+            Codes::One(codes) => self.add_codes(codes, frame, slots),
+            Codes::Two(codes) => self.add_codes(codes, frame, slots),
+            Codes::Four(codes) => self.add_codes(codes, frame, slots),
+            Codes::Eight(codes) => self.add_codes(codes, frame, slots),
         }
     }
 
@@ -156,27 +155,29 @@ impl Numbers {
         &mut self,
         codes: &[[u8; WIDTH]],
         frame: Frame,
-        places: &[u16],
         slots: &[u32],
     ) {
-        if self.make_reach(frame, places.len()) {
-            self.add_sums(codes, frame, places, slots);
+        if self.make_reach(frame, slots.len()) {
+            match self.lanes {
+                LANES => add_sums::<WIDTH, LANES>(&mut self.cells, codes, frame, slots),
+                _ => add_sums::<WIDTH, 1>(&mut self.cells, codes, frame, slots),
+            }
         } else {
-            for_each(codes, frame, places, slots, |slot, number| {
+            for_each(codes, frame, slots, |slot, number| {
                 let totals = &mut self.totals[slot];
                 totals.sum += i128::from(number);
                 totals.count += 1;
             });
         }
         if self.wanted.extremes == Gather::Yes {
-            for_each(codes, frame, places, slots, |slot, number| {
+            for_each(codes, frame, slots, |slot, number| {
                 let totals = &mut self.totals[slot];
                 totals.min = totals.min.min(number);
                 totals.max = totals.max.max(number);
             });
         }
         if self.wanted.distribution == Gather::Yes {
-            for_each(codes, frame, places, slots, |slot, number| {
+            for_each(codes, frame, slots, |slot, number| {
                 self.distribution_bytes += self.distributions[slot].add(number);
             });
         }
@@ -201,32 +202,49 @@ impl Numbers {
         };
         true
     }
+}
 
-    fn add_sums<const WIDTH: usize>(
-        &mut self,
-        codes: &[[u8; WIDTH]],
-        frame: Frame,
-        places: &[u16],
-        slots: &[u32],
-    ) {
-        let lanes = self.lanes;
-        let mut lane = 0;
-        for (place, slot) in places.iter().zip(slots) {
-            let Some(code) = codes.get(usize::from(*place)) else {
-                break;
-            };
-            let code = widen(*code);
-            let cell = &mut self.cells[*slot as usize * lanes + lane];
-            lane = (lane + 1) & (lanes - 1);
-            // A missing number adds nothing: not a jump that nobody can foresee.
-            let is_there = u64::from(code != frame.missing);
-            let number = frame.base.wrapping_add_unsigned(code);
-            // `make_reach` saw to it that no sum passes 64 bits.
-            cell.sum = cell
-                .sum
-                .wrapping_add(number & (is_there as i64).wrapping_neg());
-            cell.count = cell.count.wrapping_add(is_there);
+/// Adds numbers to the sums of slots that have so many lanes, 1 or [`LANES`].
+fn add_sums<const WIDTH: usize, const LANES: usize>(
+    cells: &mut [Cell],
+    codes: &[[u8; WIDTH]],
+    frame: Frame,
+    slots: &[u32],
+) {
+    let (cells, _) = cells.as_chunks_mut::<LANES>();
+    let (groups, last) = codes.as_chunks::<LANES>();
+    let (slot_groups, last_slots) = slots.as_chunks::<LANES>();
+    for (codes, slots) in groups.iter().zip(slot_groups) {
+        for lane in 0..LANES {
+            if let Some(cells) = cells.get_mut(slots[lane] as usize) {
+                cells[lane].add(codes[lane], frame);
+            }
         }
+    }
+    // Of a column whose places have no bytes there may be fewer codes than slots.
+    let last_slots = slot_groups
+        .get(groups.len())
+        .map_or(last_slots, |slots| slots);
+    for (code, slot) in last.iter().zip(last_slots) {
+        if let Some([cell, ..]) = cells
+            .get_mut(*slot as usize)
+            .map(|cells| cells.as_mut_slice())
+        {
+            cell.add(*code, frame);
+        }
+    }
+}
+
+impl Cell {
+    /// Takes a code's number. The caller saw to it that no sum passes 64 bits.
+    fn add<const WIDTH: usize>(&mut self, code: [u8; WIDTH], frame: Frame) {
+        let code = widen(code);
+        // A missing number adds nothing: not a jump that nobody can foresee.
+        let is_there = u64::from(code != frame.missing);
+        let number = frame.base.wrapping_add_unsigned(code);
+        let number = number & (is_there as i64).wrapping_neg();
+        self.sum = self.sum.wrapping_add(number);
+        self.count = self.count.wrapping_add(is_there);
     }
 }
 
@@ -234,16 +252,12 @@ impl Numbers {
 fn for_each<const WIDTH: usize>(
     codes: &[[u8; WIDTH]],
     frame: Frame,
-    places: &[u16],
     slots: &[u32],
     mut visit: impl FnMut(usize, i64),
 ) {
-    for (place, slot) in places.iter().zip(slots) {
-        let code = codes.get(usize::from(*place)).copied();
-        if let Some(number) = code.and_then(|code| frame.value(widen(code))) {
+    for (code, slot) in codes.iter().zip(slots) {
+        if let Some(number) = frame.value(widen(*code)) {
             visit(*slot as usize, number);
         }
     }
 }
-
-const _: () = assert!(LANES.is_power_of_two(), "lanes are counted with a mask");

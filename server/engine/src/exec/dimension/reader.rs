@@ -11,7 +11,8 @@ use super::{
     split::ColumnSplit,
 };
 use crate::{
-    column::{Codes, ColumnBlock, Frame, widen},
+    bitmap::translate_codes,
+    column::{Codes, Frame, widen},
     ids::BLOCK_USERS,
     plan::query::NumberUnit,
     time,
@@ -19,6 +20,8 @@ use crate::{
 
 /// An index that was not looked up yet.
 const UNKNOWN: u32 = u32::MAX;
+/// The same where an index has one byte.
+const UNKNOWN_SHORT: u8 = u8::MAX;
 /// Entries that a vector over codes may have.
 const ENTRIES_MAX: usize = BLOCK_USERS as usize;
 /// Entries that may be made ready for each user of a piece.
@@ -30,6 +33,10 @@ pub(super) struct Reader<'a> {
     /// The index of each code, or of each day after the first.
     entries: Vec<u32>,
     entries_of: Option<Entries>,
+    /// The same of codes of one byte, where indices are small.
+    short: [u8; 256],
+    short_of: Option<Frame>,
+    translated: Vec<u8>,
 }
 
 /// What entries are the indices of.
@@ -47,36 +54,74 @@ impl<'a> Reader<'a> {
             split,
             entries: Vec::new(),
             entries_of: None,
+            short: [UNKNOWN_SHORT; 256],
+            short_of: None,
+            translated: Vec::new(),
         }
     }
 
-    /// The indices of the users at some places, in their order.
+    /// The indices of so many users, whose codes are in their order.
     pub(super) fn read(
         &mut self,
-        column: &ColumnBlock,
-        places: &[u16],
+        codes: Codes<'_>,
+        frame: Frame,
+        users: usize,
         axis: &mut Axis,
         indices: &mut Vec<u32>,
     ) {
-        // Every index is written below.
-        indices.resize(places.len(), MISSING);
-        let frame = column.frame();
-        match column.stored() {
+        // Those without a code have no value; the others are written below.
+        indices.resize(users, MISSING);
+        match codes {
             Codes::Zero(count) => {
                 let index = axis.index(self.split.component(frame.value(0)));
-                for (out, place) in indices.iter_mut().zip(places) {
-                    *out = if u32::from(*place) < count {
-                        index
-                    } else {
-                        MISSING
-                    };
+                let (known, missing) = indices.split_at_mut(users.min(count as usize));
+                known.fill(index);
+                missing.fill(MISSING);
+            }
+            Codes::One(codes) => {
+                if !self.translate(codes, frame, axis, indices) {
+                    self.narrow(codes, frame, axis, indices);
                 }
             }
-            Codes::One(codes) => self.narrow(codes, frame, places, axis, indices),
-            Codes::Two(codes) => self.narrow(codes, frame, places, axis, indices),
-            Codes::Four(codes) => self.wide(codes, frame, places, axis, indices),
-            Codes::Eight(codes) => self.wide(codes, frame, places, axis, indices),
+            Codes::Two(codes) => self.narrow(codes, frame, axis, indices),
+            Codes::Four(codes) => self.wide(codes, frame, axis, indices),
+            Codes::Eight(codes) => self.wide(codes, frame, axis, indices),
         }
+    }
+
+    /// Codes of one byte whose indices fit a byte as well: all of them at once. Says whether they
+    /// do; components that no code stands for are not looked up.
+    fn translate(
+        &mut self,
+        codes: &[[u8; 1]],
+        frame: Frame,
+        axis: &mut Axis,
+        indices: &mut [u32],
+    ) -> bool {
+        if self.short_of != Some(frame) {
+            self.short.fill(UNKNOWN_SHORT);
+            self.short_of = Some(frame);
+        }
+        self.translated.resize(codes.len(), UNKNOWN_SHORT);
+        translate_codes(codes, &self.short, &mut self.translated);
+        if self.translated.contains(&UNKNOWN_SHORT) {
+            for [code] in codes {
+                let entry = &mut self.short[usize::from(*code)];
+                if *entry == UNKNOWN_SHORT {
+                    let index = axis.index(self.split.component(frame.value((*code).into())));
+                    let Some(short) = u8::try_from(index).ok().filter(|i| *i < UNKNOWN_SHORT)
+                    else {
+                        return false;
+                    };
+                    *entry = short;
+                }
+            }
+            translate_codes(codes, &self.short, &mut self.translated);
+        }
+        for (out, short) in indices.iter_mut().zip(&self.translated) {
+            *out = u32::from(*short);
+        }
+        true
     }
 
     /// Codes of two bytes at most.
@@ -84,27 +129,26 @@ impl<'a> Reader<'a> {
         &mut self,
         codes: &[[u8; WIDTH]],
         frame: Frame,
-        places: &[u16],
         axis: &mut Axis,
         indices: &mut [u32],
     ) {
-        if !self.prepare_codes(WIDTH, frame, places.len()) {
-            return self.each(codes, frame, places, axis, indices);
+        if !self.prepare_codes(WIDTH, frame, codes.len()) {
+            return self.each(codes, frame, axis, indices);
         }
         let Ok(entries) = <&mut [u32; ENTRIES_MAX]>::try_from(self.entries.as_mut_slice()) else {
-            return self.each(codes, frame, places, axis, indices);
+            return self.each(codes, frame, axis, indices);
         };
         let split = self.split;
         let mut fresh = |code: u16| axis.index(split.component(frame.value(code.into())));
-        match <&[[u8; WIDTH]; BLOCK_USERS as usize]>::try_from(codes) {
-            // Every place has a code: nothing is checked inside the loop.
-            Ok(codes) => remember(entries, places, indices, &mut fresh, |place| {
-                widen(codes[usize::from(place)]) as u16
-            }),
-            Err(_) => remember(entries, places, indices, &mut fresh, |place| {
-                let code = codes.get(usize::from(place)).copied();
-                code.map_or(frame.missing, widen) as u16
-            }),
+        for (out, code) in indices.iter_mut().zip(codes) {
+            // At most two bytes: nothing is checked inside the loop.
+            let code = widen(*code) as u16;
+            let mut index = entries[usize::from(code)];
+            if index == UNKNOWN {
+                index = fresh(code);
+                entries[usize::from(code)] = index;
+            }
+            *out = index;
         }
     }
 
@@ -133,19 +177,18 @@ impl<'a> Reader<'a> {
         &mut self,
         codes: &[[u8; WIDTH]],
         frame: Frame,
-        places: &[u16],
         axis: &mut Axis,
         indices: &mut [u32],
     ) {
         match self.split {
             ColumnSplit::Calendar(unit, period) => match days_between(frame, *unit) {
-                Some((first, count)) if self.prepare_days(first, count, places.len()) => {
-                    self.days(codes, frame, (*unit, *period), first, places, axis, indices);
+                Some((first, count)) if self.prepare_days(first, count, codes.len()) => {
+                    self.days(codes, frame, (*unit, *period), first, axis, indices);
                 }
-                Some(_) | None => self.each(codes, frame, places, axis, indices),
+                Some(_) | None => self.each(codes, frame, axis, indices),
             },
             ColumnSplit::Codes(_) | ColumnSplit::Bands(_) | ColumnSplit::Exact => {
-                self.each(codes, frame, places, axis, indices);
+                self.each(codes, frame, axis, indices);
             }
         }
     }
@@ -167,20 +210,17 @@ impl<'a> Reader<'a> {
         true
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one loop")]
     fn days<const WIDTH: usize>(
         &mut self,
         codes: &[[u8; WIDTH]],
         frame: Frame,
         (unit, period): (NumberUnit, CalendarUnit),
         first: i64,
-        places: &[u16],
         axis: &mut Axis,
         indices: &mut [u32],
     ) {
-        for (out, place) in indices.iter_mut().zip(places) {
-            let code = codes.get(usize::from(*place)).copied();
-            let Some(number) = code.and_then(|code| frame.value(widen(code))) else {
+        for (out, code) in indices.iter_mut().zip(codes) {
+            let Some(number) = frame.value(widen(*code)) else {
                 *out = MISSING;
                 continue;
             };
@@ -201,34 +241,12 @@ impl<'a> Reader<'a> {
         &self,
         codes: &[[u8; WIDTH]],
         frame: Frame,
-        places: &[u16],
         axis: &mut Axis,
         indices: &mut [u32],
     ) {
-        for (out, place) in indices.iter_mut().zip(places) {
-            let code = codes.get(usize::from(*place)).copied();
-            let number = code.and_then(|code| frame.value(widen(code)));
-            *out = axis.index(self.split.component(number));
+        for (out, code) in indices.iter_mut().zip(codes) {
+            *out = axis.index(self.split.component(frame.value(widen(*code))));
         }
-    }
-}
-
-/// The loop over users whose codes have entries.
-fn remember(
-    entries: &mut [u32; ENTRIES_MAX],
-    places: &[u16],
-    indices: &mut [u32],
-    fresh: &mut dyn FnMut(u16) -> u32,
-    code_at: impl Fn(u16) -> u16,
-) {
-    for (out, place) in indices.iter_mut().zip(places) {
-        let code = code_at(*place);
-        let mut index = entries[usize::from(code)];
-        if index == UNKNOWN {
-            index = fresh(code);
-            entries[usize::from(code)] = index;
-        }
-        *out = index;
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     bitmap::SliceSum,
-    column::ColumnBlock,
+    column::{Codes, Frame},
     error::Error,
     exec::{
         byte_meter::{ByteMeter, ByteShare},
@@ -153,16 +153,20 @@ impl<'a> Table<'a> {
             }
             return;
         }
+        let (counts, _) = self.counts.as_chunks_mut::<LANES>();
         let (quads, rest) = slots.as_chunks::<LANES>();
         for quad in quads {
-            for (lane, slot) in quad.iter().enumerate() {
-                // Counts of users never come near 2^64.
-                let held = &mut self.counts[*slot as usize * LANES + lane];
-                *held = held.wrapping_add(1);
+            for lane in 0..LANES {
+                if let Some(held) = counts.get_mut(quad[lane] as usize) {
+                    // Counts of users never come near 2^64.
+                    held[lane] = held[lane].wrapping_add(1);
+                }
             }
         }
         for slot in rest {
-            self.counts[*slot as usize * LANES] += 1;
+            if let Some([held, ..]) = counts.get_mut(*slot as usize) {
+                *held = held.wrapping_add(1);
+            }
         }
     }
 
@@ -180,16 +184,16 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Takes the numbers of users, whose slots are in the same order as their places.
+    /// Takes the numbers of users, whose codes are in the same order as their slots.
     pub(super) fn add_numbers(
         &mut self,
         measured: usize,
-        column: &ColumnBlock,
-        places: &[u16],
+        codes: Codes<'_>,
+        frame: Frame,
         slots: &[u32],
     ) {
         if let Some(numbers) = self.numbers.get_mut(measured) {
-            numbers.add(column, places, slots);
+            numbers.add(codes, frame, slots);
         }
     }
 

@@ -20,7 +20,7 @@ use tessera_query_lang::ast::Direction;
 
 use super::{Split, axis::MISSING, layout::GroupKey, split::BoundDim, table::Table};
 use crate::{
-    bitmap::{Block, Fragment},
+    bitmap::{Block, Fragment, Sieve},
     error::Error,
     exec::{
         byte_meter::ByteMeter,
@@ -41,6 +41,11 @@ const LOOKUP_VALUES: u32 = 24;
 /// Values in a container from which on it is words, and what comparing these costs in values.
 const WORDS_VALUES: u32 = 4096;
 const WORDS_COST: u32 = 400;
+/// Rows that are loaded and counted together: a block of the segment then stays in the nearest
+/// cache for as many.
+const BATCH_ROWS: usize = 64;
+/// So many rows ahead a row's bytes are asked for.
+const FETCHED_AHEAD: usize = 2;
 /// Candidates counted in the first round, for each group that is wanted, and beside these.
 const LEADERS_A_GROUP: usize = 2;
 const LEADERS_MORE: usize = 16;
@@ -88,6 +93,7 @@ struct Piece {
     count: u32,
     /// Their offsets in the shard, where they are few.
     listed: Vec<u32>,
+    sieve: Option<Sieve>,
 }
 
 impl<'a> RowCount<'a> {
@@ -152,22 +158,31 @@ impl<'a> RowCount<'a> {
 
     /// The candidates, those with the most users first, going by the first shard.
     fn rank(&self) -> Result<Vec<u32>, Error> {
-        let mut sizes: Vec<(u64, u32)> = Vec::with_capacity(self.rows.len());
-        let sampled = units(self.context.dataset)?.into_iter().next();
-        for (number, row) in (0..).zip(self.rows) {
-            let size = match sampled {
-                Some(unit) => self.fragment(unit, *row)?.cardinality(),
-                None => 0,
-            };
-            sizes.push((size, number));
+        let all: Vec<u32> = (0..).take(self.rows.len()).collect();
+        let Some(sampled) = units(self.context.dataset)?.into_iter().next() else {
+            return Ok(all);
+        };
+        let mut sizes: Vec<(u64, u32)> = Vec::with_capacity(all.len());
+        for numbers in all.chunks(BATCH_ROWS) {
+            let rows = self.load(sampled, numbers)?;
+            sizes.extend(
+                rows.iter()
+                    .map(|row| row.cardinality())
+                    .zip(numbers.iter().copied()),
+            );
         }
         sizes.sort_unstable_by(|left, right| right.cmp(left));
         Ok(sizes.into_iter().map(|(_, number)| number).collect())
     }
 
-    fn fragment(&self, unit: Unit, row: RowId) -> Result<Arc<Fragment>, Error> {
+    /// The rows of some candidates in a shard, in their order.
+    fn load(&self, unit: Unit, numbers: &[u32]) -> Result<Vec<Arc<Fragment>>, Error> {
+        let rows: Vec<RowId> = numbers
+            .iter()
+            .filter_map(|number| self.rows.get(*number as usize).copied())
+            .collect();
         let dataset = self.context.dataset;
-        Ok(dataset.fragment(unit.partition, unit.shard, row)?)
+        Ok(dataset.fragments(unit.partition, unit.shard, &rows)?)
     }
 
     /// Counts all candidates of a round.
@@ -198,12 +213,13 @@ impl<'a> RowCount<'a> {
                 rest: Rest::Count,
             };
             self.count_shard(&shard, &pieces, tally, &round)?;
-            for number in others {
+            for numbers in others.chunks(BATCH_ROWS) {
                 shard.checkpoint()?;
-                let row = self.row(shard.unit, *number)?;
-                tally
-                    .open(*number)
-                    .fetch_add(most(&row, &pieces), Ordering::Relaxed);
+                for (number, row) in numbers.iter().zip(self.load(shard.unit, numbers)?) {
+                    tally
+                        .open(*number)
+                        .fetch_add(most(&row, &pieces), Ordering::Relaxed);
+                }
             }
             Ok(())
         })?;
@@ -243,13 +259,6 @@ impl<'a> RowCount<'a> {
         self.count(tally, &round)
     }
 
-    fn row(&self, unit: Unit, number: u32) -> Result<Arc<Fragment>, Error> {
-        match self.rows.get(number as usize) {
-            Some(row) => self.fragment(unit, *row),
-            None => Ok(Arc::default()),
-        }
-    }
-
     fn count_shard(
         &self,
         shard: &ShardScan<'_>,
@@ -261,29 +270,52 @@ impl<'a> RowCount<'a> {
             return Ok(());
         }
         let mut rest = RestOf::new(pieces, round.rest);
-        for number in round.candidates {
-            if tally.most(*number) < round.needed {
-                continue;
+        let mut wanted = round
+            .candidates
+            .iter()
+            .copied()
+            .filter(|number| tally.most(*number) >= round.needed);
+        loop {
+            let numbers: Vec<u32> = wanted.by_ref().take(BATCH_ROWS).collect();
+            if numbers.is_empty() {
+                break;
             }
             shard.checkpoint()?;
-            let row = self.row(shard.unit, *number)?;
-            if row.is_empty() {
-                continue;
+            let rows = self.load(shard.unit, &numbers)?;
+            let counts = count_rows(shard, pieces, &rows)?;
+            for ((number, row), count) in numbers.iter().zip(&rows).zip(counts) {
+                tally.counted(*number).fetch_add(count, Ordering::Relaxed);
+                if round.rest == Rest::Ignore {
+                    tally
+                        .open(*number)
+                        .fetch_sub(most(row, pieces), Ordering::Release);
+                }
+                rest.remove(row);
             }
-            let count: u32 = pieces.iter().map(|piece| piece.count_in(&row)).sum();
-            tally
-                .counted(*number)
-                .fetch_add(count.into(), Ordering::Relaxed);
-            if round.rest == Rest::Ignore {
-                tally
-                    .open(*number)
-                    .fetch_sub(most(&row, pieces), Ordering::Release);
-            }
-            rest.remove(&row);
         }
         tally.missing.fetch_add(rest.count(), Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// How many of these users are in each row. Piece after piece, and in a piece row after row, the
+/// bytes of one while those of another are on their way.
+fn count_rows(
+    shard: &ShardScan<'_>,
+    pieces: &[Piece],
+    rows: &[Arc<Fragment>],
+) -> Result<Vec<u64>, Error> {
+    let mut counts = vec![0; rows.len()];
+    for piece in pieces {
+        shard.checkpoint()?;
+        for (index, (row, count)) in rows.iter().zip(&mut counts).enumerate() {
+            if let Some(next) = rows.get(index + FETCHED_AHEAD) {
+                piece.fetch_ahead(next);
+            }
+            *count += u64::from(piece.count_in(row));
+        }
+    }
+    Ok(counts)
 }
 
 impl Tally {
@@ -372,6 +404,7 @@ fn pieces_of(shard: &mut ShardScan<'_>) -> Result<Vec<Piece>, Error> {
             users: block.users.clone(),
             count,
             listed,
+            sieve: Sieve::of(block.users),
         });
         Ok::<(), Error>(())
     })?;
@@ -394,16 +427,29 @@ fn cost(values: u32) -> u32 {
 }
 
 impl Piece {
+    /// Whether users are looked up in a row of so many one by one.
+    fn is_looked_up(&self, values: u32) -> bool {
+        !self.listed.is_empty() && self.count * LOOKUP_VALUES < cost(values)
+    }
+
+    /// Asks for what counting in a row will read.
+    fn fetch_ahead(&self, row: &Fragment) {
+        let values = row.block_cardinality(self.index);
+        if self.count < BLOCK_USERS && !self.is_looked_up(values) {
+            row.fetch_ahead(self.index);
+        }
+    }
+
     fn count_in(&self, row: &Fragment) -> u32 {
         let values = row.block_cardinality(self.index);
         if values == 0 || self.count == BLOCK_USERS {
             return values;
         }
-        if !self.listed.is_empty() && self.count * LOOKUP_VALUES < cost(values) {
+        if self.is_looked_up(values) {
             let found = self.listed.iter().filter(|offset| row.contains(**offset));
             return found.count() as u32;
         }
-        row.count_and(self.index, &self.users)
+        row.count_and_sifted(self.index, &self.users, self.sieve.as_ref())
     }
 }
 

@@ -6,14 +6,14 @@ use super::{
     Split,
     axis::MISSING,
     layout::GroupKey,
-    places::Places,
+    packed::{Packed, Piece},
     reader::Reader,
     split::{BoundDim, ColumnSplit},
     table::Table,
     wanted::WantedNumbers,
 };
 use crate::{
-    bitmap::{BLOCK_WORDS, Block, Fragment, NumberSlices, SliceScratch, magnitude},
+    bitmap::{BLOCK_WORDS, Block, Fragment, NumberSlices, Sieve, SliceScratch, magnitude},
     column::ColumnBlock,
     error::Error,
     exec::{
@@ -61,13 +61,15 @@ struct ShardRows {
     sets: Vec<SetDim>,
     /// The rows of the only dim's values, where that dim has few and only counts are wanted.
     values: Vec<Arc<Fragment>>,
+    /// Everybody, where there are such rows.
+    everyone: Option<Arc<Fragment>>,
     /// The slices of the measured attributes, where all that is wanted are sums of whole blocks.
     slices: Vec<NumberSlices>,
 }
 
 /// Buffers that are used again for every block.
 struct Room {
-    places: Places,
+    packed: Packed,
     slots: Vec<u32>,
     indices: Vec<(usize, Vec<u32>)>,
     blocks: Vec<Block>,
@@ -104,7 +106,7 @@ impl<'a, 't> Walk<'a, 't> {
             context,
             table: Table::new(split, context.limits, meter),
             room: Room {
-                places: Places::new(),
+                packed: Packed::new(),
                 slots: Vec::new(),
                 indices: columns
                     .iter()
@@ -146,8 +148,9 @@ impl<'a, 't> Walk<'a, 't> {
         let mut sets = Vec::new();
         for (dim, bound) in self.split.dims.iter().enumerate() {
             if let BoundDim::Rows(rows) = bound {
-                let fragments: Result<Vec<_>, _> = rows.iter().map(|row| fragment(*row)).collect();
-                sets.push((dim, fragments?));
+                let dataset = self.context.dataset;
+                let fragments = dataset.fragments(unit.partition, unit.shard, rows)?;
+                sets.push((dim, fragments));
             }
         }
         let values = match (self.split.dims.as_slice(), self.split.wanted.as_slice()) {
@@ -155,9 +158,16 @@ impl<'a, 't> Walk<'a, 't> {
                 if *count <= ROW_VALUES_MAX =>
             {
                 let codes = (0..*count).map(|code| RowId::Value(*attribute, ValueCode(code)));
-                codes.map(fragment).collect::<Result<_, _>>()?
+                let rows: Vec<RowId> = codes.collect();
+                self.context
+                    .dataset
+                    .fragments(unit.partition, unit.shard, &rows)?
             }
             (_, _) => Vec::new(),
+        };
+        let everyone = match values.as_slice() {
+            [] => None,
+            [..] => Some(fragment(RowId::Users)?),
         };
         let sums_only = self.split.wanted.iter().all(WantedNumbers::is_sum);
         let slices = if self.columns.is_empty() && sums_only {
@@ -176,6 +186,7 @@ impl<'a, 't> Walk<'a, 't> {
             unit,
             sets,
             values,
+            everyone,
             slices,
         })
     }
@@ -184,7 +195,7 @@ impl<'a, 't> Walk<'a, 't> {
         let users = block.users.count();
         self.table.add_users(users.into());
         if is_cheaper_by_rows(&rows.values, block.index, users) {
-            return self.count_values(&rows.values, block, users);
+            return self.count_values(rows, block, users);
         }
         let column = |attribute| {
             let dataset = self.context.dataset;
@@ -209,24 +220,34 @@ impl<'a, 't> Walk<'a, 't> {
         self.table.check_bytes()
     }
 
-    /// Intersects the block with the row of each value of the only dim.
+    /// Intersects the block with the row of each value of the only dim. Where everybody has a
+    /// value, one row need not be read: it has who is in no other.
     fn count_values(
         &mut self,
-        values: &[Arc<Fragment>],
+        rows: &ShardRows,
         block: FoundBlock<'_>,
         users: u32,
     ) -> Result<(), Error> {
+        let numbered = || (MISSING + 1..).zip(&rows.values);
+        let size = |row: &Arc<Fragment>| row.block_cardinality(block.index);
+        let with_value: u32 = numbered().map(|(_, row)| size(row)).sum();
+        let everyone = rows.everyone.as_ref().map(size);
+        let spared = numbered()
+            .max_by_key(|(_, row)| size(row))
+            .filter(|_| everyone == Some(with_value))
+            .map_or(MISSING, |(index, _)| index);
+        let sieve = Sieve::of(block.users);
         let mut rest = users;
-        for (index, row) in (MISSING + 1..).zip(values) {
+        for (index, row) in numbered().filter(|(index, _)| *index != spared) {
             if rest == 0 {
                 return Ok(());
             }
-            let count = row.count_and(block.index, block.users);
+            let count = row.count_and_sifted(block.index, block.users, sieve.as_ref());
             self.count(&GroupKey::default().with(0, index), count)?;
             // A user has one value at most.
             rest = rest.saturating_sub(count);
         }
-        self.count(&GroupKey::default(), rest)
+        self.count(&GroupKey::default().with(0, spared), rest)
     }
 
     /// Splits users by the candidates of one dim after the other.
@@ -300,8 +321,11 @@ impl<'a, 't> Walk<'a, 't> {
         }
         let mut next = 0;
         while next < BLOCK_WORDS {
-            next = self.room.places.read(users.words(), next);
-            self.piece(columns, &key)?;
+            let piece = Piece::of(users.words(), next);
+            next = piece.end();
+            if piece.users() > 0 {
+                self.piece(piece, columns, &key)?;
+            }
         }
         Ok(())
     }
@@ -322,21 +346,29 @@ impl<'a, 't> Walk<'a, 't> {
         Ok(())
     }
 
-    /// Takes the users whose places were read last.
-    fn piece(&mut self, columns: &BlockColumns<'_>, key: &GroupKey) -> Result<(), Error> {
-        let places = self.room.places.as_slice();
+    /// Takes a piece of a block's users.
+    fn piece(
+        &mut self,
+        piece: Piece<'_>,
+        columns: &BlockColumns<'_>,
+        key: &GroupKey,
+    ) -> Result<(), Error> {
         let dims = self.columns.iter_mut().zip(&columns.dims);
         for ((dim, column), (_, indices)) in dims.zip(&mut self.room.indices) {
             if let Some(axis) = self.table.axes.get_mut(dim.dim) {
-                dim.reader.read(column, places, axis, indices);
+                let codes = self.room.packed.pack(column, piece);
+                dim.reader
+                    .read(codes, column.frame(), piece.users(), axis, indices);
             }
         }
         let slots = &mut self.room.slots;
         self.table
-            .slots_of(key, &self.room.indices, places.len(), slots)?;
+            .slots_of(key, &self.room.indices, piece.users(), slots)?;
         self.table.add_each(slots);
         for (measured, column) in columns.measured.iter().enumerate() {
-            self.table.add_numbers(measured, column, places, slots);
+            let codes = self.room.packed.pack(column, piece);
+            self.table
+                .add_numbers(measured, codes, column.frame(), slots);
         }
         self.table.check_bytes()
     }
