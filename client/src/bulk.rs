@@ -413,6 +413,7 @@ fn user_of(mutation: &Mutation) -> &str {
     match mutation {
         Mutation::Ensure { user }
         | Mutation::Tag { user, .. }
+        | Mutation::Hold { user, .. }
         | Mutation::Untag { user, .. }
         | Mutation::Set { user, .. }
         | Mutation::Add { user, .. }
@@ -424,6 +425,7 @@ fn user_of(mutation: &Mutation) -> &str {
 /// About the bytes a change takes on the wire.
 fn estimated_bytes(mutation: &Mutation) -> usize {
     const OVERHEAD: usize = 4;
+    const TERMS: usize = 24;
     let of_texts = |texts: &[String]| {
         texts
             .iter()
@@ -434,6 +436,7 @@ fn estimated_bytes(mutation: &Mutation) -> usize {
     let beside_user = match mutation {
         Mutation::Ensure { .. } | Mutation::DeleteUser { .. } => 0,
         Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. } => of_texts(tags),
+        Mutation::Hold { tags, .. } => of_texts(tags) + TERMS,
         Mutation::Set { values, .. } => values
             .iter()
             .map(|(name, value)| name.len() + OVERHEAD + datum_bytes(value))

@@ -58,7 +58,7 @@ pub use tessera_protocol::load::{
     LoadColumn, LoadError, LoadRows, NumberForm, PackedTexts, presence,
 };
 pub use tessera_protocol::message::{
-    Column, ColumnRole, Datum, Failure, FailureCode, Mutation, Parameter, ResultKind, Summary,
-    UnknownTags, Welcome,
+    Column, ColumnRole, Datum, Failure, FailureCode, HoldEnd, HoldTerms, Mutation, Parameter,
+    ResultKind, Source, Summary, TimeUnit, UnknownTags, Welcome,
 };
 pub use write::Write;

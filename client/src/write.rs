@@ -1,6 +1,6 @@
 //! Changes, applied all or none.
 
-use tessera_protocol::message::{Datum, Mutation, RequestBody, UnknownTags};
+use tessera_protocol::message::{Datum, HoldTerms, Mutation, RequestBody, UnknownTags};
 
 /// Changes of users, applied in order, all or none.
 ///
@@ -74,6 +74,20 @@ impl Write {
         self.mutation(Mutation::Tag {
             user: user.into(),
             tags: texts(tags),
+        })
+    }
+
+    /// Gives the user tags on these terms: since when, until when, and on whose word.
+    pub fn hold<T: Into<String>>(
+        self,
+        user: impl Into<String>,
+        tags: impl IntoIterator<Item = T>,
+        terms: HoldTerms,
+    ) -> Self {
+        self.mutation(Mutation::Hold {
+            user: user.into(),
+            tags: texts(tags),
+            terms,
         })
     }
 

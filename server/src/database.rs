@@ -95,6 +95,13 @@ impl Engine for OpenDatabase {
         }
     }
 
+    fn submit_sweep(&self, done: Done) {
+        match self.database() {
+            Ok(database) => database.submit_sweep(done),
+            Err(error) => done(Err(error)),
+        }
+    }
+
     fn close(&self) -> Result<(), CloseError> {
         let taken = self.lock().take();
         let Some(database) = taken else { return Ok(()) };

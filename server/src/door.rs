@@ -68,6 +68,10 @@ pub trait Engine: Send + Sync + 'static {
     /// Begins to apply the rows of a load, as [`Self::submit_write`] does mutations.
     fn submit_load(&self, request: LoadRequest, done: Done);
 
+    /// Begins to forget some of the holdings that ended long ago, as [`Self::submit_write`] does
+    /// mutations. It is to be called again until it changes no user.
+    fn submit_sweep(&self, done: Done);
+
     /// Closes the store. Called after every other call has returned.
     ///
     /// # Errors
@@ -253,6 +257,13 @@ impl Door {
         self.submit(place, told, |engine, done| {
             engine.submit_load(request, done);
         });
+        outcome
+    }
+
+    /// Forgets some of the holdings that ended long ago, as [`Self::write`] does mutations.
+    pub(crate) fn sweep(&self, place: WritePlace) -> Submitted {
+        let (told, outcome) = submitted();
+        self.submit(place, told, |engine, done| engine.submit_sweep(done));
         outcome
     }
 

@@ -28,6 +28,7 @@ mod map;
 pub mod program;
 pub mod server;
 mod session;
+mod sweeper;
 
 pub use config::Config;
 pub use server::{RunningServer, Server, StartError, StopError};

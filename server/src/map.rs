@@ -9,6 +9,7 @@ use tessera_engine::{
     datum,
     error::{Error, ErrorCode},
     parameters::Parameters,
+    storage, time,
     user_keys::PackedKeys,
     write,
 };
@@ -213,6 +214,53 @@ fn load_column(column: LoadColumn) -> write::LoadColumn {
             numbers,
         },
         LoadColumn::Tags { names, ends, codes } => write::LoadColumn::Tags { names, ends, codes },
+        LoadColumn::Holdings {
+            names,
+            ends,
+            codes,
+            terms,
+            of,
+        } => write::LoadColumn::Holdings {
+            names,
+            ends,
+            codes,
+            terms: terms.into_iter().map(hold_terms).collect(),
+            of,
+        },
+    }
+}
+
+/// Of times holdings keep whole seconds.
+fn hold_terms(terms: wire::HoldTerms) -> write::HoldTerms {
+    let second = |micros: i64| micros.div_euclid(1_000_000);
+    write::HoldTerms {
+        since_s: terms.since_us.map(second),
+        end: match terms.end {
+            wire::HoldEnd::OfTag => write::HoldEnd::OfTag,
+            wire::HoldEnd::At(micros) => write::HoldEnd::At(second(micros)),
+            wire::HoldEnd::After { amount, unit } => write::HoldEnd::After(time::Length {
+                amount,
+                unit: length_unit(unit),
+            }),
+        },
+        source: match terms.source {
+            wire::Source::Manual => storage::Source::Manual,
+            wire::Source::Import => storage::Source::Import,
+            wire::Source::Rule => storage::Source::Rule,
+            wire::Source::Model => storage::Source::Model,
+        },
+    }
+}
+
+fn length_unit(unit: wire::TimeUnit) -> time::LengthUnit {
+    match unit {
+        wire::TimeUnit::Second => time::LengthUnit::Second,
+        wire::TimeUnit::Minute => time::LengthUnit::Minute,
+        wire::TimeUnit::Hour => time::LengthUnit::Hour,
+        wire::TimeUnit::Day => time::LengthUnit::Day,
+        wire::TimeUnit::Week => time::LengthUnit::Week,
+        wire::TimeUnit::Month => time::LengthUnit::Month,
+        wire::TimeUnit::Year => time::LengthUnit::Year,
     }
 }
 
@@ -236,6 +284,11 @@ fn mutation(mutation: wire::Mutation) -> write::Mutation {
     match mutation {
         wire::Mutation::Ensure { user } => write::Mutation::Ensure { user },
         wire::Mutation::Tag { user, tags } => write::Mutation::Tag { user, tags },
+        wire::Mutation::Hold { user, tags, terms } => write::Mutation::Hold {
+            user,
+            tags,
+            terms: hold_terms(terms),
+        },
         wire::Mutation::Untag { user, tags } => write::Mutation::Untag { user, tags },
         wire::Mutation::Set { user, values } => write::Mutation::Set {
             user,

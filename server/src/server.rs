@@ -22,6 +22,7 @@ use crate::{
     door::{CloseError, Door, Engine, Panicked, apart},
     map::failure,
     session::{self, Context},
+    sweeper::sweep_now_and_then,
 };
 
 /// Connections beyond the limit that are told so at once; further ones are just closed.
@@ -117,6 +118,9 @@ impl Server {
         };
         let connections_max = config.limits.connections_max as usize;
         let listener = tokio::spawn(accept(listener, Arc::clone(&context), connections_max));
+        context
+            .tasks
+            .spawn(sweep_now_and_then(Arc::clone(&context)));
         tracing::info!(%address, data_dir = %config.data_dir.display(), "listening");
         Ok(RunningServer {
             address,

@@ -6,9 +6,7 @@ use tessera_protocol::{
     codec::{decode_client, decode_server, encode_client, encode_server},
     frame::FrameDecoder,
 };
-use tessera_query_lang::{
-    Limits, ParseError, parse_group_rule, parse_statement, split_statements,
-};
+use tessera_query_lang::{Limits, ParseError, parse_group_rule, parse_statement, split_statements};
 
 /// The parser takes or refuses any text; what it takes prints to something that reads the same,
 /// and what it refuses has its place in the text.

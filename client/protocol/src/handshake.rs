@@ -209,10 +209,11 @@ mod tests {
                 .map_err(|failure| failure.code);
             assert_eq!(seen, expected, "{first:?}");
         };
-        check(hello("test"), Ok(2));
-        check(hello_of(MAGIC, 0..=7, "test"), Ok(2));
+        check(hello("test"), Ok(3));
+        check(hello_of(MAGIC, 0..=7, "test"), Ok(3));
+        check(hello_of(MAGIC, 1..=2, "test"), Ok(2));
         check(hello_of(MAGIC, 0..=1, "test"), Ok(1));
-        check(hello_of(MAGIC, 3..=7, "test"), Err(FailureCode::Version));
+        check(hello_of(MAGIC, 4..=7, "test"), Err(FailureCode::Version));
         check(hello_of(MAGIC, 0..=0, "test"), Err(FailureCode::Version));
         check(
             hello_of(*b"HTTP", 1..=1, "test"),
@@ -244,7 +245,8 @@ mod tests {
         let failure = protocol("no");
         check(welcome(1, 1, 1), Ok(()));
         check(welcome(2, 1, 1), Ok(()));
-        check(welcome(3, 1, 1), Err(HandshakeError::Version(3)));
+        check(welcome(3, 1, 1), Ok(()));
+        check(welcome(4, 1, 1), Err(HandshakeError::Version(4)));
         check(
             welcome(1, 0, 1),
             Err(HandshakeError::Nonsense("it takes frames of no bytes")),

@@ -19,7 +19,7 @@ use bincode::{
 };
 
 pub use self::rows::{RowReader, presence};
-use crate::message::Datum;
+use crate::message::{Datum, HoldTerms};
 
 /// Why rows are not rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -194,6 +194,19 @@ pub enum LoadColumn {
         /// Places among `names`, from 0.
         codes: Vec<u32>,
     },
+    /// Tags that are given, and how they are held. Since version 3.
+    Holdings {
+        /// As for [`Self::Tags`].
+        names: Vec<String>,
+        /// As for [`Self::Tags`].
+        ends: Vec<u32>,
+        /// As for [`Self::Tags`].
+        codes: Vec<u32>,
+        /// The terms that occur.
+        terms: Vec<HoldTerms>,
+        /// For each of `codes` a place among `terms`, from 0.
+        of: Vec<u32>,
+    },
 }
 
 /// What the numbers of a column are: each means what the [`Datum`] of this kind would.
@@ -221,6 +234,16 @@ impl LoadRows {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Whether a column says how tags are held, which can be said since version 3.
+    pub(crate) fn says_how(&self) -> bool {
+        self.columns.iter().any(|column| match column {
+            LoadColumn::Holdings { .. } => true,
+            LoadColumn::Coded { .. } | LoadColumn::Numbers { .. } | LoadColumn::Tags { .. } => {
+                false
+            }
+        })
     }
 
     /// Whether all columns fit the keys, and all codes their dictionaries.
@@ -264,14 +287,35 @@ impl LoadColumn {
             }
             Self::Tags { names, ends, codes } => {
                 of_length(ends.len())?;
-                let rising = ends.windows(2).all(|pair| pair[0] <= pair[1]);
-                let whole = ends.last().map_or(0, |end| *end as usize) == codes.len();
-                if !rising || !whole {
-                    return Err(LoadError::Lists { column });
-                }
+                check_lists(column, ends, codes)?;
                 check_codes(column, codes, names.len(), 0)
             }
+            Self::Holdings {
+                names,
+                ends,
+                codes,
+                terms,
+                of,
+            } => {
+                of_length(ends.len())?;
+                check_lists(column, ends, codes)?;
+                check_codes(column, codes, names.len(), 0)?;
+                if of.len() != codes.len() {
+                    return Err(LoadError::Lists { column });
+                }
+                check_codes(column, of, terms.len(), 0)
+            }
         }
+    }
+}
+
+/// Whether lists rise and add up to the codes.
+fn check_lists(column: usize, ends: &[u32], codes: &[u32]) -> Result<(), LoadError> {
+    let rising = ends.windows(2).all(|pair| pair[0] <= pair[1]);
+    let whole = ends.last().map_or(0, |end| *end as usize) == codes.len();
+    match rising && whole {
+        true => Ok(()),
+        false => Err(LoadError::Lists { column }),
     }
 }
 
@@ -396,6 +440,20 @@ impl Encode for LoadColumn {
                 encode_small(&lengths(ends), encoder)?;
                 encode_small(codes, encoder)
             }
+            Self::Holdings {
+                names,
+                ends,
+                codes,
+                terms,
+                of,
+            } => {
+                3_u32.encode(encoder)?;
+                names.encode(encoder)?;
+                encode_small(&lengths(ends), encoder)?;
+                encode_small(codes, encoder)?;
+                terms.encode(encoder)?;
+                encode_small(of, encoder)
+            }
         }
     }
 }
@@ -418,6 +476,13 @@ impl<C> Decode<C> for LoadColumn {
                 names: Vec::decode(decoder)?,
                 ends: ends(decode_small(decoder)?)?,
                 codes: decode_small(decoder)?,
+            },
+            3 => Self::Holdings {
+                names: Vec::decode(decoder)?,
+                ends: ends(decode_small(decoder)?)?,
+                codes: decode_small(decoder)?,
+                terms: Vec::decode(decoder)?,
+                of: decode_small(decoder)?,
             },
             unknown => {
                 let reason = format!("a column of the unknown kind {unknown}");

@@ -16,7 +16,7 @@ use crate::load::{LoadRows, PackedTexts};
 pub const MAGIC: [u8; 4] = *b"TSSR";
 
 /// The newest version of the protocol that this crate speaks.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// The oldest version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION_MIN: u16 = 1;
@@ -112,8 +112,100 @@ impl RequestBody {
     /// The oldest version of the protocol in which this can be asked.
     pub fn version_min(&self) -> u16 {
         match self {
-            Self::Ping | Self::Execute { .. } | Self::Write { .. } => 1,
+            Self::Ping | Self::Execute { .. } => 1,
+            Self::Write { mutations, .. } if mutations.iter().any(Mutation::says_how) => 3,
+            Self::Write { .. } => 1,
+            Self::Load { rows, .. } if rows.says_how() => 3,
             Self::Load { .. } => 2,
+        }
+    }
+}
+
+impl Mutation {
+    /// Whether it says how tags are held, which can be said since version 3.
+    fn says_how(&self) -> bool {
+        match self {
+            Self::Hold { .. } => true,
+            Self::Ensure { .. }
+            | Self::Tag { .. }
+            | Self::Untag { .. }
+            | Self::Set { .. }
+            | Self::Add { .. }
+            | Self::Remove { .. }
+            | Self::DeleteUser { .. } => false,
+        }
+    }
+}
+
+/// How tags are given. What is not said follows from the tag.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct HoldTerms {
+    /// From when on, in microseconds since 1970-01-01T00:00:00Z, of which holdings keep whole
+    /// seconds; from the moment of the request if not given.
+    pub since_us: Option<i64>,
+    /// When they end.
+    pub end: HoldEnd,
+    /// On whose word they are held.
+    pub source: Source,
+}
+
+/// When a holding ends. Only those of dynamic tags do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum HoldEnd {
+    /// When the tag's own validity is over; not at all if the tag is static.
+    #[default]
+    OfTag,
+    /// At this moment, in microseconds since 1970-01-01T00:00:00Z, of which holdings keep whole
+    /// seconds: it is held before it, and not at it.
+    At(i64),
+    /// So many units after its start.
+    After {
+        /// How many.
+        amount: u32,
+        /// Of what.
+        unit: TimeUnit,
+    },
+}
+
+/// A unit of time, of UTC's calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum TimeUnit {
+    /// A second.
+    Second,
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// Seven days.
+    Week,
+    /// A month of the calendar.
+    Month,
+    /// A year of the calendar.
+    Year,
+}
+
+/// On whose word a tag is held; the stronger stands before the weaker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum Source {
+    /// Somebody said so.
+    #[default]
+    Manual,
+    /// It came with data from elsewhere.
+    Import,
+    /// A rule said so.
+    Rule,
+    /// A model thinks so.
+    Model,
+}
+
+impl From<Source> for HoldTerms {
+    /// Nothing said but on whose word.
+    fn from(source: Source) -> Self {
+        Self {
+            source,
+            ..Self::default()
         }
     }
 }
@@ -188,6 +280,15 @@ pub enum Mutation {
     DeleteUser {
         /// The user's key.
         user: String,
+    },
+    /// As [`Self::Tag`], and says how the tags are held. Since version 3.
+    Hold {
+        /// The user's key.
+        user: String,
+        /// Names of tags.
+        tags: Vec<String>,
+        /// Since when, until when, and on whose word.
+        terms: HoldTerms,
     },
 }
 
@@ -271,6 +372,10 @@ pub enum ServerMessage {
 impl ServerMessage {
     /// The oldest version of the protocol in which [`Self::Keys`] can be said.
     pub const KEYS_VERSION_MIN: u16 = 2;
+
+    /// The oldest version of the protocol in which a [`ResultKind::Portrait`] says how tags are
+    /// held. In older ones it has the first three columns only.
+    pub const HOLDINGS_VERSION_MIN: u16 = 3;
 }
 
 /// Accepts a connection.
@@ -297,7 +402,8 @@ pub enum ResultKind {
     Segment,
     /// A row a group: the dims first, then the measures.
     Dimension,
-    /// Rows `section`, `name`, `value` about one user.
+    /// Rows `section`, `name`, `value`, `since`, `until`, `source` about one user; the last three
+    /// since version 3.
     Portrait,
     /// Lines of a plan.
     Plan,

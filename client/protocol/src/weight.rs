@@ -5,7 +5,7 @@
 
 use crate::{
     load::LoadColumn,
-    message::{Datum, Mutation, Parameter, RequestId},
+    message::{Datum, HoldTerms, Mutation, Parameter, RequestId},
 };
 
 /// What a request on the wire is, before it is decoded.
@@ -92,6 +92,13 @@ impl Scale<'_> {
                 self.numbers(size_of::<u32>())?;
                 self.numbers(size_of::<u32>())
             }
+            3 => {
+                self.list(size_of::<String>(), Self::text)?;
+                self.numbers(size_of::<u32>())?;
+                self.numbers(size_of::<u32>())?;
+                self.list(size_of::<HoldTerms>(), Self::terms)?;
+                self.numbers(size_of::<u32>())
+            }
             _ => None,
         }
     }
@@ -113,6 +120,10 @@ impl Scale<'_> {
         match variant {
             0 | 6 => Some(()),
             1 | 2 => self.list(size_of::<String>(), Self::text),
+            7 => {
+                self.list(size_of::<String>(), Self::text)?;
+                self.terms()
+            }
             3 => self.list(size_of::<(String, Datum)>(), Self::named_value),
             4 | 5 => {
                 self.text()?;
@@ -120,6 +131,19 @@ impl Scale<'_> {
             }
             _ => None,
         }
+    }
+
+    fn terms(&mut self) -> Option<()> {
+        if self.byte()? == 1 {
+            self.number()?;
+        }
+        match self.number()? {
+            0 => {}
+            1 => drop(self.number()?),
+            2 => drop((self.number()?, self.number()?)),
+            _ => return None,
+        }
+        self.number().map(|_| ())
     }
 
     fn named_value(&mut self) -> Option<()> {

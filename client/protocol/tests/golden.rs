@@ -76,7 +76,7 @@ fn client_messages() -> Vec<(String, Said)> {
     let hello = Hello {
         magic: MAGIC,
         version_min: 1,
-        version_max: 2,
+        version_max: 3,
         agent: text("example 1.0"),
     };
     let parameters = vec![Parameter {
@@ -172,7 +172,36 @@ fn mutations() -> Vec<(String, Said)> {
             },
         ),
         write("delete-user", Mutation::DeleteUser { user: user() }),
+        write("hold", hold(HoldEnd::OfTag, None, Source::Import)),
+        write(
+            "hold-until",
+            hold(
+                HoldEnd::At(1_795_478_400_000_000),
+                Some(1_795_392_000_000_000),
+                Source::Manual,
+            ),
+        ),
+        write("hold-for", hold(thirty_days(), None, Source::Model)),
     ]
+}
+
+fn hold(end: HoldEnd, since_us: Option<i64>, source: Source) -> Mutation {
+    Mutation::Hold {
+        user: "u1".to_owned(),
+        tags: vec!["vip".to_owned()],
+        terms: HoldTerms {
+            since_us,
+            end,
+            source,
+        },
+    }
+}
+
+fn thirty_days() -> HoldEnd {
+    HoldEnd::After {
+        amount: 30,
+        unit: TimeUnit::Day,
+    }
 }
 
 fn load(name: &str, columns: Vec<LoadColumn>) -> Result<(String, Said), Box<dyn Error>> {
@@ -206,6 +235,17 @@ fn loads() -> Result<Vec<(String, Said)>, Box<dyn Error>> {
         ends: vec![2, 2, 3],
         codes: vec![1, 0, 0],
     };
+    let for_days = HoldTerms {
+        end: thirty_days(),
+        ..Source::Import.into()
+    };
+    let holdings = LoadColumn::Holdings {
+        names: vec![text("vip")],
+        ends: vec![1, 1, 2],
+        codes: vec![0, 0],
+        terms: vec![Source::Import.into(), for_days],
+        of: vec![1, 0],
+    };
     let integers = numbers(NumberForm::Integer, [Some(30), Some(-1), Some(300)]);
     let decimals = numbers(NumberForm::Decimal { scale: 2 }, [Some(1999), None, None]);
     let dates = numbers(NumberForm::Date, [None, Some(20_780), None]);
@@ -219,6 +259,7 @@ fn loads() -> Result<Vec<(String, Said)>, Box<dyn Error>> {
         load("dates", vec![dates])?,
         load("timestamps", vec![moments])?,
         load("tags", vec![tags])?,
+        load("holdings", vec![holdings])?,
     ])
 }
 
@@ -278,7 +319,7 @@ fn values() -> Vec<(String, Said)> {
 fn server_messages() -> Vec<(String, Said)> {
     let id = RequestId(2);
     let welcome = Welcome {
-        version: 2,
+        version: 3,
         agent: "tessera-server 0.1.0".to_owned(),
         frame_bytes_max: 8_388_608,
         requests_in_flight_max: 64,
@@ -474,7 +515,7 @@ fn golden() -> Result<BTreeMap<String, Vec<u8>>, Box<dyn Error>> {
 
 fn bless() -> Outcome {
     let mut text = String::from(
-        "# The bytes of messages of protocol versions 1 and 2, without the frame's length.\n",
+        "# The bytes of messages of protocol versions 1 to 3, without the frame's length.\n",
     );
     for (name, said) in messages()? {
         writeln!(text, "{name} {}", to_hex(&said.bytes()?))?;
@@ -518,8 +559,8 @@ fn every_variant_is_among_the_messages() -> Outcome {
             }),
         }
     }
-    // 5 from clients, 4 bodies, 7 mutations, 6 columns, 9 values, 8 from servers.
-    assert_eq!(seen.len(), 5 + 4 + 7 + 6 + 9 + 8, "{seen:?}");
+    // 5 from clients, 4 bodies, 8 mutations, 7 columns, 9 values, 8 from servers.
+    assert_eq!(seen.len(), 5 + 4 + 8 + 7 + 9 + 8, "{seen:?}");
     Ok(())
 }
 
@@ -561,6 +602,7 @@ fn column_name(column: &LoadColumn) -> &'static str {
             NumberForm::Timestamp => "timestamp column",
         },
         LoadColumn::Tags { .. } => "tag column",
+        LoadColumn::Holdings { .. } => "holding column",
     }
 }
 
@@ -573,6 +615,7 @@ fn mutation_name(mutation: &Mutation) -> &'static str {
         Mutation::Add { .. } => "add",
         Mutation::Remove { .. } => "remove",
         Mutation::DeleteUser { .. } => "delete user",
+        Mutation::Hold { .. } => "hold",
     }
 }
 

@@ -53,14 +53,36 @@ fn mutation() -> impl Strategy<Value = Mutation> {
             values
         }),
         user().prop_map(|user| Mutation::DeleteUser { user }),
+        (user(), texts(), terms()).prop_map(|(user, tags, terms)| Mutation::Hold {
+            user,
+            tags,
+            terms
+        }),
     ]
 }
 
-/// The keys and three columns of as many rows as there are elements.
+fn terms() -> impl Strategy<Value = HoldTerms> {
+    let units = [TimeUnit::Second, TimeUnit::Month, TimeUnit::Year];
+    let end = prop_oneof![
+        Just(HoldEnd::OfTag),
+        any::<i64>().prop_map(HoldEnd::At),
+        (any::<u32>(), prop::sample::select(units.to_vec()))
+            .prop_map(|(amount, unit)| HoldEnd::After { amount, unit }),
+    ];
+    let source = prop::sample::select(&[Source::Manual, Source::Model]);
+    (any::<Option<i64>>(), end, source).prop_map(|(since_us, end, source)| HoldTerms {
+        since_us,
+        end,
+        source,
+    })
+}
+
+/// The keys and four columns of as many rows as there are elements.
 fn load_rows() -> impl Strategy<Value = LoadRows> {
     let row = (".{0,6}", any::<u32>(), any::<(bool, i64, u8)>(), texts());
     let dictionary = prop::collection::vec(datum(), 1..4);
-    (prop::collection::vec(row, 0..20), dictionary).prop_map(|(rows, dictionary)| {
+    let terms = prop::collection::vec(terms(), 1..3);
+    (prop::collection::vec(row, 0..20), dictionary, terms).prop_map(|(rows, dictionary, terms)| {
         let mut keys = PackedTexts::default();
         let (mut codes, mut present, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
         let (mut names, mut ends, mut tags) = (Vec::new(), Vec::new(), Vec::new());
@@ -84,6 +106,13 @@ fn load_rows() -> impl Strategy<Value = LoadRows> {
             present: presence(present),
             numbers,
         };
+        let holdings = LoadColumn::Holdings {
+            names: names.clone(),
+            ends: ends.clone(),
+            codes: tags.clone(),
+            of: tags.iter().map(|tag| tag % terms.len() as u32).collect(),
+            terms,
+        };
         let tags = LoadColumn::Tags {
             names,
             ends,
@@ -91,7 +120,7 @@ fn load_rows() -> impl Strategy<Value = LoadRows> {
         };
         LoadRows {
             keys,
-            columns: vec![coded, integers, tags],
+            columns: vec![coded, integers, tags, holdings],
         }
     })
 }
@@ -247,9 +276,9 @@ fn datum_bytes(datum: &Datum) -> usize {
 fn mutation_bytes(mutation: &Mutation) -> usize {
     match mutation {
         Mutation::Ensure { user } | Mutation::DeleteUser { user } => user.len(),
-        Mutation::Tag { user, tags } | Mutation::Untag { user, tags } => {
-            user.len() + texts_bytes(tags)
-        }
+        Mutation::Tag { user, tags }
+        | Mutation::Hold { user, tags, .. }
+        | Mutation::Untag { user, tags } => user.len() + texts_bytes(tags),
         Mutation::Set { user, values } => {
             let value = |(name, value): &(String, Datum)| {
                 size_of::<(String, Datum)>() + name.len() + datum_bytes(value)
@@ -316,6 +345,17 @@ fn column_bytes(column: &LoadColumn) -> usize {
         } => attribute.len() + present.len() + size_of_val(numbers.as_slice()),
         LoadColumn::Tags { names, ends, codes } => {
             texts_bytes(names) + size_of_val(ends.as_slice()) + size_of_val(codes.as_slice())
+        }
+        LoadColumn::Holdings {
+            names,
+            ends,
+            codes,
+            terms,
+            of,
+        } => {
+            let codes = size_of_val(codes.as_slice()) + size_of_val(of.as_slice());
+            let terms = size_of_val(terms.as_slice());
+            texts_bytes(names) + size_of_val(ends.as_slice()) + codes + terms
         }
     }
 }

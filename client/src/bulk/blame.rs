@@ -16,7 +16,7 @@ pub(super) fn find(mutations: &[Mutation], message: &str) -> usize {
 fn is_named(mutation: &Mutation, message: &str) -> bool {
     match mutation {
         Mutation::Ensure { .. } | Mutation::DeleteUser { .. } => false,
-        Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. } => {
+        Mutation::Tag { tags, .. } | Mutation::Hold { tags, .. } | Mutation::Untag { tags, .. } => {
             tags.iter().any(|tag| speaks_of(message, tag))
         }
         Mutation::Set { values, .. } => values.iter().any(|(name, _)| speaks_of(message, name)),

@@ -98,6 +98,20 @@ pub(super) fn estimated_bytes(rows: &LoadRows) -> usize {
                 .sum();
             names + size_of_val(ends.as_slice()) + size_of_val(codes.as_slice())
         }
+        LoadColumn::Holdings {
+            names,
+            ends,
+            codes,
+            terms,
+            of,
+        } => {
+            let names: usize = names
+                .iter()
+                .map(|name| name.len() + size_of::<String>())
+                .sum();
+            let codes = size_of_val(codes.as_slice()) + size_of_val(of.as_slice());
+            names + size_of_val(ends.as_slice()) + codes + size_of_val(terms.as_slice())
+        }
     });
     rows.keys.text_bytes() + rows.len() * size_of::<u32>() + columns.sum::<usize>()
 }

@@ -26,6 +26,12 @@ pub struct TagHeld {
     pub name: String,
     /// The tag's group, if it has one.
     pub group: Option<String>,
+    /// Since when, in microseconds since 1970-01-01T00:00:00Z, where that is known.
+    pub since_us: Option<i64>,
+    /// Until when, likewise, if it ends: it is held before that moment and not at it.
+    pub until_us: Option<i64>,
+    /// On whose word, such as `manual`; not known of servers before protocol version 3.
+    pub source: Option<String>,
 }
 
 /// A row of a portrait, as it was sent.
@@ -37,6 +43,17 @@ pub struct PortraitRow {
     pub name: String,
     /// What is known.
     pub value: Datum,
+    /// What stands in further columns.
+    pub more: Vec<Datum>,
+}
+
+impl PortraitRow {
+    fn moment(&self, place: usize) -> Option<i64> {
+        match self.more.get(place) {
+            Some(Datum::Timestamp(micros)) => Some(*micros),
+            Some(_) | None => None,
+        }
+    }
 }
 
 impl Portrait {
@@ -53,7 +70,8 @@ impl Portrait {
         self.tags.iter().any(|held| held.name == tag)
     }
 
-    /// Reads a portrait from an answer's rows `section`, `name`, `value`; no rows, no user.
+    /// Reads a portrait from an answer's rows `section`, `name`, `value` and, of tags, `since`,
+    /// `until`, `source`; no rows, no user.
     pub(crate) fn read(key: &str, answer: Answer) -> Result<Option<Self>, Error> {
         if answer.rows.is_empty() {
             return Ok(None);
@@ -63,7 +81,9 @@ impl Portrait {
             ..Self::default()
         };
         for row in answer.rows {
-            let Ok([Datum::Text(section), Datum::Text(name), value]) = <[Datum; 3]>::try_from(row)
+            let mut row = row.into_iter();
+            let (Some(Datum::Text(section)), Some(Datum::Text(name)), Some(value)) =
+                (row.next(), row.next(), row.next())
             else {
                 return Err(Error::Unexpected(
                     "a portrait's row is not a section, a name and a value".to_owned(),
@@ -73,6 +93,7 @@ impl Portrait {
                 section,
                 name,
                 value,
+                more: row.collect(),
             });
         }
         Ok(Some(portrait))
@@ -84,9 +105,13 @@ impl Portrait {
             ("attribute", _) => self.attributes.push((row.name, row.value)),
             ("tag", group) => {
                 let group = group.as_text().map(str::to_owned);
+                let source = row.more.get(2).and_then(Datum::as_text);
                 self.tags.push(TagHeld {
-                    name: row.name,
                     group,
+                    since_us: row.moment(0),
+                    until_us: row.moment(1),
+                    source: source.map(str::to_owned),
+                    name: row.name,
                 });
             }
             ("segment", _) => self.segments.push(row.name),
@@ -109,7 +134,14 @@ mod tests {
             row("user", "key", "u1"),
             row("attribute", "age", 30),
             row("tag", "vip", Datum::Null),
-            row("tag", "new", "lifecycle"),
+            vec![
+                "tag".into(),
+                "new".into(),
+                "lifecycle".into(),
+                Datum::Timestamp(5),
+                Datum::Timestamp(9),
+                "import".into(),
+            ],
             row("segment", "loyal", Datum::Null),
             row("behaviour", "purchase", 7),
         ];
@@ -123,6 +155,15 @@ mod tests {
         assert_eq!(portrait.attribute("city"), None);
         assert!(portrait.holds("vip") && portrait.holds("new") && !portrait.holds("old"));
         assert_eq!(portrait.tags[1].group.as_deref(), Some("lifecycle"));
+        assert_eq!(
+            (portrait.tags[0].since_us, portrait.tags[0].until_us),
+            (None, None)
+        );
+        assert_eq!(
+            (portrait.tags[1].since_us, portrait.tags[1].until_us),
+            (Some(5), Some(9))
+        );
+        assert_eq!(portrait.tags[1].source.as_deref(), Some("import"));
         assert_eq!(portrait.segments, ["loyal"]);
         assert_eq!(portrait.more.len(), 1);
         Ok(())

@@ -244,13 +244,21 @@ impl Cursor<'_> {
             Some(Symbol::Dot) => is_name,
             Some(Symbol::OpenBracket) if is_name => {
                 self.ahead(2).symbol() == Some(Symbol::OpenParen)
-                    || self.is_keyword_ahead(2, "NOT")
+                    || self.is_keyword_ahead(2, "NOT") && !self.ends_bound_ahead(3)
                     || self.ahead(3).symbol().is_some_and(Symbol::is_test)
                     || self.is_keyword_ahead(3, "IS")
                     || self.is_keyword_ahead(3, "ANNIVERSARY")
             }
             Some(_) => false,
         }
+    }
+
+    /// Whether what stands before this is the bound of a band, and no condition.
+    fn ends_bound_ahead(&self, offset: usize) -> bool {
+        matches!(
+            self.ahead(offset).symbol(),
+            Some(Symbol::CloseBracket | Symbol::Comma)
+        )
     }
 
     /// `purchase BY day`, `purchase.category`, `purchase[channel:ads].category`

@@ -15,10 +15,11 @@ use divan::{Bencher, counter::BytesCount};
 use roaring::{MultiOps, RoaringBitmap};
 use tessera_engine::{
     bitmap::{
-        Block, Fragment, NumberSlices, PACKING_SLACK, Sieve, SliceRow, SliceScratch,
-        ThresholdCounter, pack_codes,
+        Block, Fragment, NumberSlices, PACKING_SLACK, Sieve, SliceScratch, ThresholdCounter,
+        pack_codes,
     },
     column::{Codes, ColumnBlock},
+    ids::SliceRow,
 };
 
 /// Places in a shard and in a block, blocks in a shard.

@@ -150,7 +150,10 @@ fn mutations(request: &LoadRequest) -> Vec<Mutation> {
                 LoadColumn::Numbers {
                     attribute, numbers, ..
                 } => values.push((attribute.clone(), Datum::Integer(numbers[row]))),
-                LoadColumn::Tags { names, ends, codes } => {
+                LoadColumn::Tags { names, ends, codes }
+                | LoadColumn::Holdings {
+                    names, ends, codes, ..
+                } => {
                     let start = row.checked_sub(1).map_or(0, |before| ends[before]);
                     let codes = &codes[start as usize..ends[row] as usize];
                     tags.extend(codes.iter().map(|code| names[*code as usize].clone()));

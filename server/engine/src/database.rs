@@ -11,10 +11,11 @@ pub use crate::{
     budget::{Budget, CancelFlag},
     limits::Limits,
     parameters::Parameters,
-    storage::{DatabaseId, Durability, OpenError},
+    storage::{DatabaseId, Durability, OpenError, Source},
+    time::{Length, LengthUnit},
     write::{
-        LoadColumn, LoadRequest, Mutation, NumberForm, PackedTexts, SchemaStatement, ShapeError,
-        UnknownTags, WriteRequest,
+        HoldEnd, HoldTerms, LoadColumn, LoadRequest, Mutation, NumberForm, PackedTexts,
+        SchemaStatement, ShapeError, UnknownTags, WriteRequest,
     },
 };
 use crate::{
@@ -205,6 +206,21 @@ impl Database {
     /// When the store fails, or the database closes.
     pub fn sweep_events(&self) -> Result<Summary, Error> {
         self.submit(Job::SweepEvents)
+    }
+
+    /// Forgets some of the holdings that ended longer ago than [`Limits::ended_holdings_days`],
+    /// and waits until that is durable. Changes no answer, but how far back `lapsed` can look.
+    /// To be called again until it changes no user.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub fn sweep_holdings(&self) -> Result<Summary, Error> {
+        self.submit(Job::Sweep)
+    }
+
+    /// As [`Self::sweep_holdings`], but without waiting; see [`Self::submit_write`].
+    pub fn submit_sweep(&self, done: impl FnOnce(Result<Summary, Error>) + Send + 'static) {
+        self.handle.submit_with(Job::Sweep, done);
     }
 
     fn submit(&self, job: Job) -> Result<Summary, Error> {

@@ -134,12 +134,53 @@ pub struct Location {
     pub user: UserId,
 }
 
+/// A number that users have, kept as bit slices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NumberId {
+    /// The value of a numeric attribute.
+    Attribute(AttributeId),
+    /// When a timed holding of a tag starts, in seconds since 1970-01-01T00:00:00Z.
+    Since(TagId),
+    /// When a timed holding of a tag ends, in seconds since 1970-01-01T00:00:00Z.
+    Until(TagId),
+}
+
+impl NumberId {
+    /// One of its rows in the bit matrix.
+    pub fn row(self, row: SliceRow) -> RowId {
+        match (self, row) {
+            (Self::Attribute(attribute), SliceRow::Present) => RowId::Present(attribute),
+            (Self::Attribute(attribute), SliceRow::Sign) => RowId::Sign(attribute),
+            (Self::Attribute(attribute), SliceRow::Bit(bit)) => RowId::Slice(attribute, bit),
+            (Self::Since(tag), row) => RowId::Since(tag, row),
+            (Self::Until(tag), row) => RowId::Until(tag, row),
+        }
+    }
+}
+
+impl From<AttributeId> for NumberId {
+    fn from(attribute: AttributeId) -> Self {
+        Self::Attribute(attribute)
+    }
+}
+
+/// One of the rows of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SliceRow {
+    /// Who has the number.
+    Present,
+    /// Whose number is negative.
+    Sign,
+    /// Whose magnitude has this bit, 0 to 62.
+    Bit(u8),
+}
+
 /// A row of the bit matrix: one set of users in every partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RowId {
     /// Every living user.
     Users,
-    /// The holders of a tag.
+    /// The users with a holding of a tag: also those whose holding ended or has yet to start.
     Tag(TagId),
     /// The users who have a value of an attribute.
     Present(AttributeId),
@@ -158,4 +199,8 @@ pub enum RowId {
     /// The users with an event of a kind on a day, counted from 1970-01-01. Not kept for days
     /// that are rolled up into their month.
     DidOnDay(EventId, i32),
+    /// The slices of [`NumberId::Since`].
+    Since(TagId, SliceRow),
+    /// The slices of [`NumberId::Until`].
+    Until(TagId, SliceRow),
 }

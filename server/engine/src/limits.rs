@@ -57,6 +57,8 @@ pub struct Limits {
     pub idempotency_keys_max: u32,
     /// How long an idempotency key is remembered, in seconds.
     pub idempotency_seconds: u32,
+    /// How long a holding is kept after it ended, in days: as far back as `lapsed` can look.
+    pub ended_holdings_days: u32,
     /// What one query may take.
     pub queries: QueryLimits,
     /// What a statement's text may ask of the parser.
@@ -84,6 +86,7 @@ impl Default for Limits {
             commit_bytes_max: 4 << 20,
             idempotency_keys_max: 100_000,
             idempotency_seconds: 24 * 60 * 60,
+            ended_holdings_days: 400,
             queries: QueryLimits::default(),
             text: tessera_query_lang::Limits::default(),
         }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use tessera_engine::{
-    datum::{self, Header, ResultSink, Row, Stopped},
+    datum::{self, Header, ResultKind, ResultSink, Row, Stopped},
     user_keys::PackedKeys,
 };
 use tessera_protocol::{
@@ -60,8 +60,15 @@ pub(super) struct FrameSink {
     rows_bytes: usize,
     /// Keys that wait for more; then there are no rows.
     keys: PackedKeys,
+    /// The columns of a portrait that the client knows.
+    portrait_columns_max: usize,
+    /// The columns of this answer that are sent.
+    columns_max: usize,
     state: Taking,
 }
+
+/// Columns of a portrait before it said how tags are held.
+const PORTRAIT_COLUMNS_OLD: usize = 3;
 
 /// How keys are sent that are all of their rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,12 +127,18 @@ impl FrameSink {
             rows: Vec::new(),
             rows_bytes: 0,
             keys: PackedKeys::new(),
+            portrait_columns_max: match version >= ServerMessage::HOLDINGS_VERSION_MIN {
+                true => usize::MAX,
+                false => PORTRAIT_COLUMNS_OLD,
+            },
+            columns_max: usize::MAX,
             state: Taking::Yes,
         };
         (sink, receiver)
     }
 
-    fn row(&mut self, row: Row) -> Result<(), Stopped> {
+    fn row(&mut self, mut row: Row) -> Result<(), Stopped> {
+        row.truncate(self.columns_max);
         let row = map::row(row);
         let row_bytes = wire_bytes_max(&row);
         if self.rows_bytes.saturating_add(row_bytes) > self.cut.message_bytes_max {
@@ -256,8 +269,12 @@ impl FrameSink {
 }
 
 impl ResultSink for FrameSink {
-    fn header(&mut self, header: Header) -> Result<(), Stopped> {
+    fn header(&mut self, mut header: Header) -> Result<(), Stopped> {
         self.check()?;
+        if header.kind == ResultKind::Portrait {
+            self.columns_max = self.portrait_columns_max;
+            header.columns.truncate(self.columns_max);
+        }
         let frame = self.frame(&map::header(self.id, header))?;
         self.send(Part::Header(frame))
     }

@@ -246,6 +246,10 @@ impl Engine for FakeEngine {
         }));
     }
 
+    fn submit_sweep(&self, done: Done) {
+        done(Ok(Summary::default()));
+    }
+
     fn close(&self) -> Result<(), CloseError> {
         self.note(Event::Closed);
         Ok(())

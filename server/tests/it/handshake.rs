@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tessera_protocol::{
     codec::frame_client,
-    message::{ClientMessage, FailureCode, Hello, MAGIC, ServerMessage},
+    message::{ClientMessage, FailureCode, Hello, MAGIC, PROTOCOL_VERSION, ServerMessage},
 };
 
 use crate::{client::Client, fake::start};
@@ -37,7 +37,7 @@ async fn a_hello_is_welcomed_with_the_limits() {
         .shake_hands()
         .await
         .unwrap();
-    assert_eq!(welcome.version, 2);
+    assert_eq!(welcome.version, PROTOCOL_VERSION);
     assert_eq!(welcome.frame_bytes_max, 16 << 20);
     assert_eq!(welcome.requests_in_flight_max, 7);
     assert_eq!(welcome.mutations_max, 11);
@@ -49,7 +49,7 @@ async fn what_is_no_proper_hello_is_refused() {
     let fixture = start(|_| {}).await;
     for (bytes, expected) in [
         (hello(*b"HTTP", 1, 1), FailureCode::Protocol),
-        (hello(MAGIC, 3, 9), FailureCode::Version),
+        (hello(MAGIC, PROTOCOL_VERSION + 1, 9), FailureCode::Version),
         (hello(MAGIC, 0, 0), FailureCode::Version),
         (hello(MAGIC, 9, 1), FailureCode::Protocol),
         (framed(&ClientMessage::Goodbye), FailureCode::Protocol),

@@ -67,7 +67,8 @@ impl Model {
                 self.user_mut(user);
                 Ok(())
             }
-            Mutation::Tag { user, tags } => tags
+            // The model knows who holds a tag, not how.
+            Mutation::Tag { user, tags } | Mutation::Hold { user, tags, .. } => tags
                 .iter()
                 .try_for_each(|tag| self.tag(user, tag, unknown_tags)),
             Mutation::Untag { user, tags } => tags

@@ -112,7 +112,7 @@ fn no_statements(server: SocketAddr) -> Vec<Wire> {
         );
     }
     assert_eq!(
-        code(wire.execute("COUNT did:purchase"), "did"),
+        code(wire.execute("COUNT referred_by(ALL)"), "referred_by"),
         FailureCode::NotAvailableYet
     );
     Vec::new()

@@ -99,5 +99,7 @@ pub(crate) fn check_portrait(model: &Model, key: &str, found: &[Vec<Datum>], pla
             expected.push(row("segment", name, Datum::Null));
         }
     }
-    assert_eq!(found, expected, "{place}");
+    // The model says nothing of how tags are held.
+    let known: Vec<&[Datum]> = found.iter().filter_map(|row| row.get(..3)).collect();
+    assert_eq!(known, expected, "{place}");
 }

@@ -186,7 +186,10 @@ fn to_engine(datum: Datum) -> datum::Datum {
 fn mutation(mutation: Mutation) -> database::Mutation {
     match mutation {
         Mutation::Ensure { user } => database::Mutation::Ensure { user },
-        Mutation::Tag { user, tags } => database::Mutation::Tag { user, tags },
+        // The model says nothing of how tags are held.
+        Mutation::Tag { user, tags } | Mutation::Hold { user, tags, .. } => {
+            database::Mutation::Tag { user, tags }
+        }
         Mutation::Untag { user, tags } => database::Mutation::Untag { user, tags },
         Mutation::Set { user, values } => database::Mutation::Set {
             user,

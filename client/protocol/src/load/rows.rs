@@ -3,7 +3,7 @@
 //! Knows how rows are said another way. Does not know why they are parted.
 
 use super::{LoadColumn, LoadRows, NumberForm, PackedTexts};
-use crate::message::{Datum, Mutation};
+use crate::message::{Datum, HoldTerms, Mutation};
 
 impl LoadRows {
     /// The rows at these places, in this order, with dictionaries of only what they need. Places
@@ -49,6 +49,7 @@ impl RowReader<'_> {
         };
         let user = || user.to_owned();
         let (mut values, mut tags) = (Vec::new(), Vec::new());
+        let mut held: Vec<(HoldTerms, Vec<String>)> = Vec::new();
         for (column, ranks) in self.rows.columns.iter().zip(&self.ranks) {
             match column {
                 LoadColumn::Coded {
@@ -74,10 +75,27 @@ impl RowReader<'_> {
                         .filter_map(|code| names.get(*code as usize));
                     tags.extend(names.cloned());
                 }
+                LoadColumn::Holdings {
+                    names,
+                    ends,
+                    codes,
+                    terms,
+                    of,
+                } => {
+                    let of = codes_of(ends, of, row).iter();
+                    for (code, of) in codes_of(ends, codes, row).iter().zip(of) {
+                        let name = names.get(*code as usize).cloned();
+                        let terms = terms.get(*of as usize).copied().unwrap_or_default();
+                        match held.last_mut() {
+                            Some((last, tags)) if *last == terms => tags.extend(name),
+                            Some(_) | None => held.push((terms, name.into_iter().collect())),
+                        }
+                    }
+                }
             }
         }
         let mut mutations = Vec::with_capacity(2);
-        if values.is_empty() && tags.is_empty() {
+        if values.is_empty() && tags.is_empty() && held.is_empty() {
             mutations.push(Mutation::Ensure { user: user() });
         }
         if !values.is_empty() {
@@ -88,6 +106,11 @@ impl RowReader<'_> {
             let user = user();
             mutations.push(Mutation::Tag { user, tags });
         }
+        mutations.extend(held.into_iter().map(|(terms, tags)| Mutation::Hold {
+            user: user(),
+            tags,
+            terms,
+        }));
         mutations
     }
 }
@@ -119,7 +142,7 @@ impl Ranks {
     fn of(column: &LoadColumn) -> Self {
         let present: &[u8] = match column {
             LoadColumn::Numbers { present, .. } => present,
-            LoadColumn::Coded { .. } | LoadColumn::Tags { .. } => &[],
+            LoadColumn::Coded { .. } | LoadColumn::Tags { .. } | LoadColumn::Holdings { .. } => &[],
         };
         let before = present.iter().scan(0, |sum, byte| {
             let before = *sum;
@@ -193,21 +216,45 @@ impl LoadColumn {
                 }
             }
             Self::Tags { names, ends, codes } => {
-                let mut kept = Kept::new(names);
-                let (mut some_ends, mut some) = (Vec::with_capacity(places.len()), Vec::new());
-                for place in places {
-                    let row = codes_of(ends, codes, *place);
-                    some.extend(row.iter().map(|code| kept.place_of(*code)));
-                    some_ends.push(some.len() as u32);
-                }
-                Self::Tags {
-                    names: kept.entries,
-                    ends: some_ends,
-                    codes: some,
+                let (names, ends, codes) = select_lists(names, ends, codes, places);
+                Self::Tags { names, ends, codes }
+            }
+            Self::Holdings {
+                names,
+                ends,
+                codes,
+                terms,
+                of,
+            } => {
+                let (terms, _, of) = select_lists(terms, ends, of, places);
+                let (names, ends, codes) = select_lists(names, ends, codes, places);
+                Self::Holdings {
+                    names,
+                    ends,
+                    codes,
+                    terms,
+                    of,
                 }
             }
         }
     }
+}
+
+/// The lists of some rows, with a dictionary of what they need.
+fn select_lists<T: Clone>(
+    all: &[T],
+    ends: &[u32],
+    codes: &[u32],
+    places: &[usize],
+) -> (Vec<T>, Vec<u32>, Vec<u32>) {
+    let mut kept = Kept::new(all);
+    let (mut some_ends, mut some) = (Vec::with_capacity(places.len()), Vec::new());
+    for place in places {
+        let row = codes_of(ends, codes, *place);
+        some.extend(row.iter().map(|code| kept.place_of(*code)));
+        some_ends.push(some.len() as u32);
+    }
+    (kept.entries, some_ends, some)
 }
 
 fn codes_of<'a>(ends: &[u32], codes: &'a [u32], row: usize) -> &'a [u32] {

@@ -288,7 +288,11 @@ impl<'a> Sending<'a> {
             return found;
         }
         for column in &rows.columns {
-            let LoadColumn::Tags { names, ends, codes } = column else {
+            let (LoadColumn::Tags { names, ends, codes }
+            | LoadColumn::Holdings {
+                names, ends, codes, ..
+            }) = column
+            else {
                 continue;
             };
             let reasons: Vec<Option<&String>> = names
@@ -340,7 +344,7 @@ impl<'a> Sending<'a> {
             .mutations
             .iter()
             .filter_map(|mutation| match mutation {
-                Mutation::Tag { tags, .. } => Some(tags),
+                Mutation::Tag { tags, .. } | Mutation::Hold { tags, .. } => Some(tags),
                 Mutation::Ensure { .. }
                 | Mutation::Untag { .. }
                 | Mutation::Set { .. }
@@ -499,6 +503,7 @@ fn column_of(mapping: &Mapping, refusal: &Refusal) -> Option<String> {
         Mutation::Add { attribute, .. } | Mutation::Remove { attribute, .. } => vec![attribute],
         Mutation::Ensure { .. }
         | Mutation::Tag { .. }
+        | Mutation::Hold { .. }
         | Mutation::Untag { .. }
         | Mutation::DeleteUser { .. } => Vec::new(),
     };

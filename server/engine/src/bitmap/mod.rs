@@ -42,7 +42,7 @@ pub use several::{
     retain_in, retain_outside, unite,
 };
 pub use sieve::Sieve;
-pub use slices::{NumberSlices, SLICE_BITS, SliceRow, SliceScratch, SliceSum, magnitude};
+pub use slices::{NumberSlices, SLICE_BITS, SliceScratch, SliceSum, magnitude};
 pub use threshold::ThresholdCounter;
 
 /// Why bytes are not a fragment or a delta, or why a change cannot be written down.

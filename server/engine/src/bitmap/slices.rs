@@ -16,7 +16,7 @@ use super::{
     fragment::Fragment,
     kernels::{Digit, Kernels, NOBODY},
 };
-use crate::ids::{AttributeId, RowId};
+use crate::ids::SliceRow;
 
 /// Slices of a number: bits 0 to 62 of its [`magnitude`].
 pub const SLICE_BITS: u8 = 63;
@@ -28,29 +28,7 @@ pub fn magnitude(value: i64) -> u64 {
     (value ^ (value >> 63)) as u64
 }
 
-/// One of the rows of a numeric attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SliceRow {
-    /// Who has a value.
-    Present,
-    /// Whose value is negative.
-    Sign,
-    /// Whose magnitude has this bit, 0 to 62.
-    Bit(u8),
-}
-
-impl SliceRow {
-    /// The row's name in the bit matrix.
-    pub fn row(self, attribute: AttributeId) -> RowId {
-        match self {
-            Self::Present => RowId::Present(attribute),
-            Self::Sign => RowId::Sign(attribute),
-            Self::Bit(bit) => RowId::Slice(attribute, bit),
-        }
-    }
-}
-
-/// The slices of one attribute in one shard.
+/// The slices of one number in one shard.
 #[derive(Debug, Clone)]
 pub struct NumberSlices {
     present: Arc<Fragment>,

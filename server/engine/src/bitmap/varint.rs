@@ -29,6 +29,17 @@ pub(crate) fn read(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// A signed number as an unsigned one that is small where it is: 0, -1, 1, -2 … become 0, 1, 2,
+/// 3 ….
+pub(crate) fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+/// What [`zigzag`] was given.
+pub(crate) fn unzigzag(number: u64) -> i64 {
+    (number >> 1) as i64 ^ -((number & 1) as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -124,7 +124,7 @@ fn read(delta: &[u8], changes: &mut Vec<Change>) -> Result<(), ColumnError> {
         let place = u16::try_from(beyond).map_err(|_| ColumnError::PlaceBeyondBlock(beyond))?;
         let value = match number & 1 {
             0 => None,
-            _ => Some(unzigzag(
+            _ => Some(varint::unzigzag(
                 varint::read(&mut list).ok_or(ColumnError::MalformedNumber)?,
             )),
         };
@@ -150,19 +150,11 @@ fn encode(mut changes: Vec<Change>) -> Vec<u8> {
         let gap = u64::from(*place) - next_place;
         varint::write(&mut bytes, gap << 1 | u64::from(value.is_some()));
         if let Some(value) = value {
-            varint::write(&mut bytes, zigzag(*value));
+            varint::write(&mut bytes, varint::zigzag(*value));
         }
         next_place = u64::from(*place) + 1;
     }
     bytes
-}
-
-fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-fn unzigzag(number: u64) -> i64 {
-    (number >> 1) as i64 ^ -((number & 1) as i64)
 }
 
 /// Writes the changes over a copy of the block, if all of them fit its width and base.

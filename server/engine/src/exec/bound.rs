@@ -11,6 +11,7 @@ use super::{
     behaviour::{Answer, Computed, Source},
     block_pool::BlockPool,
     dataset::Dataset,
+    look,
     number_range::NumberRange,
     scan::Unit,
 };
@@ -87,6 +88,10 @@ impl Bound {
                 Self::row(Arc::new(ids_of_shard(lists, dataset, partition, shard)?))
             }
             Operation::Behaviour(behaviour) => Self::answer(source.answer(behaviour)?),
+            Operation::Look { input, tests } => {
+                let input = Self::load(input, source)?;
+                Self::row(look::found(&input, tests, source)?)
+            }
             Operation::Union(of) => load_all(of)?.into_union(),
             Operation::Intersect { keep, drop } => {
                 let Some(kept) = Operands::load_kept(keep, source)? else {
@@ -148,16 +153,17 @@ impl Bound {
         left: impl Fn(u32) -> u32,
     ) -> Result<Self, Error> {
         match plan.operation {
-            Operation::Slices(attribute, range) => {
+            Operation::Slices(number, range) => {
                 let place = (source.unit.partition, source.unit.shard);
                 let dataset = source.context.dataset;
-                let numbers = NumberRange::load(dataset, place, (attribute, range), left)?;
+                let numbers = NumberRange::load(dataset, place, (number, range), left)?;
                 Ok(numbers.map_or(Self::Nothing, |numbers| Self::Numbers(Box::new(numbers))))
             }
             Operation::Nothing
             | Operation::Row(_)
             | Operation::Ids(_)
             | Operation::Behaviour(_)
+            | Operation::Look { .. }
             | Operation::Union(_)
             | Operation::Intersect { .. }
             | Operation::Threshold { .. } => Self::load(plan, source),
@@ -353,6 +359,7 @@ impl Operands {
                 | Operation::Slices(..)
                 | Operation::Ids(_)
                 | Operation::Behaviour(_)
+                | Operation::Look { .. }
                 | Operation::Union(_)
                 | Operation::Intersect { .. }
                 | Operation::Threshold { .. } => {

@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use tessera_query_lang::ast::{Assignment, Expr, NameRef, Spanned, Value};
+use tessera_query_lang::ast::{Assignment, Expr, HoldingTerms, NameRef, Spanned, Value};
 use tessera_query_lang::name::Name;
 
 use super::{
@@ -24,14 +24,14 @@ use crate::{
     limits::Limits,
     plan::{ResolveError, Resolver, physical::Plan, resolve::ResolvedAssignment},
     schema::Schema,
-    write::{LimitError, Mutation, SelectedUsers, bytes_applied, bytes_copied},
+    write::{HoldTerms, LimitError, Mutation, SelectedUsers, bytes_applied, bytes_copied},
 };
 
 /// What is to be done to each user, as written.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     /// `TAG … WITH`
-    Tag(Vec<Spanned<NameRef>>),
+    Tag(Vec<Spanned<NameRef>>, HoldingTerms),
     /// `UNTAG … WITH`
     Untag(Vec<Spanned<NameRef>>),
     /// `SET`
@@ -42,7 +42,7 @@ pub(crate) enum Change {
 
 /// What is to be done to each user, with names and values.
 enum ResolvedChange {
-    Tag(Vec<String>),
+    Tag(Vec<String>, HoldTerms),
     Untag(Vec<String>),
     Set(Vec<ResolvedAssignment>),
     Delete,
@@ -150,7 +150,10 @@ impl Change {
 
     fn resolve(&self, resolver: &mut Resolver<'_>) -> Result<ResolvedChange, ResolveError> {
         Ok(match self {
-            Self::Tag(tags) => ResolvedChange::Tag(last_of_each(resolver.tag_names(tags)?)),
+            Self::Tag(tags, terms) => {
+                let tags = last_of_each(resolver.tag_names(tags)?);
+                ResolvedChange::Tag(tags, resolver.hold_terms(terms)?)
+            }
             Self::Untag(tags) => ResolvedChange::Untag(last_of_each(resolver.tag_names(tags)?)),
             Self::Set(assignments) => {
                 let resolved = assignments
@@ -187,9 +190,14 @@ impl ResolvedChange {
     /// The mutations of one user.
     fn of(&self, user: String) -> Vec<Mutation> {
         match self {
-            Self::Tag(tags) => vec![Mutation::Tag {
+            Self::Tag(tags, terms) if *terms == HoldTerms::default() => vec![Mutation::Tag {
                 user,
                 tags: tags.clone(),
+            }],
+            Self::Tag(tags, terms) => vec![Mutation::Hold {
+                user,
+                tags: tags.clone(),
+                terms: *terms,
             }],
             Self::Untag(tags) => vec![Mutation::Untag {
                 user,

@@ -10,7 +10,7 @@ use crate::{
     behaviour::{Bucket, EventTable, Extent},
     bitmap::{Fragment, NumberSlices},
     column::ColumnBlock,
-    ids::{AttributeId, BlockId, EventId, Location, PartitionId, RowId, ShardId, UserId},
+    ids::{AttributeId, BlockId, EventId, Location, NumberId, PartitionId, RowId, ShardId, UserId},
     schema::Schema,
     storage::{StorageError, UserEvent, UserRecord},
     user_keys::PackedKeys,
@@ -69,9 +69,9 @@ pub trait Dataset: Send + Sync {
         &self,
         partition: PartitionId,
         shard: ShardId,
-        attribute: AttributeId,
+        number: NumberId,
     ) -> Result<NumberSlices, StorageError> {
-        NumberSlices::load(|row| self.fragment(partition, shard, row.row(attribute)))
+        NumberSlices::load(|row| self.fragment(partition, shard, number.row(row)))
     }
 
     /// An attribute's codes or numbers in one block; all missing where nothing is stored.
@@ -135,6 +135,23 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// When the store fails or holds damaged bytes.
     fn user_events(&self, location: Location) -> Result<Vec<UserEvent>, StorageError>;
+
+    /// The records of users of a partition, in their order.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes, or one of the users does not exist.
+    fn records(
+        &self,
+        partition: PartitionId,
+        users: &[UserId],
+    ) -> Result<Vec<UserRecord>, StorageError> {
+        let record = |user: &UserId| {
+            let user = *user;
+            let found = self.record(Location { partition, user })?;
+            found.ok_or(StorageError::MissingUser { partition, user })
+        };
+        users.iter().map(record).collect()
+    }
 
     /// The users of a partition whose text or user attribute is exactly this, in rising order.
     ///

@@ -6,12 +6,13 @@ use std::fmt::Write;
 
 use crate::{
     behaviour::first_day_of_month,
-    ids::{AttributeId, RowId, TagId, ValueCode},
+    ids::{AttributeId, NumberId, RowId, SliceRow, TagId, ValueCode},
     plan::{
-        logical::{Expr, Leaf, Range},
-        physical::{Operation, Plan},
+        logical::{Expr, HoldingTest, Leaf, Range},
+        physical::{LookAt, Operation, Plan},
     },
     schema::{AttributeKind, Schema},
+    storage::Source,
     time,
 };
 
@@ -80,7 +81,7 @@ fn leaf_text(schema: &Schema, leaf: &Leaf) -> String {
         Leaf::Tag(id) => tag(schema, *id),
         Leaf::Present(id) => format!("{} IS PRESENT", attribute(schema, *id)),
         Leaf::Value(id, code) => value(schema, *id, *code),
-        Leaf::Range(id, bounds) => range(schema, *id, *bounds),
+        Leaf::Range(of, bounds) => number_range(schema, *of, *bounds),
         Leaf::Text(id, text) => format!("{}:{text:?}", attribute(schema, *id)),
         Leaf::Keys(keys) => {
             let shown: Vec<String> = keys
@@ -92,6 +93,51 @@ fn leaf_text(schema: &Schema, leaf: &Leaf) -> String {
             format!("user:({}{more})", shown.join(", "))
         }
         Leaf::Behaviour(of) => behaviour::text(schema, of),
+        Leaf::Held(id, at_s) => format!("{} at {}", tag(schema, *id), second(*at_s)),
+        Leaf::Recorded(id, test) => format!("{}[{}]", tag(schema, *id), holding_test(*test)),
+        Leaf::Anniversary(id, _, days) => anniversary(schema, *id, *days),
+    }
+}
+
+fn anniversary(schema: &Schema, id: AttributeId, days: Range) -> String {
+    let day = |day: i64| i32::try_from(day).map_or_else(|_| day.to_string(), time::format_date);
+    let (first, last) = (day(days.low), day(days.high));
+    format!("{} ANNIVERSARY IN {first}..{last}", attribute(schema, id))
+}
+
+fn holding_test(test: HoldingTest) -> String {
+    match test {
+        HoldingTest::Since(range) => format!("since {}", bounds_of(range, second)),
+        HoldingTest::From(sources) => {
+            let words: Vec<&str> = sources.iter().map(Source::word).collect();
+            format!("source:({})", words.join(", "))
+        }
+    }
+}
+
+fn second(second: i64) -> String {
+    time::format_timestamp(second.saturating_mul(1_000_000))
+}
+
+/// What is looked up, user by user.
+fn look(schema: &Schema, at: LookAt) -> String {
+    match at {
+        LookAt::Holding(id, test) => {
+            format!("records of {}[{}]", tag(schema, id), holding_test(test))
+        }
+        LookAt::Anniversary(id, _, days) => format!("column {}", anniversary(schema, id, days)),
+    }
+}
+
+fn number_range(schema: &Schema, number: NumberId, range: Range) -> String {
+    match number {
+        NumberId::Attribute(id) => self::range(schema, id, range),
+        NumberId::Since(id) => {
+            format!("{}[since {}]", tag(schema, id), bounds_of(range, second))
+        }
+        NumberId::Until(id) => {
+            format!("{}[until {}]", tag(schema, id), bounds_of(range, second))
+        }
     }
 }
 
@@ -119,14 +165,18 @@ fn value(schema: &Schema, id: AttributeId, code: ValueCode) -> String {
 }
 
 fn range(schema: &Schema, id: AttributeId, range: Range) -> String {
-    let bound = |bound: i64| number(schema, id, bound);
-    let bounds = match (range.low, range.high) {
+    let bounds = bounds_of(range, |bound| number(schema, id, bound));
+    format!("{}:{bounds}", attribute(schema, id))
+}
+
+fn bounds_of(range: Range, bound: impl Fn(i64) -> String) -> String {
+    match (range.low, range.high) {
+        (i64::MIN, i64::MAX) => "at any time".to_owned(),
         (low, high) if low == high => bound(low),
         (i64::MIN, high) => format!("..{}", bound(high)),
         (low, i64::MAX) => format!("{}..", bound(low)),
         (low, high) => format!("{}..{}", bound(low), bound(high)),
-    };
-    format!("{}:{bounds}", attribute(schema, id))
+    }
 }
 
 fn number(schema: &Schema, id: AttributeId, number: i64) -> String {
@@ -156,7 +206,13 @@ pub(crate) fn operator(schema: &Schema, plan: &Plan) -> String {
     match &plan.operation {
         Operation::Nothing => "nobody".to_owned(),
         Operation::Row(row) => format!("row {}", row_text(schema, *row)),
-        Operation::Slices(id, bounds) => format!("slices {}", range(schema, *id, *bounds)),
+        Operation::Slices(of, bounds) => {
+            format!("slices {}", number_range(schema, *of, *bounds))
+        }
+        Operation::Look { tests, .. } => {
+            let tests: Vec<String> = tests.iter().map(|test| look(schema, *test)).collect();
+            format!("look, user by user, at {}", tests.join(" and "))
+        }
         Operation::Ids(lists) => format!("{} users by id", lists.count()),
         Operation::Behaviour(of) => behaviour::operator(schema, of),
         Operation::Union(of) => format!("union of {}", of.len()),
@@ -190,5 +246,15 @@ fn row_text(schema: &Schema, row: RowId) -> String {
             let day = time::format_date(day);
             format!("did:{} on {day}", behaviour::name(schema, event))
         }
+        RowId::Since(id, row) => format!("{} since, {}", tag(schema, id), slice_text(row)),
+        RowId::Until(id, row) => format!("{} until, {}", tag(schema, id), slice_text(row)),
+    }
+}
+
+fn slice_text(row: SliceRow) -> String {
+    match row {
+        SliceRow::Present => "if known".to_owned(),
+        SliceRow::Sign => "before 1970".to_owned(),
+        SliceRow::Bit(bit) => format!("bit {bit}"),
     }
 }

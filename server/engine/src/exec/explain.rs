@@ -122,6 +122,7 @@ impl Explanation<'_> {
             | Operation::Slices(..)
             | Operation::Ids(_)
             | Operation::Behaviour(_) => Ok(()),
+            Operation::Look { input, .. } => self.operator(input, depth + 1, ""),
             Operation::Union(of) | Operation::Threshold { of, .. } => of
                 .iter()
                 .try_for_each(|input| self.operator(input, depth + 1, "")),

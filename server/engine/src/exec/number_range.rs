@@ -12,7 +12,7 @@ use super::{block_pool::BlockPool, dataset::Dataset};
 use crate::{
     bitmap::{Block, Fragment, NumberSlices},
     column::{ColumnBlock, Keep},
-    ids::{AttributeId, PartitionId, RowId, SHARD_BLOCKS, ShardId},
+    ids::{NumberId, PartitionId, SHARD_BLOCKS, ShardId, SliceRow},
     plan::logical::Range,
     storage::StorageError,
 };
@@ -41,10 +41,10 @@ impl NumberRange {
     pub(super) fn load(
         dataset: &dyn Dataset,
         (partition, shard): (PartitionId, ShardId),
-        (attribute, range): (AttributeId, Range),
+        (number, range): (NumberId, Range),
         left: impl Fn(u32) -> u32,
     ) -> Result<Option<Self>, StorageError> {
-        let present = dataset.fragment(partition, shard, RowId::Present(attribute))?;
+        let present = dataset.fragment(partition, shard, number.row(SliceRow::Present))?;
         if present.is_empty() {
             return Ok(None);
         }
@@ -52,14 +52,15 @@ impl NumberRange {
         let mut columns = Vec::new();
         let mut slices = None;
         for block in 0..SHARD_BLOCKS {
-            columns.push(match most(block) {
-                0 => None,
-                1..=COLUMN_USERS_MAX => {
+            columns.push(match (most(block), number) {
+                (0, _) => None,
+                (1..=COLUMN_USERS_MAX, NumberId::Attribute(attribute)) => {
                     Some(dataset.column(partition, attribute, shard.block(block))?)
                 }
-                _ if slices.is_some() => None,
-                _ => {
-                    slices = Some(dataset.slices(partition, shard, attribute)?);
+                (_, _) if slices.is_some() => None,
+                // When a holding starts and ends stands in no column.
+                (_, NumberId::Attribute(_) | NumberId::Since(_) | NumberId::Until(_)) => {
+                    slices = Some(dataset.slices(partition, shard, number)?);
                     None
                 }
             });

@@ -30,7 +30,7 @@ use crate::{
         resolve::{ResolveLimits, later::not_yet},
     },
     storage::{UserEvent, UserRecord},
-    time::Clock,
+    time::{Clock, micros_of_timestamp, second_of_micros},
 };
 
 /// Everything a reading statement works with.
@@ -66,6 +66,11 @@ impl Query<'_> {
 
     fn resolver(&self) -> Result<Resolver<'_>, ResolveError> {
         resolver(&*self.dataset, self.parameters, self.now, self.limits)
+    }
+
+    /// The second of the statement.
+    fn now_s(&self) -> i64 {
+        second_of_micros(micros_of_timestamp(self.now))
     }
 
     fn rules(&self) -> CursorRules {
@@ -215,7 +220,8 @@ impl Query<'_> {
         let segments_of = |record: &UserRecord, events: &[UserEvent]| {
             self.segments_of(&key, record, events, &mut warnings)
         };
-        let rows = portrait::rows(&*self.dataset, &key, segments_of)?.unwrap_or_else(|| {
+        let rows = portrait::rows(&*self.dataset, &key, self.now_s(), segments_of)?;
+        let rows = rows.unwrap_or_else(|| {
             warnings = vec![format!("there is no user {key:?}")];
             Vec::new()
         });
@@ -265,7 +271,7 @@ impl Query<'_> {
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error> {
         self.resolve(|_| Ok(()))?;
-        let answer = Show::new(self.context());
+        let answer = Show::new(self.context(), self.now_s());
         let rows = match show {
             ast::Show::Tags(list) => answer.tags(list, sink)?,
             ast::Show::Groups(list) => answer.groups(list, sink)?,

@@ -8,6 +8,8 @@ use tessera_query_lang::{
 };
 
 use super::{
+    count::count,
+    planner,
     rows::RowWriter,
     scan::{Context, units},
 };
@@ -15,22 +17,27 @@ use crate::{
     datum::{Column, ColumnRole, Datum, Header, ResultKind, ResultSink, Row},
     error::Error,
     ids::RowId,
-    plan::ResolveError,
-    schema::{AttributeClass, AttributeDefinition, AttributeKind, Schema, Vocabulary},
+    plan::{ResolveError, logical::Leaf},
+    schema::{
+        AttributeClass, AttributeDefinition, AttributeKind, Schema, TagDefinition, Timing,
+        Vocabulary,
+    },
 };
 
 /// Answers `SHOW` statements about one state.
 pub(crate) struct Show<'a> {
     context: Context<'a>,
     schema: &'a Schema,
+    at_s: i64,
 }
 
 impl<'a> Show<'a> {
-    /// About a state.
-    pub(crate) fn new(context: Context<'a>) -> Self {
+    /// About a state in a second, counted from 1970-01-01T00:00:00Z.
+    pub(crate) fn new(context: Context<'a>, at_s: i64) -> Self {
         Self {
             context,
             schema: context.dataset.schema(),
+            at_s,
         }
     }
 
@@ -44,7 +51,7 @@ impl<'a> Show<'a> {
         write(sink, header, tags, |tag| {
             let group = tag.group.and_then(|group| self.schema.group_by_id(group));
             let group = group.map_or(Datum::Null, |group| text(group.name.as_str()));
-            let users = self.users(RowId::Tag(tag.id))?;
+            let users = self.holders(tag)?;
             Ok(noted(
                 vec![text(tag.name.as_str()), group, users],
                 &tag.notes,
@@ -208,6 +215,18 @@ impl<'a> Show<'a> {
     }
 
     /// A row's size, from the stored cardinalities.
+    /// How many users hold a tag.
+    fn holders(&self, tag: &TagDefinition) -> Result<Datum, Error> {
+        match tag.timing {
+            Timing::Standing => self.users(RowId::Tag(tag.id)),
+            Timing::Timed => {
+                let held = Leaf::Held(tag.id, self.at_s);
+                let plan = planner::plan(self.context.dataset, held.into())?;
+                Ok(number(count(self.context, &plan)?))
+            }
+        }
+    }
+
     fn users(&self, row: RowId) -> Result<Datum, Error> {
         self.context.budget.check()?;
         let mut users = 0;

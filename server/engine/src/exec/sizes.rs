@@ -19,7 +19,7 @@ use crate::{
     behaviour::{Behaviour, Filter, Question},
     bitmap::{Block, NumberSlices, SliceScratch},
     error::Error,
-    ids::{AttributeId, PartitionId, RowId, SHARD_BLOCKS},
+    ids::{NumberId, PartitionId, RowId, SHARD_BLOCKS, SliceRow},
     plan::{
         estimate::Estimates,
         logical::{Expr, Leaf, Range},
@@ -40,8 +40,8 @@ const LISTED: PartitionId = PartitionId(0);
 pub(crate) struct Sizes {
     sample: Sample,
     leaves: HashMap<Leaf, u64, RandomState>,
-    numbers: HashMap<AttributeId, Vec<SampledNumbers>>,
-    ranges: RefCell<HashMap<(AttributeId, Range), u64>>,
+    numbers: HashMap<NumberId, Vec<SampledNumbers>>,
+    ranges: RefCell<HashMap<(NumberId, Range), u64>>,
 }
 
 /// Where it is looked.
@@ -170,7 +170,22 @@ impl Sizes {
                 let listed = dataset.text_matches(LISTED, *attribute, text)?.len() as u64;
                 listed * u64::from(dataset.partition_count())
             }
-            Leaf::Range(attribute, _) => return self.measure_numbers(dataset, *attribute),
+            Leaf::Range(number, _) => return self.measure_numbers(dataset, *number),
+            Leaf::Held(tag, _) => {
+                self.measure_numbers(dataset, NumberId::Since(*tag))?;
+                self.measure_numbers(dataset, NumberId::Until(*tag))?;
+                return self.measure_leaf(dataset, &Leaf::Tag(*tag));
+            }
+            Leaf::Recorded(tag, _) => {
+                self.measure_leaf(dataset, &Leaf::Tag(*tag))?;
+                self.sample.row(dataset, RowId::Tag(*tag))? / 2
+            }
+            Leaf::Anniversary(attribute, _, days) => {
+                self.measure_leaf(dataset, &Leaf::Present(*attribute))?;
+                let present = self.sample.row(dataset, RowId::Present(*attribute))?;
+                let length = days.high.saturating_sub(days.low).saturating_add(1);
+                in_proportion(length.clamp(1, 365) as u64, 365, present)
+            }
             Leaf::Keys(keys) => keys.len() as u64,
             Leaf::Behaviour(of) => self.sample.behaviour(dataset, of)?,
         };
@@ -181,33 +196,32 @@ impl Sizes {
     fn measure_numbers(
         &mut self,
         dataset: &dyn Dataset,
-        attribute: AttributeId,
+        number: NumberId,
     ) -> Result<(), StorageError> {
-        if self.numbers.contains_key(&attribute) {
+        if self.numbers.contains_key(&number) {
             return Ok(());
         }
-        // A range of every number becomes its presence.
-        let present = self.sample.row(dataset, RowId::Present(attribute))?;
-        self.leaves.insert(Leaf::Present(attribute), present);
+        let present = self.sample.row(dataset, number.row(SliceRow::Present))?;
+        self.leaves.insert(presence(number), present);
         let mut sampled = Vec::with_capacity(self.sample.blocks.len());
         for (unit, block) in &self.sample.blocks {
             sampled.push(SampledNumbers {
-                slices: dataset.slices(unit.partition, unit.shard, attribute)?,
+                slices: dataset.slices(unit.partition, unit.shard, number)?,
                 block: *block,
             });
         }
-        self.numbers.insert(attribute, sampled);
+        self.numbers.insert(number, sampled);
         Ok(())
     }
 
-    fn range(&self, attribute: AttributeId, range: Range) -> u64 {
-        let Some(numbers) = self.numbers.get(&attribute) else {
+    fn range(&self, number: NumberId, range: Range) -> u64 {
+        let Some(numbers) = self.numbers.get(&number) else {
             return self.sample.users / 4;
         };
-        if let Some(known) = self.ranges.borrow().get(&(attribute, range)) {
+        if let Some(known) = self.ranges.borrow().get(&(number, range)) {
             return *known;
         }
-        let present = self.leaves.get(&Leaf::Present(attribute));
+        let present = self.leaves.get(&presence(number));
         let present = present.copied().unwrap_or(self.sample.users);
         let (mut sampled, mut found) = (0, 0);
         let (mut block, mut scratch) = (Block::new(), SliceScratch::new());
@@ -221,8 +235,16 @@ impl Sizes {
             0 => present / 4,
             sampled => in_proportion(found, sampled, present),
         };
-        self.ranges.borrow_mut().insert((attribute, range), size);
+        self.ranges.borrow_mut().insert((number, range), size);
         size
+    }
+}
+
+/// The leaf that a range of every number becomes.
+fn presence(number: NumberId) -> Leaf {
+    match number {
+        NumberId::Attribute(attribute) => Leaf::Present(attribute),
+        NumberId::Since(_) | NumberId::Until(_) => Leaf::Range(number, Range::FULL),
     }
 }
 
@@ -233,13 +255,16 @@ impl Estimates for Sizes {
 
     fn leaf(&self, leaf: &Leaf) -> u64 {
         let size = match leaf {
-            Leaf::Range(attribute, range) => self.range(*attribute, *range),
+            Leaf::Range(number, range) => self.range(*number, *range),
+            Leaf::Held(tag, _) => self.leaf(&Leaf::Tag(*tag)),
             Leaf::Tag(_)
             | Leaf::Present(_)
             | Leaf::Value(..)
             | Leaf::Text(..)
             | Leaf::Keys(_)
-            | Leaf::Behaviour(_) => self.leaves.get(leaf).copied().unwrap_or(self.sample.users),
+            | Leaf::Recorded(..)
+            | Leaf::Behaviour(_)
+            | Leaf::Anniversary(..) => self.leaves.get(leaf).copied().unwrap_or(self.sample.users),
         };
         size.min(self.sample.users)
     }
@@ -285,7 +310,7 @@ mod tests {
     fn sizes_come_from_shards_and_blocks_all_over() {
         let dataset = dataset();
         let tag: Expr = Leaf::Tag(TagId(0)).into();
-        let range = |low, high| Leaf::Range(random::AGE, Range { low, high });
+        let range = |low, high| Leaf::Range(random::AGE.into(), Range { low, high });
         let expr = Expr::And(vec![tag, range(0, 59).into(), range(60, 119).into()]);
         let sizes = Sizes::measure(&dataset, &expr).expect("memory does not fail");
         assert_eq!(sizes.users(), 120);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::sync::Arc;
 
 use tessera_query_lang::{
-    ast::{HoldingTerms, Show, Span, Statement, Target},
+    ast::{Show, Statement, Target},
     parse_statement,
 };
 
@@ -123,11 +123,11 @@ fn run(
                 )),
             }
         }
-        Statement::Tag { terms, .. } if terms != HoldingTerms::default() => {
-            let what = "terms of how a tag is held";
-            Err(later::not_yet(what, Span::default()).into())
-        }
-        Statement::Tag { target, tags, .. } => write(database, query, target, Change::Tag(tags)),
+        Statement::Tag {
+            target,
+            tags,
+            terms,
+        } => write(database, query, target, Change::Tag(tags, terms)),
         Statement::Untag { target, tags } => write(database, query, target, Change::Untag(tags)),
         Statement::Set {
             target,

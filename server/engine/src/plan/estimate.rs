@@ -90,7 +90,10 @@ pub(crate) mod tests {
                 | Leaf::Range(..)
                 | Leaf::Text(..)
                 | Leaf::Keys(_)
-                | Leaf::Behaviour(_) => 10,
+                | Leaf::Held(..)
+                | Leaf::Recorded(..)
+                | Leaf::Behaviour(_)
+                | Leaf::Anniversary(..) => 10,
             }
         }
     }

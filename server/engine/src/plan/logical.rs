@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::{
     behaviour::Behaviour,
-    ids::{AttributeId, TagId, ValueCode},
+    ids::{AttributeId, NumberId, TagId, ValueCode},
+    storage::{Holding, Source},
+    time::day_of_micros,
 };
 
 /// A closed interval of raw numbers: integers, units of a decimal, days, or microseconds.
@@ -58,20 +60,89 @@ impl Range {
 /// A set of users that no other sets make up.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leaf {
-    /// The holders of a tag.
+    /// The users with a holding of a tag, whatever its start and end.
     Tag(TagId),
     /// The users who have a value of an attribute.
     Present(AttributeId),
     /// The users who have this value of an enum, multi or boolean.
     Value(AttributeId, ValueCode),
     /// The users whose number lies in an interval.
-    Range(AttributeId, Range),
+    Range(NumberId, Range),
     /// The users whose text or user attribute is exactly this.
     Text(AttributeId, String),
     /// The users with these keys, as far as they exist. Sorted, each once.
     Keys(Vec<String>),
     /// The users who did something.
     Behaviour(Arc<Behaviour>),
+    /// The users who hold a tag in a second, counted from 1970-01-01T00:00:00Z.
+    Held(TagId, i64),
+    /// The users with a holding of a tag of which their records say this.
+    Recorded(TagId, HoldingTest),
+    /// The users whose day has returned, at least a year later, on one of these days.
+    Anniversary(AttributeId, DayUnit, Range),
+}
+
+/// What numbers are that stand for days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DayUnit {
+    /// Days since 1970-01-01.
+    Days,
+    /// Microseconds since 1970-01-01T00:00:00Z, of which the day in UTC counts.
+    Micros,
+}
+
+impl DayUnit {
+    /// The day that a number stands for.
+    pub fn day(self, number: i64) -> i32 {
+        match self {
+            Self::Micros => day_of_micros(number),
+            Self::Days => i32::try_from(number).unwrap_or(i32::MAX),
+        }
+    }
+}
+
+/// What is asked of a holding that no row tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HoldingTest {
+    /// It starts within these seconds.
+    Since(Range),
+    /// It comes from one of these sources.
+    From(Sources),
+}
+
+impl HoldingTest {
+    /// Whether a holding is such.
+    pub fn holds(self, holding: Holding) -> bool {
+        match self {
+            Self::Since(range) => holding.since_s().is_some_and(|s| range.contains(s)),
+            Self::From(sources) => sources.contains(holding.source),
+        }
+    }
+}
+
+/// A set of sources.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sources(u8);
+
+impl Sources {
+    /// Whether a source is among them.
+    pub fn contains(self, source: Source) -> bool {
+        self.0 >> source as u8 & 1 == 1
+    }
+
+    /// Those of them, the strongest first.
+    pub fn iter(self) -> impl Iterator<Item = Source> {
+        Source::ALL
+            .into_iter()
+            .filter(move |source| self.contains(*source))
+    }
+}
+
+impl FromIterator<Source> for Sources {
+    fn from_iter<I: IntoIterator<Item = Source>>(sources: I) -> Self {
+        let bits = sources.into_iter().map(|source| 1 << source as u8);
+        Self(bits.fold(0, |all, bit: u8| all | bit))
+    }
 }
 
 /// A set of users. Truth is two-valued: `Not(x)` is every living user outside `x`.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use super::{
     estimate::{Estimates, estimate},
-    logical::{Expr, Leaf},
-    physical::{IdLists, Operation, OperatorId, Plan},
+    logical::{Expr, Leaf, Range},
+    passes::{held, in_order},
+    physical::{IdLists, LookAt, Operation, OperatorId, Plan},
 };
 use crate::{
     exec::dataset::Dataset,
-    ids::{AttributeId, PartitionId, RowId, UserId},
+    ids::{AttributeId, PartitionId, RowId, SliceRow, UserId},
     storage::StorageError,
 };
 
@@ -33,6 +34,42 @@ pub fn lower(
     .plan(expr)
 }
 
+/// A leaf that is looked up user by user, and what is looked up.
+fn looked_up(expr: &Expr) -> Option<(&Leaf, LookAt)> {
+    let Expr::Leaf(leaf) = expr else {
+        return None;
+    };
+    let at = match leaf {
+        Leaf::Recorded(tag, test) => LookAt::Holding(*tag, *test),
+        Leaf::Anniversary(attribute, unit, days) => LookAt::Anniversary(*attribute, *unit, *days),
+        Leaf::Tag(_)
+        | Leaf::Present(_)
+        | Leaf::Value(..)
+        | Leaf::Range(..)
+        | Leaf::Text(..)
+        | Leaf::Keys(_)
+        | Leaf::Behaviour(_)
+        | Leaf::Held(..) => return None,
+    };
+    Some((leaf, at))
+}
+
+/// A set that every user of a looked-up leaf is in.
+fn beneath(leaf: &Leaf) -> Expr {
+    match leaf {
+        Leaf::Recorded(tag, _) => Leaf::Tag(*tag).into(),
+        Leaf::Anniversary(attribute, ..) => Leaf::Present(*attribute).into(),
+        Leaf::Tag(_)
+        | Leaf::Present(_)
+        | Leaf::Value(..)
+        | Leaf::Range(..)
+        | Leaf::Text(..)
+        | Leaf::Keys(_)
+        | Leaf::Behaviour(_)
+        | Leaf::Held(..) => Expr::All,
+    }
+}
+
 struct Lowering<'a> {
     dataset: &'a dyn Dataset,
     sizes: &'a dyn Estimates,
@@ -46,9 +83,12 @@ impl Lowering<'_> {
         let operation = match expr {
             Expr::All => Operation::Row(RowId::Users),
             Expr::None => Operation::Nothing,
-            Expr::Leaf(leaf) => self.leaf(leaf)?,
-            Expr::Not(_) => self.intersect(std::slice::from_ref(expr))?,
-            Expr::And(of) => self.intersect(of)?,
+            Expr::Leaf(leaf) => match looked_up(expr) {
+                Some((leaf, test)) => self.look(vec![test], vec![beneath(leaf)])?,
+                None => self.leaf(leaf)?,
+            },
+            Expr::Not(_) => self.conjunction(std::slice::from_ref(expr))?,
+            Expr::And(of) => self.conjunction(of)?,
             Expr::Or(of) => Operation::Union(self.plans(of)?),
             Expr::AtLeast { threshold: 0, .. } => Operation::Row(RowId::Users),
             Expr::AtLeast { threshold, of } => Operation::Threshold {
@@ -71,6 +111,28 @@ impl Lowering<'_> {
         let id = OperatorId(self.next);
         self.next += 1;
         id
+    }
+
+    /// What takes a look at each user comes last, when the fewest are left.
+    fn conjunction(&mut self, of: &[Expr]) -> Result<Operation, StorageError> {
+        let (looks, rest): (Vec<&Expr>, Vec<&Expr>) =
+            of.iter().partition(|operand| looked_up(operand).is_some());
+        if looks.is_empty() {
+            return self.intersect(of);
+        }
+        let (leaves, tests): (Vec<&Leaf>, Vec<LookAt>) =
+            looks.into_iter().filter_map(looked_up).unzip();
+        let mut input: Vec<Expr> = rest.into_iter().cloned().collect();
+        input.extend(leaves.into_iter().map(beneath));
+        input.sort_unstable();
+        input.dedup();
+        self.look(tests, input)
+    }
+
+    fn look(&mut self, tests: Vec<LookAt>, input: Vec<Expr>) -> Result<Operation, StorageError> {
+        let input = in_order(Expr::And(input), self.sizes);
+        let input = Box::new(self.plan(&input)?);
+        Ok(Operation::Look { input, tests })
     }
 
     /// Negated operands become differences; where nothing else is left, from every user.
@@ -100,17 +162,21 @@ impl Lowering<'_> {
         Ok(Operation::Intersect { keep, drop })
     }
 
-    fn leaf(&self, leaf: &Leaf) -> Result<Operation, StorageError> {
+    fn leaf(&mut self, leaf: &Leaf) -> Result<Operation, StorageError> {
         Ok(match leaf {
             Leaf::Tag(tag) => Operation::Row(RowId::Tag(*tag)),
             Leaf::Present(attribute) => Operation::Row(RowId::Present(*attribute)),
             Leaf::Value(attribute, code) => Operation::Row(RowId::Value(*attribute, *code)),
-            Leaf::Range(attribute, range) => Operation::Slices(*attribute, *range),
+            Leaf::Range(number, Range::FULL) => Operation::Row(number.row(SliceRow::Present)),
+            Leaf::Range(number, range) => Operation::Slices(*number, *range),
             Leaf::Text(attribute, text) => {
                 Operation::Ids(Arc::new(self.text_ids(*attribute, text)?))
             }
             Leaf::Keys(keys) => Operation::Ids(Arc::new(self.key_ids(keys)?)),
             Leaf::Behaviour(behaviour) => Operation::Behaviour(Arc::clone(behaviour)),
+            // Expanded by a pass, and looked up, before this is asked.
+            Leaf::Held(tag, at_s) => self.intersect(&held(*tag, *at_s))?,
+            Leaf::Recorded(..) | Leaf::Anniversary(..) => Operation::Nothing,
         })
     }
 

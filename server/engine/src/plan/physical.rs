@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use super::logical::Range;
+use super::logical::{DayUnit, HoldingTest, Range};
 use crate::{
     behaviour::Behaviour,
-    ids::{AttributeId, PartitionId, RowId, UserId},
+    ids::{AttributeId, NumberId, PartitionId, RowId, TagId, UserId},
 };
 
 /// Names an operator within its plan; dense from zero, in the order of the tree.
@@ -56,11 +56,18 @@ pub enum Operation {
     /// Reads one row.
     Row(RowId),
     /// Compares the slices of a number.
-    Slices(AttributeId, Range),
+    Slices(NumberId, Range),
     /// Names users one by one, found when the plan was made.
     Ids(Arc<IdLists>),
     /// Who did something, found shard by shard from rows and tables of events.
     Behaviour(Arc<Behaviour>),
+    /// Looks at each user of an input, in the record or in a column.
+    Look {
+        /// Who is looked at.
+        input: Box<Plan>,
+        /// What all must hold of a user.
+        tests: Vec<LookAt>,
+    },
     /// Who is in one input at least.
     Union(Vec<Plan>),
     /// Who is in every input of `keep`, which has one at least, and in none of `drop`.
@@ -79,6 +86,15 @@ pub enum Operation {
     },
 }
 
+/// A question that is answered user by user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookAt {
+    /// How a tag is held, as the record says.
+    Holding(TagId, HoldingTest),
+    /// Whether a day has returned within days, as the column says.
+    Anniversary(AttributeId, DayUnit, Range),
+}
+
 impl Plan {
     /// How many operators it has.
     pub fn operators(&self) -> u32 {
@@ -93,6 +109,7 @@ impl Plan {
             | Operation::Slices(..)
             | Operation::Ids(_)
             | Operation::Behaviour(_) => (&[], &[]),
+            Operation::Look { input, .. } => (std::slice::from_ref(&**input), &[]),
             Operation::Union(of) | Operation::Threshold { of, .. } => (of, &[]),
             Operation::Intersect { keep, drop } => (keep, drop),
         };

@@ -13,8 +13,8 @@ pub const DIMS_MAX: usize = 6;
 /// What is returned of a user, beside the external key, which always is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldKind {
-    /// Every tag held.
-    Tags,
+    /// Every tag held in a second, counted from 1970-01-01T00:00:00Z.
+    Tags(i64),
     /// An attribute's value.
     Attribute(AttributeId),
 }
@@ -115,8 +115,13 @@ pub enum DimKind {
     },
     /// By each value of a multi attribute.
     Multi(AttributeId),
-    /// By each of these tags.
-    Tags(Vec<TagId>),
+    /// By each of these tags that is held in a second.
+    Tags {
+        /// Which.
+        tags: Vec<TagId>,
+        /// The second, counted from 1970-01-01T00:00:00Z.
+        at_s: i64,
+    },
 }
 
 /// A dim, with its column's name.

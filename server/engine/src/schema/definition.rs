@@ -7,9 +7,10 @@ use tessera_query_lang::name::Name;
 use crate::{
     ids::{AttributeId, EventId, GroupId, SegmentId, TagId},
     schema::registry::Definition,
+    time::Length,
 };
 
-pub use tessera_query_lang::ast::{Exclusivity, Mutability, Notes};
+pub use tessera_query_lang::ast::{Exclusivity, Mutability, Notes, OnRetag};
 
 /// A tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,45 @@ pub struct TagDefinition {
     pub group: Option<GroupId>,
     /// Description and owner.
     pub notes: Notes,
+    /// Whether holdings end by themselves.
+    pub validity: Validity,
+    /// What giving it to a holder does, if it is dynamic.
+    pub on_retag: OnRetag,
+    /// Whether its row alone tells who holds it.
+    pub timing: Timing,
+}
+
+impl TagDefinition {
+    /// A static tag of which nothing else is said.
+    pub fn new(id: TagId, name: Name) -> Self {
+        Self {
+            id,
+            name,
+            group: None,
+            notes: Notes::default(),
+            validity: Validity::Static,
+            on_retag: OnRetag::default(),
+            timing: Timing::Standing,
+        }
+    }
+}
+
+/// Whether holdings of a tag end by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Validity {
+    /// Never.
+    Static,
+    /// So long after their start, if nothing else is said of them.
+    Dynamic(Length),
+}
+
+/// Whether a tag has, or had, holdings that are not in effect all the time that they are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Timing {
+    /// Who is in its row holds it.
+    Standing,
+    /// Some holdings end, or start later than they are given.
+    Timed,
 }
 
 /// A tag group.

@@ -15,7 +15,8 @@ use tessera_query_lang::name::Glob;
 
 pub use definition::{
     AttributeClass, AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, EventDefinition,
-    Exclusivity, GroupDefinition, Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
+    Exclusivity, GroupDefinition, Mutability, Notes, OnRetag, SegmentDefinition, TagDefinition,
+    Timing, Validity, Vocabulary,
 };
 pub use dictionary::Dictionary;
 pub use registry::{Definition, Registry};
@@ -51,6 +52,12 @@ impl Schema {
     /// The tag with this id.
     pub fn tag_by_id(&self, id: TagId) -> Option<&TagDefinition> {
         self.tags.by_id(id.0)
+    }
+
+    /// Whether a tag's row alone does not tell who holds it.
+    pub fn is_timed(&self, id: TagId) -> bool {
+        self.tag_by_id(id)
+            .is_some_and(|tag| tag.timing == Timing::Timed)
     }
 
     /// All tags by name. Sorts them: not for the hot path.

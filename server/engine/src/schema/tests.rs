@@ -11,10 +11,8 @@ fn name(text: &str) -> Name {
 
 fn tag(id: u32, text: &str, group: Option<u32>) -> TagDefinition {
     TagDefinition {
-        id: TagId(id),
-        name: name(text),
         group: group.map(GroupId),
-        notes: Notes::default(),
+        ..TagDefinition::new(TagId(id), name(text))
     }
 }
 

@@ -223,7 +223,10 @@ impl Changes {
         partition: PartitionId,
         tag: TagId,
     ) -> Result<(), StorageError> {
-        self.delete_prefix::<Fragments>(&FragmentKey::tag_prefix(partition, tag))
+        for prefix in FragmentKey::tag_prefixes(partition, tag) {
+            self.delete_prefix::<Fragments>(&prefix)?;
+        }
+        Ok(())
     }
 
     /// Deletes an attribute's rows, columns and texts, as for a tag.

@@ -23,7 +23,7 @@ use crate::{
     behaviour::EventTable,
     bitmap::Fragment,
     column::ColumnBlock,
-    ids::{AttributeId, PartitionId, RowId, ShardId},
+    ids::{NumberId, PartitionId, RowId, ShardId, SliceRow},
     storage::keys::{ColumnKey, EventTableKey, FragmentKey, KeyBlockKey},
     user_keys::KeyBlock,
 };
@@ -47,24 +47,36 @@ pub(crate) enum CacheKey {
     Keys(KeyBlockKey),
     EventTable(EventTableKey),
     /// Which slices of a number hold somebody in a shard.
-    SlicesHeld(PartitionId, ShardId, AttributeId),
+    SlicesHeld(PartitionId, ShardId, NumberId),
 }
 
 impl CacheKey {
     /// What else changes when this does.
     fn derived(&self) -> Option<Self> {
-        match self {
-            Self::Fragment(FragmentKey {
-                partition,
-                row: RowId::Slice(attribute, _),
-                shard,
-            }) => Some(Self::SlicesHeld(*partition, *shard, *attribute)),
-            Self::Fragment(_)
-            | Self::Column(_)
-            | Self::Keys(_)
-            | Self::EventTable(_)
-            | Self::SlicesHeld(..) => None,
-        }
+        let Self::Fragment(FragmentKey {
+            partition,
+            row,
+            shard,
+        }) = self
+        else {
+            return None;
+        };
+        let number = match row {
+            RowId::Slice(attribute, _) => NumberId::Attribute(*attribute),
+            RowId::Since(tag, SliceRow::Bit(_)) => NumberId::Since(*tag),
+            RowId::Until(tag, SliceRow::Bit(_)) => NumberId::Until(*tag),
+            RowId::Users
+            | RowId::Tag(_)
+            | RowId::Present(_)
+            | RowId::Value(..)
+            | RowId::Sign(_)
+            | RowId::Did(_)
+            | RowId::DidInMonth(..)
+            | RowId::DidOnDay(..)
+            | RowId::Since(_, SliceRow::Present | SliceRow::Sign)
+            | RowId::Until(_, SliceRow::Present | SliceRow::Sign) => return None,
+        };
+        Some(Self::SlicesHeld(*partition, *shard, number))
     }
 }
 
@@ -326,7 +338,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
     use super::*;
-    use crate::ids::{PartitionId, RowId, ShardId};
+    use crate::ids::{AttributeId, PartitionId, RowId, ShardId, TagId};
 
     fn key(shard: u16) -> CacheKey {
         CacheKey::Fragment(FragmentKey {
@@ -373,7 +385,8 @@ mod tests {
         let caches = Arc::new(Caches::new(1 << 20));
         let _view = caches.register(2);
         let (partition, shard) = (PartitionId(0), ShardId(0));
-        let derived = |attribute| CacheKey::SlicesHeld(partition, shard, AttributeId(attribute));
+        let of = |number| CacheKey::SlicesHeld(partition, shard, number);
+        let derived = |attribute| of(AttributeId(attribute).into());
         for attribute in [1, 2] {
             caches.offer(derived(attribute), Cached::SlicesHeld(5), 1);
         }
@@ -385,6 +398,15 @@ mod tests {
         caches.invalidate(&[slice], 2);
         assert!(caches.find(&derived(1), 2).is_none());
         assert!(caches.find(&derived(2), 2).is_some());
+        let until = NumberId::Until(TagId(1));
+        caches.offer(of(until), Cached::SlicesHeld(5), 2);
+        let slice = CacheKey::Fragment(FragmentKey {
+            partition,
+            row: until.row(SliceRow::Bit(7)),
+            shard,
+        });
+        caches.invalidate(&[slice], 3);
+        assert!(caches.find(&of(until), 3).is_none());
         // What an older view finds out is not offered to newer ones.
         caches.offer(derived(1), Cached::SlicesHeld(5), 1);
         assert!(caches.find(&derived(1), 2).is_none());

@@ -2,7 +2,7 @@
 
 use crate::{
     ids::ValueCode,
-    schema::{Exclusivity, Mutability, Schema},
+    schema::{Exclusivity, Mutability, Schema, TagDefinition, Timing, Validity},
     storage::{
         StorageError,
         families::{
@@ -42,6 +42,28 @@ pub(crate) fn add(
     match (key, stored) {
         (SchemaKey::Tag(id), StoredDefinition::Tag { name, group, notes }) => {
             schema.put_tag(tag_from(id, &name, group, notes)?);
+        }
+        (
+            SchemaKey::Tag(id),
+            StoredDefinition::TimedTag {
+                name,
+                group,
+                notes,
+                validity,
+                on_retag,
+                is_timed,
+            },
+        ) => {
+            schema.put_tag(TagDefinition {
+                validity: validity.map_or(Validity::Static, Validity::Dynamic),
+                on_retag: on_retag.into(),
+                timing: if is_timed {
+                    Timing::Timed
+                } else {
+                    Timing::Standing
+                },
+                ..tag_from(id, &name, group, notes)?
+            });
         }
         (
             SchemaKey::Group(id),

@@ -18,9 +18,11 @@ use crate::{
     ids::{AttributeId, EventId, GroupId, SegmentId, TagId, UserId},
     schema::{
         AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, EventDefinition, Exclusivity,
-        GroupDefinition, Mutability, Notes, SegmentDefinition, TagDefinition, Vocabulary,
+        GroupDefinition, Mutability, Notes, OnRetag, SegmentDefinition, TagDefinition, Timing,
+        Validity, Vocabulary,
     },
     storage::{EventDetails, incoming::IncomingList, keys::FormatError},
+    time::Length,
     user_keys::KeyBlock,
 };
 
@@ -256,6 +258,16 @@ pub(crate) enum StoredDefinition {
         retention_days: Option<u32>,
         notes: StoredNotes,
     },
+    /// A tag of which more is to be said than [`Self::Tag`] has room for.
+    TimedTag {
+        name: String,
+        group: Option<GroupId>,
+        notes: StoredNotes,
+        /// How long its holdings are valid, if it is dynamic.
+        validity: Option<Length>,
+        on_retag: StoredRetag,
+        is_timed: bool,
+    },
 }
 
 /// A property of a kind of event.
@@ -264,6 +276,34 @@ pub(crate) struct StoredProperty {
     pub(crate) id: AttributeId,
     pub(crate) name: String,
     pub(crate) kind: StoredKind,
+}
+
+/// What giving a tag to a holder does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum StoredRetag {
+    Replace,
+    Extend,
+    Later,
+}
+
+impl From<OnRetag> for StoredRetag {
+    fn from(on_retag: OnRetag) -> Self {
+        match on_retag {
+            OnRetag::Replace => Self::Replace,
+            OnRetag::Extend => Self::Extend,
+            OnRetag::Later => Self::Later,
+        }
+    }
+}
+
+impl From<StoredRetag> for OnRetag {
+    fn from(on_retag: StoredRetag) -> Self {
+        match on_retag {
+            StoredRetag::Replace => Self::Replace,
+            StoredRetag::Extend => Self::Extend,
+            StoredRetag::Later => Self::Later,
+        }
+    }
 }
 
 /// Description and owner.
@@ -353,10 +393,31 @@ fn stored_name(text: &str) -> Result<Name, FormatError> {
 
 impl StoredDefinition {
     pub(crate) fn of_tag(tag: &TagDefinition) -> Self {
-        Self::Tag {
-            name: tag.name.as_str().to_owned(),
-            group: tag.group,
-            notes: (&tag.notes).into(),
+        let TagDefinition {
+            id: _,
+            name,
+            group,
+            notes,
+            validity,
+            on_retag,
+            timing,
+        } = tag;
+        let (name, group, notes) = (name.as_str().to_owned(), *group, notes.into());
+        match (validity, on_retag, timing) {
+            (Validity::Static, OnRetag::Replace, Timing::Standing) => {
+                Self::Tag { name, group, notes }
+            }
+            _ => Self::TimedTag {
+                name,
+                group,
+                notes,
+                validity: match validity {
+                    Validity::Static => None,
+                    Validity::Dynamic(length) => Some(*length),
+                },
+                on_retag: (*on_retag).into(),
+                is_timed: *timing == Timing::Timed,
+            },
         }
     }
 
@@ -410,10 +471,9 @@ pub(crate) fn tag_from(
     notes: StoredNotes,
 ) -> Result<TagDefinition, FormatError> {
     Ok(TagDefinition {
-        id,
-        name: stored_name(name)?,
         group,
         notes: notes.into(),
+        ..TagDefinition::new(id, stored_name(name)?)
     })
 }
 

@@ -16,7 +16,7 @@ use super::{
     },
     formats::{
         DatabaseFacts, NextIds, StoredDefinition, StoredKind, StoredNotes, StoredProperty,
-        ValueFormat,
+        StoredRetag, ValueFormat,
     },
     incoming::IncomingList,
     keys::{
@@ -30,9 +30,10 @@ use crate::{
     bitmap::Fragment,
     column::ColumnBlock,
     ids::{
-        AttributeId, BlockId, EventId, GroupId, PartitionId, RowId, SegmentId, ShardId, TagId,
-        UserId, ValueCode,
+        AttributeId, BlockId, EventId, GroupId, PartitionId, RowId, SegmentId, ShardId, SliceRow,
+        TagId, UserId, ValueCode,
     },
+    time::{Length, LengthUnit},
     user_keys::KeyBlock,
 };
 
@@ -103,6 +104,18 @@ fn add_schema(sheet: &mut Sheet) {
         notes: notes(),
     };
     sheet.add::<Definitions>("tag", &SchemaKey::Tag(TagId(258)), &tag);
+    let tag = StoredDefinition::TimedTag {
+        name: "member".to_owned(),
+        group: None,
+        notes: notes(),
+        validity: Some(Length {
+            amount: 30,
+            unit: LengthUnit::Day,
+        }),
+        on_retag: StoredRetag::Extend,
+        is_timed: true,
+    };
+    sheet.add::<Definitions>("dynamic tag", &SchemaKey::Tag(TagId(259)), &tag);
     let group = StoredDefinition::Group {
         name: "g".to_owned(),
         is_exclusive: true,
@@ -256,8 +269,19 @@ fn add_users(sheet: &mut Sheet) {
             (AttributeId(9), StoredValue::Text("é".to_owned())),
         ],
         tags: vec![TagId(0), TagId(251), TagId(70_000)],
+        ..UserRecord::default()
     };
     sheet.add::<Records>("record", &key, &record);
+    let mut held = UserRecord::default();
+    let import = Holding::standing(Source::Import, Some(1_700_000_000));
+    held.hold(TagId(0), import);
+    held.hold(TagId(251), import);
+    sheet.add::<Records>("record of an import", &key, &held);
+    let timed = Holding::timed(Source::Manual, 1_700_000_100, Some(1_702_592_100));
+    held.hold(TagId(7), timed);
+    held.hold(TagId(70_000), Holding::timed(Source::Rule, -1, None));
+    held.hold(TagId(70_001), Holding::standing(Source::Model, None));
+    sheet.add::<Records>("record held in several ways", &key, &held);
     sheet.add::<Records>(
         "empty record",
         &UserKey {
@@ -282,6 +306,10 @@ fn add_derived(sheet: &mut Sheet) {
         RowId::Did(EventId(66_051)),
         RowId::DidInMonth(EventId(66_051), -1),
         RowId::DidOnDay(EventId(66_051), 19_675),
+        RowId::Since(TagId(66_051), SliceRow::Present),
+        RowId::Since(TagId(66_051), SliceRow::Sign),
+        RowId::Until(TagId(66_051), SliceRow::Bit(0)),
+        RowId::Until(TagId(66_051), SliceRow::Bit(62)),
     ];
     for row in rows {
         sheet.add::<Fragments>(

@@ -12,7 +12,7 @@ use crate::{
     behaviour::Bucket,
     ids::{
         AttributeId, BlockId, EventId, GroupId, KeyBlockId, PartitionId, RowId, SegmentId, ShardId,
-        TagId, UserId, ValueCode,
+        SliceRow, TagId, UserId, ValueCode,
     },
 };
 
@@ -214,13 +214,17 @@ const ROW_PRESENT: u8 = 2;
 const ROW_VALUE: u8 = 3;
 const ROW_SIGN: u8 = 4;
 const ROW_SLICE: u8 = 5;
-// 6 to 15 are kept for what else there may be of tags.
+const ROW_SINCE: u8 = 6;
+const ROW_UNTIL: u8 = 7;
+// 8 to 15 are kept for what else there may be of tags.
 const ROW_DID: u8 = 16;
 const ROW_DID_IN_MONTH: u8 = 17;
 const ROW_DID_ON_DAY: u8 = 18;
 
 /// Number slices are those of 63 bits.
 const SLICE_BIT_MAX: u32 = 62;
+/// Where bits begin among the rows of a number that has one kind of row.
+const FIRST_BIT_MEMBER: u32 = 2;
 
 /// A number with a sign as one without, in the same order.
 fn rising(number: i32) -> u32 {
@@ -242,6 +246,29 @@ fn row_parts(row: RowId) -> (u8, u32, u32) {
         RowId::Did(event) => (ROW_DID, event.0, 0),
         RowId::DidInMonth(event, month) => (ROW_DID_IN_MONTH, event.0, rising(month)),
         RowId::DidOnDay(event, day) => (ROW_DID_ON_DAY, event.0, rising(day)),
+        RowId::Since(tag, row) => (ROW_SINCE, tag.0, slice_member(row)),
+        RowId::Until(tag, row) => (ROW_UNTIL, tag.0, slice_member(row)),
+    }
+}
+
+/// The rows of a number whose rows are all of one kind: the first two, and then the bits.
+fn slice_member(row: SliceRow) -> u32 {
+    match row {
+        SliceRow::Present => 0,
+        SliceRow::Sign => 1,
+        SliceRow::Bit(bit) => FIRST_BIT_MEMBER + u32::from(bit),
+    }
+}
+
+fn slice_of_member(member: u32) -> Option<SliceRow> {
+    match member {
+        0 => Some(SliceRow::Present),
+        1 => Some(SliceRow::Sign),
+        member => {
+            let bit = member.checked_sub(FIRST_BIT_MEMBER)?;
+            // The guard keeps the bit below an u8.
+            (bit <= SLICE_BIT_MAX).then_some(SliceRow::Bit(bit as u8))
+        }
     }
 }
 
@@ -256,6 +283,8 @@ fn row_from_parts(kind: u8, owner: u32, member: u32) -> Option<RowId> {
         (ROW_SLICE, attribute, bit) if bit <= SLICE_BIT_MAX => {
             Some(RowId::Slice(AttributeId(attribute), bit as u8))
         }
+        (ROW_SINCE, tag, member) => Some(RowId::Since(TagId(tag), slice_of_member(member)?)),
+        (ROW_UNTIL, tag, member) => Some(RowId::Until(TagId(tag), slice_of_member(member)?)),
         (ROW_DID, event, 0) => Some(RowId::Did(EventId(event))),
         (ROW_DID_IN_MONTH, event, month) => {
             Some(RowId::DidInMonth(EventId(event), from_rising(month)))
@@ -271,9 +300,13 @@ impl FragmentKey {
         partition.to_bytes()
     }
 
-    /// What the keys of all fragments of a tag in a partition begin with.
-    pub(crate) fn tag_prefix(partition: PartitionId, tag: TagId) -> Vec<u8> {
-        Self::owner_prefix(partition, ROW_TAG, tag.0)
+    /// What the keys of all fragments of a tag in a partition begin with: one beginning a kind
+    /// of row.
+    pub(crate) fn tag_prefixes(partition: PartitionId, tag: TagId) -> Vec<Vec<u8>> {
+        [ROW_TAG, ROW_SINCE, ROW_UNTIL]
+            .into_iter()
+            .map(|kind| Self::owner_prefix(partition, kind, tag.0))
+            .collect()
     }
 
     /// What the keys of all rows of an attribute in a partition begin with: one beginning a

@@ -1,7 +1,7 @@
 //! The store, in three layers: byte formats, typed column families, domain operations.
 //!
 //! - `rocks`: the only place that knows RocksDB. Bytes in families, snapshots, batches.
-//! - `keys`, `formats`, `record_format`: how keys and values are written as bytes.
+//! - `keys`, `formats`, `record_format`, `terms_format`: how keys and values are written as bytes.
 //! - `families`: which key and value a family has, so that nothing is read as the wrong type.
 //! - `log_ahead`: how long the log is.
 //! - `incoming`: how the files of a load come in, whatever breaks off.
@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod families;
 mod formats;
+mod holding;
 mod incoming;
 mod keys;
 mod log_ahead;
@@ -24,6 +25,7 @@ mod open;
 mod record;
 mod record_format;
 mod rocks;
+mod terms_format;
 mod upgrade;
 pub mod verify;
 mod view;
@@ -33,8 +35,9 @@ mod golden;
 
 pub use error::{OpenError, StorageError};
 pub use event::{EventDetails, UserEvent};
+pub use holding::{Holding, Phase, Source, Term};
 pub use open::{DatabaseId, Durability};
-pub use record::{StoredValue, UserRecord};
+pub use record::{Common, StoredValue, Terms, UserRecord};
 pub use upgrade::FORMAT_VERSION;
 pub use view::View;
 

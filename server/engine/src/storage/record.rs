@@ -2,17 +2,120 @@
 
 use bincode::{Decode, Encode};
 
-use crate::ids::{AttributeId, TagId, ValueCode};
+use crate::{
+    ids::{AttributeId, TagId, ValueCode},
+    storage::holding::{Holding, Source, Term},
+};
 
 /// All that is stored of a user. Ids of dropped definitions may linger: readers skip what the
-/// schema does not know. (`Encode` and `Decode` are how format 1 stored it.)
-#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+/// schema does not know.
+#[derive(Debug, Clone, Default)]
 pub struct UserRecord {
     /// The values, by attribute id, each at most once.
     pub values: Vec<(AttributeId, StoredValue)>,
-    /// The tags, by id, each at most once.
+    /// The tags, by id, each at most once: also those whose holding ended or has yet to start.
     pub tags: Vec<TagId>,
+    /// How they are held.
+    pub terms: Terms,
 }
+
+/// How the tags of a record are held: nearly always alike, so what is alike is kept once.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// The holding of every tag that is not listed.
+    pub(super) common: Common,
+    /// Tags that are held otherwise, by id.
+    pub(super) special: Vec<(TagId, Holding)>,
+}
+
+/// A standing holding that tags have in common.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Common {
+    /// On whose word.
+    pub source: Source,
+    /// Since which second, where that is known.
+    pub since_s: Option<i64>,
+}
+
+impl Common {
+    /// As a holding.
+    pub fn holding(self) -> Holding {
+        Holding::standing(self.source, self.since_s)
+    }
+
+    /// What a holding may have in common with others.
+    pub(super) fn of(holding: Holding) -> Option<Self> {
+        match holding.term {
+            Term::Standing { since_s } => Some(Self {
+                source: holding.source,
+                since_s,
+            }),
+            Term::Timed { .. } => None,
+        }
+    }
+}
+
+impl From<Common> for Terms {
+    /// All alike.
+    fn from(common: Common) -> Self {
+        Self {
+            common,
+            special: Vec::new(),
+        }
+    }
+}
+
+impl Terms {
+    /// How a tag of the record is held.
+    fn of(&self, tag: TagId) -> Holding {
+        let place = self.special.binary_search_by_key(&tag, |(tag, _)| *tag);
+        let special = place.ok().and_then(|place| self.special.get(place));
+        special.map_or(self.common.holding(), |(_, holding)| *holding)
+    }
+
+    /// Says how a tag is held that is otherwise held as most are.
+    fn set(&mut self, tag: TagId, holding: Holding) {
+        let is_common = self.common.holding() == holding;
+        match self.special.binary_search_by_key(&tag, |(tag, _)| *tag) {
+            Ok(place) if is_common => drop(self.special.remove(place)),
+            Ok(place) => self.special[place].1 = holding,
+            Err(_) if is_common => {}
+            Err(place) => self.special.insert(place, (tag, holding)),
+        }
+    }
+
+    /// Whether all is as the others have in common.
+    pub(crate) fn is_common(&self, other: &Self) -> bool {
+        self.special.is_empty() && self.common == other.common
+    }
+
+    /// The timed holdings, by tag: since when, and until when if they end.
+    pub(crate) fn timed(&self) -> impl Iterator<Item = (TagId, i64, Option<i64>)> + '_ {
+        let timed = |(tag, holding): &(TagId, Holding)| match holding.term {
+            Term::Timed { since_s, until_s } => Some((*tag, since_s, until_s)),
+            Term::Standing { .. } => None,
+        };
+        self.special.iter().filter_map(timed)
+    }
+
+    fn forget(&mut self, tag: TagId) {
+        if let Ok(place) = self.special.binary_search_by_key(&tag, |(tag, _)| *tag) {
+            self.special.remove(place);
+        }
+    }
+}
+
+impl PartialEq for UserRecord {
+    fn eq(&self, other: &Self) -> bool {
+        let alike = || self.terms.special.is_empty() && other.terms.special.is_empty();
+        self.values == other.values
+            && self.tags == other.tags
+            && (alike() && self.terms.common == other.terms.common
+                || self.holdings().eq(other.holdings()))
+    }
+}
+
+impl Eq for UserRecord {}
 
 /// A value as it is stored. Which variant an attribute has follows from its type.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -62,7 +165,54 @@ impl UserRecord {
         self.tags.binary_search(&tag).is_ok()
     }
 
-    /// Adds a tag, unless it is there.
+    /// How a tag is held, if the record has it.
+    pub fn holding(&self, tag: TagId) -> Option<Holding> {
+        self.has_tag(tag).then(|| self.terms.of(tag))
+    }
+
+    /// All tags, rising, and how they are held.
+    pub fn holdings(&self) -> impl Iterator<Item = (TagId, Holding)> + '_ {
+        let mut special = self.terms.special.iter().peekable();
+        self.tags.iter().map(move |&tag| {
+            while special.next_if(|(listed, _)| *listed < tag).is_some() {}
+            let listed = special.next_if(|(listed, _)| *listed == tag);
+            let holding = listed.map_or(self.terms.common.holding(), |(_, holding)| *holding);
+            (tag, holding)
+        })
+    }
+
+    /// The tags that are held in a second, rising.
+    pub fn tags_at(&self, at_s: i64) -> impl Iterator<Item = TagId> + '_ {
+        let in_effect = move |(_, holding): &(TagId, Holding)| holding.is_in_effect(at_s);
+        self.holdings().filter(in_effect).map(|(tag, _)| tag)
+    }
+
+    /// Whether a tag is held in a second.
+    pub fn holds(&self, tag: TagId, at_s: i64) -> bool {
+        self.holding(tag)
+            .is_some_and(|holding| holding.is_in_effect(at_s))
+    }
+
+    /// The timed holdings, by tag: since when, and until when if they end.
+    pub fn timed(&self) -> impl Iterator<Item = (TagId, i64, Option<i64>)> + '_ {
+        self.terms.timed()
+    }
+
+    /// Gives a tag, or changes how it is held.
+    pub fn hold(&mut self, tag: TagId, holding: Holding) {
+        if self.tags.is_empty()
+            && let Some(common) = Common::of(holding)
+        {
+            self.terms = common.into();
+        }
+        if let Err(place) = self.tags.binary_search(&tag) {
+            self.tags.insert(place, tag);
+        }
+        self.terms.set(tag, holding);
+    }
+
+    /// Adds a tag, unless it is there, held as most are.
+    #[cfg(test)]
     pub fn add_tag(&mut self, tag: TagId) {
         if let Err(place) = self.tags.binary_search(&tag) {
             self.tags.insert(place, tag);
@@ -73,7 +223,14 @@ impl UserRecord {
     pub fn remove_tag(&mut self, tag: TagId) {
         if let Ok(place) = self.tags.binary_search(&tag) {
             self.tags.remove(place);
+            self.terms.forget(tag);
         }
+    }
+
+    /// Takes the tags away for which `keeps` is false.
+    pub fn retain_tags(&mut self, mut keeps: impl FnMut(TagId) -> bool) {
+        self.tags.retain(|tag| keeps(*tag));
+        self.terms.special.retain(|(tag, _)| keeps(*tag));
     }
 }
 
@@ -98,5 +255,45 @@ mod tests {
         assert_eq!(record.set_value(AttributeId(2), None), None);
         record.remove_tag(TagId(2));
         assert!(!record.has_tag(TagId(2)) && record.has_tag(TagId(3)));
+    }
+
+    #[test]
+    fn what_is_alike_is_kept_once() {
+        let import = Holding::standing(Source::Import, Some(5));
+        let timed = Holding::timed(Source::Manual, 7, Some(9));
+        let mut record = UserRecord::default();
+        for tag in [4, 1, 3] {
+            record.hold(TagId(tag), import);
+        }
+        assert!(record.terms.special.is_empty());
+        record.hold(TagId(3), timed);
+        record.hold(TagId(2), timed);
+        assert_eq!(record.terms.special.len(), 2);
+        let holdings: Vec<_> = record.holdings().map(|(tag, how)| (tag.0, how)).collect();
+        assert_eq!(holdings, [(1, import), (2, timed), (3, timed), (4, import)]);
+        assert!(record.tags_at(9).map(|tag| tag.0).eq([1, 4]));
+        assert!(record.tags_at(8).map(|tag| tag.0).eq([1, 2, 3, 4]));
+        assert!(record.timed().map(|(tag, ..)| tag.0).eq([2, 3]));
+        record.hold(TagId(3), import);
+        record.remove_tag(TagId(2));
+        assert!(record.terms.special.is_empty());
+        assert_eq!(record.holding(TagId(2)), None);
+        assert_eq!(record.holding(TagId(3)), Some(import));
+    }
+
+    #[test]
+    fn records_are_equal_when_their_holdings_are() {
+        let early = Holding::standing(Source::Manual, Some(1));
+        let late = Holding::standing(Source::Manual, Some(2));
+        let of = |holdings: &[(u32, Holding)]| {
+            let mut record = UserRecord::default();
+            for (tag, holding) in holdings {
+                record.hold(TagId(*tag), *holding);
+            }
+            record
+        };
+        assert_eq!(of(&[(1, early), (2, late)]), of(&[(2, late), (1, early)]));
+        assert_ne!(of(&[(1, early)]), of(&[(1, late)]));
+        assert_ne!(of(&[(1, early), (2, late)]), of(&[(1, late), (2, early)]));
     }
 }

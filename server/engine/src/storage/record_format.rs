@@ -2,14 +2,21 @@
 //!
 //! # Stored form
 //!
-//! The first byte is the form, 254. All numbers after it are LEB128 in their shortest form.
+//! The first byte is the form: 254 where all tags are held for as long as nobody takes them
+//! away, on somebody's word, and since an unknown time; else 255. All numbers after it are
+//! LEB128 in their shortest form; where it says signed, zigzag-coded first.
 //!
-//! 1. How many values there are.
-//! 2. For every value, rising by attribute, its *head*: `gap * 8 + kind`. The gap is the count of
+//! 1. Form 255 only: what most holdings have in common, see below.
+//! 2. How many values there are.
+//! 3. For every value, rising by attribute, its *head*: `gap * 8 + kind`. The gap is the count of
 //!    attributes without a value between this one and the one before it (the first: the attribute
 //!    itself). The kind says what the value is.
-//! 3. The values in the same order.
-//! 4. To the end, rising, a gap for every tag, counted as those of attributes are.
+//! 4. The values in the same order.
+//! 5. Form 255 only, and only if some holdings are unlike the others: how many tags there are.
+//! 6. Rising, a gap for every tag, counted as those of attributes are; to the end of the record
+//!    if it does not say how many.
+//! 7. Of those that are unlike, to the end: a gap for the place among the tags, rising, and the
+//!    holding.
 //!
 //! | kind | value |
 //! | --- | --- |
@@ -19,11 +26,21 @@
 //! | 3 | a negative number `v` as `-v - 1` |
 //! | 4 | a text: how many bytes, and UTF-8 |
 //!
-//! The heads stand together because those of one user are those of most others: compression
-//! makes nearly nothing of them.
+//! What holdings have in common is a number of bits, and a signed number of seconds since
+//! 1970-01-01T00:00:00Z if it is known since when they are held: bits 0 and 1 are the source (0
+//! manual, 1 import, 2 rule, 3 model), bit 2 says that the seconds follow, bit 3 that some are
+//! unlike. A holding that is unlike has the same bits 0 to 2, where its seconds are counted from
+//! the common ones (from 0 if there are none); bit 3 says that it has rows of its own, and bit 4
+//! that it ends: then a number follows, the seconds from its start to its end.
 //!
-//! Format 1 wrote records by `bincode`, which never begins with 254. They are read as they are,
-//! and become this form when they are written again.
+//! The heads stand together because those of one user are those of most others: compression
+//! makes nearly nothing of them. What holdings have in common stands before them for the same
+//! reason: all users of a load have the same.
+//!
+//! Format 1 wrote records by `bincode`, which never begins with 254 or 255. They are read as
+//! they are, and become this form when they are written again. Format 2 knew no form 255.
+
+use bincode::{Decode, Encode};
 
 use crate::{
     bitmap::varint,
@@ -32,12 +49,23 @@ use crate::{
         StoredValue, UserRecord,
         formats::{ValueFormat, decode_structure},
         keys::FormatError,
+        record::Terms,
+        terms_format,
     },
 };
 
-/// What a record of this form begins with. Format 1 began with a count, which it wrote as one
-/// byte up to 250, or as 251, 252 or 253 and the bytes of the count.
-const FORM: u8 = 254;
+/// What a record begins with whose holdings say nothing. Format 1 began with a count, which it
+/// wrote as one byte up to 250, or as 251, 252 or 253 and the bytes of the count.
+const PLAIN_FORM: u8 = 254;
+/// What a record begins with whose holdings say something.
+const HELD_FORM: u8 = 255;
+
+/// A record as format 1 wrote it.
+#[derive(Encode, Decode)]
+struct FirstRecord {
+    values: Vec<(AttributeId, StoredValue)>,
+    tags: Vec<TagId>,
+}
 
 const KIND_BITS: u32 = 3;
 const CODE: u64 = 0;
@@ -111,34 +139,52 @@ impl RecordWriter {
         Ok(())
     }
 
-    /// Appends the record with these tags, rising, to `out`, and begins the next one.
+    /// Appends the record with these tags, rising, and how they are held, to `out`, and begins
+    /// the next one.
     ///
     /// # Errors
-    /// When the tags do not rise.
-    pub(crate) fn finish(&mut self, tags: &[TagId], out: &mut Vec<u8>) -> Result<(), FormatError> {
-        out.push(FORM);
+    /// When the tags do not rise, or one is listed that is not among them.
+    pub(crate) fn finish(
+        &mut self,
+        tags: &[TagId],
+        terms: &Terms,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        let is_plain = tags.is_empty() || terms_format::is_plain(terms);
+        if is_plain {
+            out.push(PLAIN_FORM);
+        } else {
+            out.push(HELD_FORM);
+            terms_format::write_common(terms, out);
+        }
         varint::write(out, self.value_count);
         out.append(&mut self.heads);
         out.append(&mut self.values);
         self.value_count = 0;
         self.gaps = Gaps::default();
+        if !is_plain && !terms.special.is_empty() {
+            varint::write(out, tags.len() as u64);
+        }
         let mut gaps = Gaps::default();
         for tag in tags {
             varint::write(out, gaps.before(tag.0)?);
         }
-        Ok(())
+        if is_plain {
+            return Ok(());
+        }
+        terms_format::write_special(tags, terms, out)
     }
 }
 
 /// Between ids that rise: how many are left out.
 #[derive(Debug, Clone, Copy, Default)]
-struct Gaps {
+pub(super) struct Gaps {
     /// The least id that may come.
     next: u64,
 }
 
 impl Gaps {
-    fn before(&mut self, id: u32) -> Result<u64, FormatError> {
+    pub(super) fn before(&mut self, id: u32) -> Result<u64, FormatError> {
         let id = u64::from(id);
         let gap = id
             .checked_sub(self.next)
@@ -147,7 +193,7 @@ impl Gaps {
         Ok(gap)
     }
 
-    fn after(&mut self, gap: u64) -> Result<u32, FormatError> {
+    pub(super) fn after(&mut self, gap: u64) -> Result<u32, FormatError> {
         let id = self.next.checked_add(gap);
         let id = id
             .and_then(|id| u32::try_from(id).ok())
@@ -163,18 +209,59 @@ impl ValueFormat for UserRecord {
         for (attribute, value) in &self.values {
             writer.push(*attribute, value)?;
         }
-        writer.finish(&self.tags, out)
+        writer.finish(&self.tags, &terms_format::settled(self), out)
     }
 
     fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
         match bytes.split_first() {
-            Some((&FORM, bytes)) => read(bytes),
-            Some(_) | None => decode_structure(bytes),
+            Some((&PLAIN_FORM, bytes)) => read_plain(bytes),
+            Some((&HELD_FORM, bytes)) => read_held(bytes),
+            Some(_) | None => {
+                let FirstRecord { values, tags } = decode_structure(bytes)?;
+                Ok(UserRecord {
+                    values,
+                    tags,
+                    terms: Terms::default(),
+                })
+            }
         }
     }
 }
 
-fn read(bytes: &[u8]) -> Result<UserRecord, FormatError> {
+fn read_plain(bytes: &[u8]) -> Result<UserRecord, FormatError> {
+    let (values, mut rest) = read_values(bytes)?;
+    let tags = read_tags(&mut rest)?;
+    Ok(UserRecord {
+        values,
+        tags,
+        terms: Terms::default(),
+    })
+}
+
+fn read_held(mut bytes: &[u8]) -> Result<UserRecord, FormatError> {
+    let (common, other) = terms_format::read_common(&mut bytes)?;
+    let (values, mut rest) = read_values(bytes)?;
+    let mut terms = Terms::from(common);
+    let tags = match other {
+        terms_format::Others::None => read_tags(&mut rest)?,
+        terms_format::Others::Some => {
+            let count = read_count(&mut rest)?;
+            let tags = read_some_tags(count, &mut rest)?;
+            terms.special = terms_format::read_special(common, &tags, rest)?;
+            tags
+        }
+    };
+    Ok(UserRecord {
+        values,
+        tags,
+        terms,
+    })
+}
+
+/// The values, and what follows them.
+type Values<'a> = (Vec<(AttributeId, StoredValue)>, &'a [u8]);
+
+fn read_values(bytes: &[u8]) -> Result<Values<'_>, FormatError> {
     let mut heads = bytes;
     let count = read_count(&mut heads)?;
     let mut rest = heads;
@@ -189,13 +276,27 @@ fn read(bytes: &[u8]) -> Result<UserRecord, FormatError> {
         let kind = head & ((1 << KIND_BITS) - 1);
         values.push((attribute, read_value(kind, &mut rest)?));
     }
+    Ok((values, rest))
+}
+
+/// Tags to the end.
+fn read_tags(bytes: &mut &[u8]) -> Result<Vec<TagId>, FormatError> {
     // A tag takes a byte at least, and seldom two.
-    let mut tags = Vec::with_capacity(rest.len());
+    let mut tags = Vec::with_capacity(bytes.len());
     let mut gaps = Gaps::default();
-    while !rest.is_empty() {
-        tags.push(TagId(gaps.after(read_number(&mut rest)?)?));
+    while !bytes.is_empty() {
+        tags.push(TagId(gaps.after(read_number(bytes)?)?));
     }
-    Ok(UserRecord { values, tags })
+    Ok(tags)
+}
+
+fn read_some_tags(count: usize, bytes: &mut &[u8]) -> Result<Vec<TagId>, FormatError> {
+    let mut tags = Vec::with_capacity(count);
+    let mut gaps = Gaps::default();
+    for _ in 0..count {
+        tags.push(TagId(gaps.after(read_number(bytes)?)?));
+    }
+    Ok(tags)
 }
 
 fn read_value(kind: u64, bytes: &mut &[u8]) -> Result<StoredValue, FormatError> {
@@ -239,7 +340,7 @@ fn read_count(bytes: &mut &[u8]) -> Result<usize, FormatError> {
     Ok(count)
 }
 
-fn read_number(bytes: &mut &[u8]) -> Result<u64, FormatError> {
+pub(super) fn read_number(bytes: &mut &[u8]) -> Result<u64, FormatError> {
     varint::read(bytes).ok_or_else(|| FormatError::new("the record has a malformed number"))
 }
 
@@ -251,10 +352,13 @@ fn truncated() -> FormatError {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
-    use proptest::prelude::*;
+    use proptest::{option, prelude::*};
 
     use super::*;
-    use crate::storage::formats::encode_structure;
+    use crate::storage::{
+        formats::encode_structure,
+        holding::{Holding, Source},
+    };
 
     fn written(record: &UserRecord) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -285,12 +389,49 @@ mod tests {
                     .map(|(id, value)| (AttributeId(id), value))
                     .collect(),
                 tags: tags.into_iter().map(TagId).collect(),
+                terms: Terms::default(),
+            })
+    }
+
+    fn holding() -> impl Strategy<Value = Holding> {
+        let second = || prop_oneof![0..3i64, -400_000_000_000..=400_000_000_000i64];
+        let source = prop::sample::select(&Source::ALL);
+        let length = prop_oneof![1..3u64, any::<u32>().prop_map(|s| u64::from(s) + 1)];
+        (
+            source,
+            option::of(second()),
+            second(),
+            option::of(length),
+            0..3u8,
+        )
+            .prop_map(|(source, known, since_s, length, kind)| match kind {
+                0 => Holding::standing(source, known),
+                1 => Holding::standing(source, Some(2)),
+                _ => {
+                    let until_s = length.map(|length| since_s + length as i64);
+                    Holding::timed(source, since_s, until_s.filter(|s| *s <= 400_000_000_000))
+                }
+            })
+    }
+
+    /// A record whose tags are held in all ways.
+    fn held() -> impl Strategy<Value = UserRecord> {
+        let ids = prop_oneof![0..20u32, any::<u32>()];
+        (
+            record(),
+            proptest::collection::btree_map(ids, holding(), 0..20),
+        )
+            .prop_map(|(mut record, holdings)| {
+                for (tag, holding) in holdings {
+                    record.hold(TagId(tag), holding);
+                }
+                record
             })
     }
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(record in record()) {
+        fn what_was_written_is_read(record in held()) {
             let bytes = written(&record);
             prop_assert_eq!(UserRecord::read_from(&bytes), Ok(record));
         }
@@ -298,32 +439,36 @@ mod tests {
         #[test]
         fn what_format_1_wrote_is_read(record in record()) {
             let mut bytes = Vec::new();
-            encode_structure(&record, &mut bytes).unwrap();
-            prop_assert!(bytes.first().is_some_and(|first| *first != FORM));
+            let first = FirstRecord { values: record.values.clone(), tags: record.tags.clone() };
+            encode_structure(&first, &mut bytes).unwrap();
+            prop_assert!(bytes.first().is_some_and(|first| *first < PLAIN_FORM));
             prop_assert_eq!(UserRecord::read_from(&bytes), Ok(record));
         }
 
         /// What is read from damaged bytes is a record too, and in order.
         #[test]
         fn damage_is_an_error_or_another_record(
-            record in record(),
+            record in held(),
             place: prop::sample::Index,
             byte: u8,
         ) {
             let mut bytes = written(&record);
             let place = place.index(bytes.len());
             bytes[place] = byte;
-            let read = UserRecord::read_from(&bytes);
-            if let Ok(record) = read && bytes.first() == Some(&FORM) {
-                prop_assert_eq!(written(&record), bytes);
+            if let Ok(record) = UserRecord::read_from(&bytes) {
+                prop_assert_eq!(UserRecord::read_from(&written(&record)), Ok(record));
             }
         }
 
         #[test]
-        fn any_bytes_are_read_without_a_panic(mut bytes: Vec<u8>) {
-            bytes.insert(0, FORM);
+        fn any_bytes_are_read_without_a_panic(mut bytes: Vec<u8>, form in PLAIN_FORM..=HELD_FORM) {
+            bytes.insert(0, form);
             if let Ok(record) = UserRecord::read_from(&bytes) {
-                prop_assert_eq!(written(&record), bytes);
+                let again = written(&record);
+                if form == PLAIN_FORM {
+                    prop_assert_eq!(&again, &bytes);
+                }
+                prop_assert_eq!(UserRecord::read_from(&again), Ok(record));
             }
         }
     }
@@ -337,10 +482,30 @@ mod tests {
                 (AttributeId(4), StoredValue::Number(-1)),
             ],
             tags: vec![TagId(0), TagId(7), TagId(300)],
+            terms: Terms::default(),
         };
         let bytes = [254, 3, 0, 2, 2 << 3 | 3, 5, 90, 0, 0, 6, 0xa4, 2];
         assert_eq!(written(&record), bytes);
         assert_eq!(written(&UserRecord::default()), [254, 0]);
+    }
+
+    #[test]
+    fn what_holdings_have_in_common_is_written_once() {
+        let import = Holding::standing(Source::Import, Some(100));
+        let mut record = UserRecord::default();
+        for tag in [1, 2, 9] {
+            record.hold(TagId(tag), import);
+        }
+        assert_eq!(written(&record), [255, 1 | 4, 0xc8, 1, 0, 1, 0, 6]);
+        record.hold(TagId(2), Holding::timed(Source::Manual, 99, Some(109)));
+        let bytes = [255, 1 | 4 | 8, 0xc8, 1, 0, 3, 1, 0, 6, 1, 4 | 8 | 16, 1, 10];
+        assert_eq!(written(&record), bytes);
+        // Now most are alike in another way.
+        for tag in [1, 9] {
+            record.hold(TagId(tag), Holding::standing(Source::Model, Some(0)));
+        }
+        let bytes = [255, 3 | 4 | 8, 0, 0, 3, 1, 0, 6, 1, 4 | 8 | 16, 0xc6, 1, 10];
+        assert_eq!(written(&record), bytes);
     }
 
     #[test]
@@ -370,6 +535,19 @@ mod tests {
         check(&[254, 1, 4, 1, 0xff]);
         // A tag that is cut off.
         check(&[254, 0, 0x80]);
+        // Bits that mean nothing; seconds beyond the calendar.
+        check(&[255, 16, 0, 1]);
+        check(&[255, 4, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 1]);
+        // More tags than bytes; no holding although one is said to be unlike; two for one tag.
+        check(&[255, 8, 0, 9, 1]);
+        check(&[255, 8, 0, 1, 1]);
+        check(&[255, 8, 0, 1, 1, 0, 1, 0, 1]);
+        // A holding of a tag that is not there, that ends and has no rows, that has rows and no
+        // start, or that ends when it starts.
+        check(&[255, 8, 0, 1, 1, 1, 1]);
+        check(&[255, 8, 0, 1, 1, 0, 4 | 16, 0, 1]);
+        check(&[255, 8, 0, 1, 1, 0, 8]);
+        check(&[255, 8, 0, 1, 1, 0, 4 | 8 | 16, 0, 0]);
     }
 
     #[test]
@@ -378,12 +556,12 @@ mod tests {
         let twice = vec![(AttributeId(1), number.clone()), (AttributeId(1), number)];
         let record = UserRecord {
             values: twice,
-            tags: Vec::new(),
+            ..UserRecord::default()
         };
         assert!(record.write_to(&mut Vec::new()).is_err());
         let record = UserRecord {
-            values: Vec::new(),
             tags: vec![TagId(2), TagId(1)],
+            ..UserRecord::default()
         };
         assert!(record.write_to(&mut Vec::new()).is_err());
     }

@@ -7,6 +7,7 @@
 //! needs, and leaves what it reads as it is. So it may be cut off anywhere and begin again; the
 //! new version is written last. What only older formats have is dropped after that.
 
+mod holdings;
 mod key_blocks;
 
 use crate::storage::{
@@ -19,8 +20,9 @@ use crate::storage::{
 /// The format that this version reads and writes.
 ///
 /// History: 1 is the first; 2 stores the keys of a run of users together, and records in a form
-/// of fewer bytes. Records of format 1 say by their first byte that they are, and are left as
-/// they are until they are written again: nothing of them is done by the upgrade. 3 adds the families of events, which begin empty.
+/// of fewer bytes; 3 knows how tags are held, and has families of events, which begin empty.
+/// Records of older formats say by their first byte what they are, and are left as they are until
+/// they are written again: nothing of them is done by an upgrade.
 pub const FORMAT_VERSION: u32 = 3;
 
 /// A step from `from` to `from + 1`.
@@ -37,8 +39,7 @@ const UPGRADES: &[Upgrade] = &[
     },
     Upgrade {
         from: 2,
-        // Opening the store made the families that are new.
-        run: |_| Ok(()),
+        run: holdings::run,
     },
 ];
 

@@ -12,7 +12,9 @@ use foldhash::fast::RandomState;
 use crate::{
     column::ColumnBlock,
     exec::dataset::Dataset,
-    ids::{AttributeId, BlockId, KeyBlockId, PartitionId, RowId, ShardId, UserId},
+    ids::{
+        AttributeId, BlockId, KeyBlockId, NumberId, PartitionId, RowId, ShardId, SliceRow, UserId,
+    },
     schema::{AttributeClass, Schema},
     storage::{
         StorageError, StoredValue, UserRecord, View,
@@ -142,6 +144,14 @@ impl Expected {
         {
             self.bit(key.user, RowId::Tag(*tag));
         }
+        for (tag, since_s, until_s) in record.timed() {
+            if schema.tag_by_id(tag).is_some() {
+                self.number(key.user, NumberId::Since(tag), since_s);
+                if let Some(until_s) = until_s {
+                    self.number(key.user, NumberId::Until(tag), until_s);
+                }
+            }
+        }
         for (attribute, value) in &record.values {
             if let Some(definition) = schema.attribute_by_id(*attribute) {
                 self.add_value(key, *attribute, definition.kind.class(), value);
@@ -156,7 +166,9 @@ impl Expected {
         class: AttributeClass,
         value: &StoredValue,
     ) {
-        self.bit(key.user, RowId::Present(attribute));
+        if class != AttributeClass::Numeric {
+            self.bit(key.user, RowId::Present(attribute));
+        }
         match (class, value) {
             (AttributeClass::Coded, StoredValue::Code(code)) => {
                 self.bit(key.user, RowId::Value(attribute, *code));
@@ -168,13 +180,7 @@ impl Expected {
                     .for_each(|code| self.bit(key.user, RowId::Value(attribute, *code)));
             }
             (AttributeClass::Numeric, StoredValue::Number(number)) => {
-                if *number < 0 {
-                    self.bit(key.user, RowId::Sign(attribute));
-                }
-                let magnitude = if *number < 0 { !number } else { *number };
-                for bit in (0..63).filter(|bit| magnitude & (1 << bit) != 0) {
-                    self.bit(key.user, RowId::Slice(attribute, bit));
-                }
+                self.number(key.user, attribute.into(), *number);
                 self.entry(key.user, attribute, *number);
             }
             (AttributeClass::Textual, StoredValue::Text(text)) => {
@@ -198,6 +204,17 @@ impl Expected {
                 | AttributeClass::Textual,
                 _,
             ) => {}
+        }
+    }
+
+    fn number(&mut self, user: UserId, number: NumberId, value: i64) {
+        self.bit(user, number.row(SliceRow::Present));
+        if value < 0 {
+            self.bit(user, number.row(SliceRow::Sign));
+        }
+        let magnitude = if value < 0 { !value } else { value };
+        for bit in (0..63).filter(|bit| magnitude & (1 << bit) != 0) {
+            self.bit(user, number.row(SliceRow::Bit(bit)));
         }
     }
 

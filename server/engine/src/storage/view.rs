@@ -4,12 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::{
     behaviour::{Bucket, EventTable, Extent},
-    bitmap::{Fragment, NumberSlices, SliceRow},
+    bitmap::{Fragment, NumberSlices},
     column::ColumnBlock,
     exec::dataset::Dataset,
     ids::{
-        AttributeId, BLOCK_USERS, BlockId, EventId, Location, PartitionId, RowId, SHARD_USERS,
-        ShardId, UserId,
+        AttributeId, BLOCK_USERS, BlockId, EventId, Location, NumberId, PartitionId, RowId,
+        SHARD_USERS, ShardId, SliceRow, UserId,
     },
     schema::Schema,
     storage::{
@@ -329,10 +329,10 @@ impl Dataset for View {
         &self,
         partition: PartitionId,
         shard: ShardId,
-        attribute: AttributeId,
+        number: NumberId,
     ) -> Result<NumberSlices, StorageError> {
-        let fetch = |row: SliceRow| self.fragment(partition, shard, row.row(attribute));
-        let key = CacheKey::SlicesHeld(partition, shard, attribute);
+        let fetch = |row: SliceRow| self.fragment(partition, shard, number.row(row));
+        let key = CacheKey::SlicesHeld(partition, shard, number);
         let version = self.version();
         if let Some(Cached::SlicesHeld(held)) = self.caches.find(&key, version) {
             return NumberSlices::load_held(held, fetch);
@@ -445,6 +445,15 @@ impl Dataset for View {
             })?;
         }
         Ok(events)
+    }
+
+    fn records(
+        &self,
+        partition: PartitionId,
+        users: &[UserId],
+    ) -> Result<Vec<UserRecord>, StorageError> {
+        let located = users.iter().map(|&user| Location { partition, user });
+        self.records(&located.collect::<Vec<_>>())
     }
 
     fn text_matches(

@@ -60,6 +60,11 @@ pub fn timestamp_of_micros(micros: i64) -> Option<Timestamp> {
     Timestamp::from_microsecond(micros).ok()
 }
 
+/// The second in which a time given in microseconds lies.
+pub fn second_of_micros(micros: i64) -> i64 {
+    micros.div_euclid(1_000_000)
+}
+
 /// The day, in UTC, in which a time given in microseconds lies.
 pub fn day_of_micros(micros: i64) -> i32 {
     let days = micros.div_euclid(MICROS_PER_DAY);

@@ -1,20 +1,41 @@
 //! What a command does. Deterministic: given the same staged state, definitions and command, it
 //! leads to the same state or the same refusal, on every machine, at any time.
 
+use std::sync::Arc;
+
 use crate::{
     error::Error,
-    ids::{AttributeId, GroupId, PartitionId, TagId, ValueCode},
+    ids::{AttributeId, PartitionId, TagId, UserId, ValueCode},
     limits::Limits,
-    schema::{AttributeDefinition, AttributeKind, Exclusivity, Mutability, Schema},
-    storage::{StoredValue, UserRecord},
+    schema::{AttributeDefinition, AttributeKind, Mutability},
+    storage::{Holding, StoredValue, Term, UserRecord},
+    time::second_of_micros,
     write::{
         LimitError, WriteError,
         coerce::show,
         command::{Command, UserCommand},
         event_sweep::EventSweep,
+        holdings::{HoldTerms, Holdings},
         staging::{SlotId, Staging},
     },
 };
+
+/// When a command is applied, and how much it may do.
+pub(super) struct Moment<'a> {
+    limits: &'a Limits,
+    /// The second, counted from 1970-01-01T00:00:00Z.
+    at_s: i64,
+}
+
+impl<'a> Moment<'a> {
+    /// The time comes in microseconds since 1970-01-01T00:00:00Z.
+    pub(super) fn new(limits: &'a Limits, at_us: i64) -> Self {
+        Self {
+            limits,
+            at_s: second_of_micros(at_us),
+        }
+    }
+}
 
 /// Applies a command: changes of users to a partition, whose order they take one place of;
 /// changes of the definitions to all.
@@ -25,17 +46,27 @@ pub(super) fn apply(
     command: Command,
 ) -> Result<(), Error> {
     match command {
-        Command::Users { at_us: _, commands } => {
+        Command::Users { at_us, commands } => {
+            let moment = Moment::new(limits, at_us);
             staging.advance(partition)?;
             commands
                 .into_iter()
-                .try_for_each(|command| apply_to_user(staging, limits, partition, command))
+                .try_for_each(|command| apply_to_user(staging, &moment, partition, command))
         }
-        Command::Load { at_us: _, rows } => {
+        Command::Load { at_us, rows } => {
+            let moment = Moment::new(limits, at_us);
             staging.advance(partition)?;
             (0..rows.keys.len())
                 .flat_map(|row| rows.commands(row))
-                .try_for_each(|command| apply_to_user(staging, limits, partition, command))
+                .try_for_each(|command| apply_to_user(staging, &moment, partition, command))
+        }
+        Command::Sweep {
+            at_us: _,
+            ended_by_s,
+            users,
+        } => {
+            staging.advance(partition)?;
+            sweep(staging, partition, ended_by_s, &users)
         }
         Command::ForgetEvents {
             at_us: _,
@@ -72,10 +103,11 @@ pub(super) fn apply(
 /// Applies a change of one user. The partition's order was advanced before.
 pub(super) fn apply_to_user(
     staging: &mut Staging,
-    limits: &Limits,
+    moment: &Moment<'_>,
     partition: PartitionId,
     command: UserCommand,
 ) -> Result<(), Error> {
+    let limits = moment.limits;
     match command {
         UserCommand::Ensure { key } => {
             let slot = staging.find(&key)?;
@@ -84,11 +116,16 @@ pub(super) fn apply_to_user(
         UserCommand::Tag { key, tags } => {
             let slot = staging.find(&key)?;
             staging.create(slot)?;
-            add_tags(staging, limits, slot, &tags)
+            add_tags(staging, moment, slot, &tags, &HoldTerms::default())
+        }
+        UserCommand::Hold { key, tags, terms } => {
+            let slot = staging.find(&key)?;
+            staging.create(slot)?;
+            add_tags(staging, moment, slot, &tags, &terms)
         }
         UserCommand::Untag { key, tags } => {
             let slot = staging.find(&key)?;
-            remove_tags(staging, slot, &tags);
+            remove_tags(staging, moment, slot, &tags);
             Ok(())
         }
         UserCommand::Set { key, values } => {
@@ -141,65 +178,83 @@ pub(super) fn apply_to_user(
 
 fn add_tags(
     staging: &mut Staging,
-    limits: &Limits,
+    moment: &Moment<'_>,
     slot: SlotId,
     tags: &[TagId],
+    terms: &HoldTerms,
 ) -> Result<(), Error> {
+    let schema = Arc::clone(&staging.schema);
+    let rules = Holdings {
+        schema: &schema,
+        at_s: moment.at_s,
+    };
     for &tag in tags {
-        if staging
-            .record(slot)
-            .is_none_or(|record| record.has_tag(tag))
-        {
+        let Some(record) = staging.record(slot) else {
             continue;
-        }
-        let siblings = match exclusive_group(&staging.schema, tag) {
-            Some(group) => held_of_group(&staging.schema, staging.record(slot), group),
-            None => Vec::new(),
         };
-        if let Some(record) = staging.record_mut(slot) {
-            siblings
-                .into_iter()
-                .for_each(|sibling| record.remove_tag(sibling));
-            record.add_tag(tag);
+        if let Some(holding) = rules.given(record, tag, terms)?
+            && let Some(record) = staging.record_mut(slot)
+        {
+            rules.give(record, tag, holding);
         }
     }
     let held = staging.record(slot).map_or(0, |record| record.tags.len());
-    if held > limits.user_tags_max as usize {
+    if held > moment.limits.user_tags_max as usize {
         let user = staging.slot(slot).key.to_string();
         return Err(LimitError::UserTags {
             user,
-            max: limits.user_tags_max,
+            max: moment.limits.user_tags_max,
         }
         .into());
     }
     Ok(())
 }
 
-fn exclusive_group(schema: &Schema, tag: TagId) -> Option<GroupId> {
-    let group = schema.tag_by_id(tag)?.group?;
-    let exclusivity = schema.group_by_id(group)?.exclusivity;
-    (exclusivity == Exclusivity::Exclusive).then_some(group)
-}
-
-fn held_of_group(schema: &Schema, record: Option<&UserRecord>, group: GroupId) -> Vec<TagId> {
-    let is_member = |tag: &&TagId| {
-        schema
-            .tag_by_id(**tag)
-            .is_some_and(|definition| definition.group == Some(group))
+fn remove_tags(staging: &mut Staging, moment: &Moment<'_>, slot: SlotId, tags: &[TagId]) {
+    let schema = Arc::clone(&staging.schema);
+    let rules = Holdings {
+        schema: &schema,
+        at_s: moment.at_s,
     };
-    record
-        .map(|record| record.tags.iter().filter(is_member).copied().collect())
-        .unwrap_or_default()
+    for &tag in tags {
+        let held = staging.record(slot).and_then(|record| record.holding(tag));
+        if held.is_some_and(|held| rules.taken(tag, held) != Some(held))
+            && let Some(record) = staging.record_mut(slot)
+        {
+            rules.take(record, tag);
+        }
+    }
 }
 
-fn remove_tags(staging: &mut Staging, slot: SlotId, tags: &[TagId]) {
-    let holds_any = |record: &UserRecord| tags.iter().any(|tag| record.has_tag(*tag));
-    if !staging.record(slot).is_some_and(holds_any) {
-        return;
+/// Forgets what ended long ago of users of a partition.
+fn sweep(
+    staging: &mut Staging,
+    partition: PartitionId,
+    ended_by_s: i64,
+    users: &[UserId],
+) -> Result<(), Error> {
+    for slot in staging.find_stored(partition, users)? {
+        let is_over = |(_, holding): &(TagId, Holding)| {
+            holding
+                .until_s()
+                .is_some_and(|until_s| until_s <= ended_by_s)
+        };
+        let over: Vec<TagId> = match staging.record(slot) {
+            Some(record) => record
+                .holdings()
+                .filter(is_over)
+                .map(|(tag, _)| tag)
+                .collect(),
+            None => Vec::new(),
+        };
+        if over.is_empty() {
+            continue;
+        }
+        if let Some(record) = staging.record_mut(slot) {
+            over.into_iter().for_each(|tag| record.remove_tag(tag));
+        }
     }
-    if let Some(record) = staging.record_mut(slot) {
-        tags.iter().for_each(|tag| record.remove_tag(*tag));
-    }
+    Ok(())
 }
 
 fn codes_of(staging: &Staging, slot: SlotId, attribute: AttributeId) -> &[ValueCode] {
@@ -322,7 +377,7 @@ fn forget(staging: &mut Staging, partition: PartitionId, target: &str) -> Result
 pub(super) fn facts_between(before: Option<&UserRecord>, after: Option<&UserRecord>) -> u64 {
     let none = UserRecord::default();
     let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
-    let tags = difference(&before.tags, &after.tags);
+    let tags = difference(&before.tags, &after.tags) + held_otherwise(before, after);
     let mut values = 0;
     for (attribute, value) in &before.values {
         values += match (value, after.value(*attribute)) {
@@ -341,6 +396,26 @@ pub(super) fn facts_between(before: Option<&UserRecord>, after: Option<&UserReco
         .iter()
         .filter(|(attribute, _)| is_new(*attribute));
     tags + values + added.map(|(_, value)| size_of_value(value)).sum::<u64>()
+}
+
+/// How many tags are in both records and held for another time. Who held a tag without an end, and
+/// was given it again without one, holds what was held before.
+fn held_otherwise(before: &UserRecord, after: &UserRecord) -> u64 {
+    let mut old = before.holdings().peekable();
+    let changed = after.holdings().filter(|(tag, holding)| {
+        while old.next_if(|(other, _)| other < tag).is_some() {}
+        old.next_if(|(other, _)| other == tag)
+            .is_some_and(|(_, other)| is_another_time(other.term, holding.term))
+    });
+    changed.count() as u64
+}
+
+fn is_another_time(before: Term, after: Term) -> bool {
+    match (before, after) {
+        (Term::Standing { .. }, Term::Standing { .. }) => false,
+        (Term::Standing { .. } | Term::Timed { .. }, Term::Timed { .. })
+        | (Term::Timed { .. }, Term::Standing { .. }) => before != after,
+    }
 }
 
 fn size_of_value(value: &StoredValue) -> u64 {

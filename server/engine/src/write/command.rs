@@ -7,9 +7,9 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    ids::{AttributeId, EventId, TagId, ValueCode},
+    ids::{AttributeId, EventId, TagId, UserId, ValueCode},
     storage::{EventDetails, SchemaKey, StoredDefinition, StoredValue},
-    write::load::LoadRows,
+    write::{holdings::HoldTerms, load::LoadRows},
 };
 
 /// One step of one partition, or of the definitions. Takes one place in the partition's order.
@@ -53,6 +53,15 @@ pub(crate) enum Command {
         event: EventId,
         /// Months before this one, counted from January 1970.
         before: i32,
+    },
+    /// Holdings of users of one partition that ended long ago are forgotten.
+    Sweep {
+        /// The time of the request, in microseconds since 1970-01-01T00:00:00Z.
+        at_us: i64,
+        /// Those that ended at this second, counted from 1970-01-01T00:00:00Z, or before.
+        ended_by_s: i64,
+        /// Whose, as far as they still live.
+        users: Vec<UserId>,
     },
 }
 
@@ -124,6 +133,15 @@ pub(crate) enum UserCommand {
         /// The rest.
         details: EventDetails,
     },
+    /// The user holds these tags on these terms, and of exclusive groups only the last of these.
+    Hold {
+        /// Who.
+        key: String,
+        /// Which.
+        tags: Vec<TagId>,
+        /// How.
+        terms: HoldTerms,
+    },
 }
 
 /// One change of the definitions.
@@ -150,7 +168,11 @@ mod tests {
     use std::{fmt::Write, sync::Arc};
 
     use super::*;
-    use crate::{storage::StoredNotes, write::load::RowColumn};
+    use crate::{
+        storage::{Source, StoredNotes},
+        time::{Length, LengthUnit},
+        write::{holdings::HoldEnd, load::RowColumn},
+    };
 
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/commands.txt");
 
@@ -193,6 +215,27 @@ mod tests {
                         (AttributeId(7), StoredValue::Number(1250)),
                         (AttributeId(8), StoredValue::Text("é".to_owned())),
                     ],
+                },
+            },
+            UserCommand::Hold {
+                key: key(),
+                tags: vec![TagId(1)],
+                terms: HoldTerms {
+                    since_s: Some(1_700_000_000),
+                    end: HoldEnd::After(Length {
+                        amount: 30,
+                        unit: LengthUnit::Day,
+                    }),
+                    source: Source::Model,
+                },
+            },
+            UserCommand::Hold {
+                key: key(),
+                tags: vec![TagId(1)],
+                terms: HoldTerms {
+                    since_s: None,
+                    end: HoldEnd::At(1_700_000_001),
+                    source: Source::Import,
                 },
             },
         ]
@@ -265,6 +308,11 @@ mod tests {
                     before: -1,
                 },
             ])
+            .chain([Command::Sweep {
+                at_us,
+                ended_by_s: 1_600_000_000,
+                users: vec![UserId(1), UserId(70_000)],
+            }])
             .collect()
     }
 

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use crate::{
     bitmap::{FragmentDelta, FragmentError},
     column::ColumnDelta,
-    ids::{AttributeId, PartitionId, RowId, TagId, UserId, ValueCode},
+    ids::{AttributeId, NumberId, PartitionId, RowId, SliceRow, TagId, UserId, ValueCode},
     schema::{AttributeClass, Schema},
     storage::{
         Changes, ColumnKey, FragmentKey, StorageError, StoredValue, TextKey, Texts, UserRecord,
@@ -65,6 +65,7 @@ impl Derived {
         let none = UserRecord::default();
         let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
         self.change_tags(place, &before.tags, &after.tags)?;
+        self.change_timed(place, before, after)?;
         self.change_values(schema, place, before, after)
     }
 
@@ -106,6 +107,30 @@ impl Derived {
         Ok(())
     }
 
+    /// The rows of holdings that start and end.
+    fn change_timed(
+        &mut self,
+        place: Place,
+        before: &UserRecord,
+        after: &UserRecord,
+    ) -> Result<(), FragmentError> {
+        let mut old = before.timed().peekable();
+        let mut new = after.timed().peekable();
+        loop {
+            let tag = match (old.peek(), new.peek()) {
+                (Some((left, ..)), Some((right, ..))) => *left.min(right),
+                (Some((tag, ..)), None) | (None, Some((tag, ..))) => *tag,
+                (None, None) => return Ok(()),
+            };
+            let old = old.next_if(|(of, ..)| *of == tag);
+            let new = new.next_if(|(of, ..)| *of == tag);
+            let since = |timed: Option<(TagId, i64, _)>| timed.map(|(_, since_s, _)| since_s);
+            let until = |timed: Option<(TagId, _, Option<i64>)>| timed.and_then(|(.., s)| s);
+            self.change_slices(place, NumberId::Since(tag), since(old), since(new))?;
+            self.change_slices(place, NumberId::Until(tag), until(old), until(new))?;
+        }
+    }
+
     fn change_values(
         &mut self,
         schema: &Schema,
@@ -138,10 +163,12 @@ impl Derived {
         let Some(definition) = schema.attribute_by_id(attribute) else {
             return Ok(());
         };
-        if old.is_some() != new.is_some() {
+        let class = definition.kind.class();
+        // Presence is one of the slices of a number.
+        if old.is_some() != new.is_some() && class != AttributeClass::Numeric {
             self.bit(place, RowId::Present(attribute), Bit::of(new.is_some()))?;
         }
-        match definition.kind.class() {
+        match class {
             AttributeClass::Coded => self.change_code(place, attribute, code(old), code(new)),
             AttributeClass::MultiCoded => {
                 self.change_codes(place, attribute, codes(old), codes(new))
@@ -196,20 +223,32 @@ impl Derived {
         old: Option<i64>,
         new: Option<i64>,
     ) -> Result<(), FragmentError> {
-        let (old, new_or_zero) = (old.unwrap_or(0), new.unwrap_or(0));
-        if (old < 0) != (new_or_zero < 0) {
-            self.bit(place, RowId::Sign(attribute), Bit::of(new_or_zero < 0))?;
+        self.change_slices(place, attribute.into(), old, new)?;
+        self.change_column(place, attribute, new);
+        Ok(())
+    }
+
+    fn change_slices(
+        &mut self,
+        place: Place,
+        number: NumberId,
+        old: Option<i64>,
+        new: Option<i64>,
+    ) -> Result<(), FragmentError> {
+        if old.is_some() != new.is_some() {
+            let row = number.row(SliceRow::Present);
+            self.bit(place, row, Bit::of(new.is_some()))?;
         }
-        let (old_bits, new_bits) = (magnitude(old), magnitude(new_or_zero));
+        let (old, new) = (old.unwrap_or(0), new.unwrap_or(0));
+        if (old < 0) != (new < 0) {
+            self.bit(place, number.row(SliceRow::Sign), Bit::of(new < 0))?;
+        }
+        let (old_bits, new_bits) = (magnitude(old), magnitude(new));
         let changed = old_bits ^ new_bits;
         for bit in (0..SLICE_BITS).filter(|bit| changed >> bit & 1 == 1) {
-            self.bit(
-                place,
-                RowId::Slice(attribute, bit),
-                Bit::of(new_bits >> bit & 1 == 1),
-            )?;
+            let row = number.row(SliceRow::Bit(bit));
+            self.bit(place, row, Bit::of(new_bits >> bit & 1 == 1))?;
         }
-        self.change_column(place, attribute, new);
         Ok(())
     }
 

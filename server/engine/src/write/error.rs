@@ -130,6 +130,21 @@ pub enum WriteError {
     /// The parts of a load do not fit together.
     #[error("the load is malformed: {0}")]
     Shape(ShapeError),
+    /// A holding of a static tag that would end.
+    #[error("the tag {tag:?} is static: its holdings do not end")]
+    StaticEnds {
+        /// The tag.
+        tag: String,
+    },
+    /// A holding that would end when it starts, or before.
+    #[error("a holding of the tag {tag:?} would end no later than it starts")]
+    EndsBeforeStart {
+        /// The tag.
+        tag: String,
+    },
+    /// A holding that would start or end where no calendar reaches.
+    #[error("a holding would lie beyond the calendar: {0}")]
+    BeyondCalendar(String),
 }
 
 impl WriteError {
@@ -147,6 +162,9 @@ impl WriteError {
             | Self::NotMulti { .. }
             | Self::EventTime { .. }
             | Self::EventId { .. }
+            | Self::StaticEnds { .. }
+            | Self::EndsBeforeStart { .. }
+            | Self::BeyondCalendar(_)
             | Self::Shape(_) => ErrorCode::TypeMismatch,
             Self::WriteOnce { .. } => ErrorCode::Conflict,
         }
@@ -160,6 +178,9 @@ impl WriteError {
             | Self::UnknownEvent { nearest, .. }
             | Self::UnknownProperty { nearest, .. }
             | Self::UnknownValue { nearest, .. } => did_you_mean(nearest),
+            Self::StaticEnds { .. } => {
+                Some("make the tag dynamic: ALTER TAG … DYNAMIC FOR 30d".to_owned())
+            }
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
             | Self::WrongType { .. }
@@ -167,6 +188,8 @@ impl WriteError {
             | Self::EventTime { .. }
             | Self::EventId { .. }
             | Self::WriteOnce { .. }
+            | Self::EndsBeforeStart { .. }
+            | Self::BeyondCalendar(_)
             | Self::Shape(_) => None,
         }
     }
@@ -312,6 +335,14 @@ pub enum SchemaErrorKind {
         /// The other.
         second: String,
     },
+    /// A tag cannot become static.
+    #[error("the tag {tag:?} cannot be static: holdings of {users} users are to end")]
+    HoldingsEnd {
+        /// The tag.
+        tag: String,
+        /// How many users hold it, or are to hold it, to an end.
+        users: u64,
+    },
     /// A change that the attribute's type does not have.
     #[error(
         "{name} is a {attribute_kind} attribute: only enum and multi attributes have a list of values"
@@ -378,6 +409,7 @@ impl SchemaError {
             SchemaErrorKind::Defined { .. }
             | SchemaErrorKind::InUse { .. }
             | SchemaErrorKind::HoldsTwo { .. }
+            | SchemaErrorKind::HoldingsEnd { .. }
             | SchemaErrorKind::RepeatedValue(_)
             | SchemaErrorKind::Cycle(_) => ErrorCode::Conflict,
             SchemaErrorKind::Unknown { .. } => ErrorCode::UnknownName,
@@ -404,6 +436,7 @@ impl SchemaError {
             | SchemaErrorKind::Unknown { .. }
             | SchemaErrorKind::InUse { .. }
             | SchemaErrorKind::HoldsTwo { .. }
+            | SchemaErrorKind::HoldingsEnd { .. }
             | SchemaErrorKind::NoVocabulary { .. }
             | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
@@ -429,6 +462,9 @@ impl SchemaError {
             }
             SchemaErrorKind::HoldsTwo { .. } => {
                 Some("take one of the tags from them first".to_owned())
+            }
+            SchemaErrorKind::HoldingsEnd { .. } => {
+                Some("take the tag from them first, or wait for the ends".to_owned())
             }
             SchemaErrorKind::NoVocabulary { .. }
             | SchemaErrorKind::PropertyKind { .. }

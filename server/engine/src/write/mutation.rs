@@ -5,7 +5,7 @@ use tessera_query_lang::ast::{
 };
 use tessera_query_lang::name::Name;
 
-use crate::datum::Datum;
+use crate::{datum::Datum, write::holdings::HoldTerms};
 
 /// One change of one user. A key that is new becomes a user, except where a mutation says
 /// otherwise.
@@ -23,6 +23,15 @@ pub enum Mutation {
         user: String,
         /// Names of tags.
         tags: Vec<String>,
+    },
+    /// As [`Self::Tag`], on terms of which something is said.
+    Hold {
+        /// The user's key.
+        user: String,
+        /// Names of tags.
+        tags: Vec<String>,
+        /// Since when, until when, and on whose word.
+        terms: HoldTerms,
     },
     /// Takes tags from the user. An unknown user stays unknown.
     Untag {
@@ -85,6 +94,7 @@ impl Mutation {
         match self {
             Self::Ensure { user }
             | Self::Tag { user, .. }
+            | Self::Hold { user, .. }
             | Self::Untag { user, .. }
             | Self::Set { user, .. }
             | Self::Add { user, .. }

@@ -13,15 +13,18 @@ use crate::{
     exec::dataset::Dataset,
     ids::{AttributeId, PartitionId, TagId, ValueCode},
     limits::{EVENT_ID_BYTES_MAX, Limits},
-    schema::{AttributeDefinition, AttributeKind, EventDefinition, Vocabulary},
+    schema::{
+        AttributeDefinition, AttributeKind, EventDefinition, TagDefinition, Timing, Vocabulary,
+    },
     storage::{
         EventDetails, SchemaKey, StoredDefinition, StoredNotes, StoredValue, partition_of_key,
     },
-    time::{format_timestamp, timestamp_of_micros},
+    time::{format_timestamp, second_of_micros, timestamp_of_micros},
     write::{
         LimitError, Mutation, UnknownTags, WriteError, coerce,
         command::{SchemaChange, UserCommand},
         deletions::Deletions,
+        holdings::HoldTerms,
         staging::Staging,
     },
 };
@@ -113,6 +116,20 @@ impl<'a> Resolver<'a> {
                 let partition = self.partition(&user)?;
                 self.deletions.created(&user);
                 self.push(partition, UserCommand::Tag { key: user, tags });
+            }
+            Mutation::Hold { user, tags, terms } => {
+                let on_unknown = match self.unknown_tags {
+                    UnknownTags::Refuse => OnUnknown::Refuse,
+                    UnknownTags::Define => OnUnknown::Define,
+                };
+                let tags = self.tags(&tags, on_unknown)?;
+                for tag in &tags {
+                    self.note_start(*tag, &terms)?;
+                }
+                let partition = self.partition(&user)?;
+                self.deletions.created(&user);
+                let key = user;
+                self.push(partition, UserCommand::Hold { key, tags, terms });
             }
             Mutation::Untag { user, tags } => {
                 let on_unknown = match self.unknown_tags {
@@ -377,6 +394,27 @@ impl<'a> Resolver<'a> {
             definition,
         })?;
         Ok(id)
+    }
+
+    /// Notes of a static tag that a holding of it is to start later.
+    pub(super) fn note_start(&mut self, tag: TagId, terms: &HoldTerms) -> Result<(), Error> {
+        let Some(definition) = self.staging.schema.tag_by_id(tag) else {
+            return Ok(());
+        };
+        let is_later = terms
+            .since_s
+            .is_some_and(|since_s| since_s > second_of_micros(self.at_us));
+        if !is_later || definition.timing == Timing::Timed {
+            return Ok(());
+        }
+        let definition = StoredDefinition::of_tag(&TagDefinition {
+            timing: Timing::Timed,
+            ..definition.clone()
+        });
+        self.staging.change_definition(SchemaChange::Put {
+            key: SchemaKey::Tag(tag),
+            definition,
+        })
     }
 
     pub(super) fn attribute(&self, name: &str) -> Result<Arc<AttributeDefinition>, Error> {

@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tessera_query_lang::{
-    ast::{Alter, AttributeType, Define, GroupChange, OnConflict, Span, Spanned},
+    ast::{
+        self, Alter, AlterTag, AttributeType, Define, DefineTag, GroupChange, OnConflict, OnRetag,
+        Span, Spanned,
+    },
     name::Name,
 };
 
 use super::{
     coerce, exclusive,
     schema_names::{Kind, check_notes, find, names_of, unless_too_many},
+    sweep::users_ending_after,
 };
 use crate::{
     datum::Datum,
@@ -20,12 +24,13 @@ use crate::{
     exec::dataset::Dataset,
     ids::{AttributeId, ValueCode},
     limits::Limits,
-    plan::resolve::later,
+    plan::resolve::{holding::length_of, later},
     schema::{
         AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity, GroupDefinition,
-        Mutability, Notes, Schema, TagDefinition, Vocabulary,
+        Mutability, Notes, Schema, TagDefinition, Timing, Validity, Vocabulary,
     },
     storage::{SchemaKey, StoredDefinition, View},
+    time::{micros_of_timestamp, second_of_micros},
     write::{LimitError, SchemaError, SchemaErrorKind, SchemaStatement, command::SchemaChange},
 };
 
@@ -103,6 +108,11 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// The second of the statement.
+    pub(super) fn now_s(&self) -> i64 {
+        second_of_micros(micros_of_timestamp(self.now))
+    }
+
     fn define(&self, define: &Define, on_conflict: OnConflict) -> Result<Planned, Error> {
         later::check_define(define)?;
         let name = define.name();
@@ -136,7 +146,7 @@ impl Planner<'_> {
         }
         unless_too_many(self.schema, kind, self.limits)?;
         match define {
-            Define::Tag(tag) => self.define_tag(&tag.name, tag.group.as_ref(), &tag.notes),
+            Define::Tag(tag) => self.define_tag(tag),
             Define::Group(group) => self.define_group(&group.name, group.exclusivity, &group.notes),
             Define::Attribute {
                 name,
@@ -152,23 +162,21 @@ impl Planner<'_> {
         }
     }
 
-    fn define_tag(
-        &self,
-        name: &Spanned<Name>,
-        group: Option<&Spanned<Name>>,
-        notes: &Notes,
-    ) -> Result<Planned, Error> {
-        let notes = check_notes(&Notes::default(), notes)?;
-        let group = group
+    fn define_tag(&self, define: &DefineTag) -> Result<Planned, Error> {
+        let notes = check_notes(&Notes::default(), &define.notes)?;
+        let group = define
+            .group
+            .as_ref()
             .map(|group| self.group(group))
             .transpose()?
             .map(|group| group.id);
-        let tag = TagDefinition {
-            id: self.schema.next_tag_id(),
-            name: name.node.clone(),
+        let mut tag = TagDefinition {
             group,
             notes,
+            on_retag: define.on_retag,
+            ..TagDefinition::new(self.schema.next_tag_id(), define.name.node.clone())
         };
+        set_validity(&mut tag, define.validity);
         Ok(Planned::put(
             SchemaKey::Tag(tag.id),
             StoredDefinition::of_tag(&tag),
@@ -265,7 +273,7 @@ impl Planner<'_> {
     fn alter(&self, alter: &Alter) -> Result<Planned, Error> {
         later::check_alter(alter)?;
         match alter {
-            Alter::Tag(tag) => self.alter_tag(&tag.name, tag.group.as_ref(), &tag.notes),
+            Alter::Tag(tag) => self.alter_tag(tag),
             Alter::Group(group) => self.alter_group(&group.name, group.exclusivity, &group.notes),
             Alter::Event(event) => self.alter_event(event),
             Alter::Attribute {
@@ -282,18 +290,20 @@ impl Planner<'_> {
         }
     }
 
-    fn alter_tag(
-        &self,
-        name: &Spanned<Name>,
-        change: Option<&GroupChange>,
-        notes: &Notes,
-    ) -> Result<Planned, Error> {
-        let mut tag = find(self.schema, Kind::Tag, name, |schema, name| {
+    fn alter_tag(&self, alter: &AlterTag) -> Result<Planned, Error> {
+        let mut tag = find(self.schema, Kind::Tag, &alter.name, |schema, name| {
             schema.tag(name)
         })?
         .clone();
-        tag.notes = check_notes(&tag.notes, notes)?;
-        match change {
+        tag.notes = check_notes(&tag.notes, &alter.notes)?;
+        tag.on_retag = alter.on_retag.unwrap_or(tag.on_retag);
+        if let Some(validity) = alter.validity {
+            if validity == ast::Validity::Static {
+                self.check_endless(&tag, alter.name.span)?;
+            }
+            set_validity(&mut tag, validity);
+        }
+        match &alter.group {
             Some(GroupChange::Into(group_name)) => {
                 let group = self.group(group_name)?;
                 if group.exclusivity == Exclusivity::Exclusive && tag.group != Some(group.id) {
@@ -308,6 +318,23 @@ impl Planner<'_> {
             SchemaKey::Tag(tag.id),
             StoredDefinition::of_tag(&tag),
         ))
+    }
+
+    /// Refuses a tag to be static while somebody holds it, or is to hold it, to an end.
+    fn check_endless(&self, tag: &TagDefinition, span: Span) -> Result<(), Error> {
+        if tag.timing == Timing::Standing {
+            return Ok(());
+        }
+        match users_ending_after(self.view, tag.id, self.now_s())? {
+            0 => Ok(()),
+            users => Err(refuse(
+                SchemaErrorKind::HoldingsEnd {
+                    tag: tag.name.to_string(),
+                    users,
+                },
+                span,
+            )),
+        }
     }
 
     fn alter_group(
@@ -340,7 +367,7 @@ impl Planner<'_> {
     ) -> Result<(), Error> {
         let members = self.schema.tags_of_group(group.id).map(|tag| tag.id);
         let tags: Vec<_> = members.chain(joins.map(|tag| tag.id)).collect();
-        let Some(double) = exclusive::find_double(self.view, &tags)? else {
+        let Some(double) = exclusive::find_double(self.view, &tags, self.now_s())? else {
             return Ok(());
         };
         let name = |tag| {
@@ -412,6 +439,20 @@ impl Planner<'_> {
             self.schema.value_count(attribute.id) as usize + texts.len(),
         )?;
         Ok(texts)
+    }
+}
+
+/// A tag that was dynamic keeps what ended, so its row alone does not tell who holds it.
+fn set_validity(tag: &mut TagDefinition, validity: ast::Validity) {
+    match validity {
+        ast::Validity::Static => {
+            tag.validity = Validity::Static;
+            tag.on_retag = OnRetag::default();
+        }
+        ast::Validity::Dynamic(length) => {
+            tag.validity = Validity::Dynamic(length_of(length.node));
+            tag.timing = Timing::Timed;
+        }
     }
 }
 

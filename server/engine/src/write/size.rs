@@ -4,6 +4,7 @@ use crate::{
     datum::Datum,
     ids::{TagId, ValueCode},
     schema::{AttributeClass, Schema},
+    storage::Holding,
     write::{LimitError, Mutation, events::StagedEvent},
 };
 
@@ -31,7 +32,9 @@ pub(crate) fn bytes_copied(mutation: &Mutation) -> u64 {
     let own = size_of::<Mutation>() as u64;
     let text_count = match mutation {
         Mutation::Ensure { .. } | Mutation::DeleteUser { .. } => 0,
-        Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. } => tags.len(),
+        Mutation::Tag { tags, .. } | Mutation::Hold { tags, .. } | Mutation::Untag { tags, .. } => {
+            tags.len()
+        }
         Mutation::Set { values, .. } => values
             .iter()
             .map(|(_, value)| match value {
@@ -65,6 +68,7 @@ pub(crate) fn bytes_applied(mutation: &Mutation, schema: &Schema) -> u64 {
         Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. } => {
             tags.len() * size_of::<TagId>()
         }
+        Mutation::Hold { tags, .. } => tags.len() * size_of::<(TagId, Holding)>(),
         Mutation::Set { values, .. } => values
             .iter()
             .map(|(name, value)| match value {
@@ -95,7 +99,9 @@ fn bytes_of(mutation: &Mutation) -> u64 {
     let texts = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
     let bytes = match mutation {
         Mutation::Ensure { user } | Mutation::DeleteUser { user } => user.len(),
-        Mutation::Tag { user, tags } | Mutation::Untag { user, tags } => user.len() + texts(tags),
+        Mutation::Tag { user, tags }
+        | Mutation::Hold { user, tags, .. }
+        | Mutation::Untag { user, tags } => user.len() + texts(tags),
         Mutation::Set { user, values } => {
             user.len()
                 + values

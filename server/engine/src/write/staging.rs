@@ -343,9 +343,7 @@ impl Staging {
 
     /// A user as the store has it, but for what the record holds of dropped definitions.
     fn living(&self, id: UserId, mut record: UserRecord) -> LiveUser {
-        record
-            .tags
-            .retain(|tag| self.schema.tag_by_id(*tag).is_some());
+        record.retain_tags(|tag| self.schema.tag_by_id(tag).is_some());
         record
             .values
             .retain(|(attribute, _)| self.schema.attribute_by_id(*attribute).is_some());

@@ -54,6 +54,8 @@ pub(crate) enum Job {
     Where(Select),
     /// Forgets old events, and rolls up those of long ago.
     SweepEvents,
+    /// Forget holdings that ended long ago.
+    Sweep,
 }
 
 /// A job on its way to the writer.
@@ -125,7 +127,7 @@ impl WriterHandle {
                 check_size(&request.mutations, mutations_max, request_bytes_max)?
             }
             Job::Load(request) => check_load(request, mutations_max, request_bytes_max)?,
-            Job::Schema(_) | Job::Where(_) | Job::SweepEvents => 0,
+            Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep => 0,
         })
     }
 }

@@ -38,6 +38,7 @@ use crate::{
         size::bytes_copied,
         staging::{LiveUser, Saved, SlotId, Staging},
         submit::{Select, Selected, SelectedUsers, Submitted},
+        sweep::{ended_by, find_over},
         syncer::{Answers, Appended, Syncer, refuse},
     },
 };
@@ -163,7 +164,7 @@ impl Sharing {
         match job {
             Job::Write(_) => Self::Writes,
             Job::Load(_) => Self::Loads,
-            Job::Schema(_) | Job::Where(_) | Job::SweepEvents => Self::Nothing,
+            Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep => Self::Nothing,
         }
     }
 
@@ -262,7 +263,7 @@ impl State {
         }
         let mutations = taken.iter().flat_map(|submitted| match &submitted.job {
             Job::Write(request) => request.mutations.as_slice(),
-            Job::Load(_) | Job::Schema(_) | Job::Where(_) | Job::SweepEvents => &[],
+            Job::Load(_) | Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep => &[],
         });
         if let Err(error) = staging.prefetch(&self.scheduler, mutations.map(Mutation::user)) {
             tracing::debug!(%error, "the users of several writes cannot be read at once");
@@ -315,6 +316,7 @@ impl State {
             Job::Where(select) => self.stage_where(group, select),
             Job::SweepEvents => self.stage_event_sweep(group),
             Job::Schema(statement) => self.stage_schema(group, &statement),
+            Job::Sweep => self.stage_sweep(group),
         };
         if result.is_err() {
             group.staging.roll_back();
@@ -445,6 +447,20 @@ impl State {
             )?;
         }
         Ok(())
+    }
+
+    fn stage_sweep(&self, group: &mut Group) -> Result<Summary, Error> {
+        let at_us = micros_of_timestamp(self.clock.now());
+        let ended_by_s = ended_by(&self.limits, at_us);
+        for (partition, users) in find_over(&group.staging.base, ended_by_s)? {
+            let command = Command::Sweep {
+                at_us,
+                ended_by_s,
+                users,
+            };
+            apply(&mut group.staging, &self.limits, partition, command)?;
+        }
+        Ok(keep(group))
     }
 
     fn stage_schema(

@@ -6,10 +6,8 @@ use proptest::prelude::*;
 
 use super::block;
 use crate::{
-    bitmap::{
-        Block, Fragment, NumberSlices, SLICE_BITS, SliceRow, SliceScratch, SliceSum, magnitude,
-    },
-    ids::{AttributeId, RowId},
+    bitmap::{Block, Fragment, NumberSlices, SLICE_BITS, SliceScratch, SliceSum, magnitude},
+    ids::{AttributeId, NumberId, RowId, SliceRow},
 };
 
 /// Offsets in a shard and their numbers.
@@ -163,7 +161,8 @@ fn rows_are_fetched_once_and_not_at_all_for_nobody() {
 #[test]
 fn rows_have_their_names() {
     let attribute = AttributeId(4);
-    let check = |row: SliceRow, expected| assert_eq!(row.row(attribute), expected);
+    let number = NumberId::from(attribute);
+    let check = |row: SliceRow, expected| assert_eq!(number.row(row), expected);
     check(SliceRow::Present, RowId::Present(attribute));
     check(SliceRow::Sign, RowId::Sign(attribute));
     check(SliceRow::Bit(62), RowId::Slice(attribute, 62));

@@ -8,6 +8,7 @@ use super::{
     model::{DEFINITIONS, mutation, some_tags, stored, user, value},
     *,
 };
+use crate::storage::Source;
 
 /// A row of a load.
 #[derive(Debug, Clone)]
@@ -108,7 +109,11 @@ fn mutations(rows: &[LoadRow]) -> Vec<Mutation> {
                 user: user(),
                 values,
             },
-            Mutation::Tag { user: user(), tags },
+            Mutation::Hold {
+                user: user(),
+                tags,
+                terms: Source::Import.into(),
+            },
         ]
     };
     rows.iter().flat_map(of_row).collect()

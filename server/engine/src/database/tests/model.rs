@@ -47,7 +47,7 @@ fn apply(model: &mut Model, mutation: &Mutation) -> Result<(), ()> {
         Mutation::Ensure { user } => {
             model.entry(user.clone()).or_default();
         }
-        Mutation::Tag { user, tags } => {
+        Mutation::Tag { user, tags } | Mutation::Hold { user, tags, .. } => {
             let user = model.entry(user.clone()).or_default();
             for tag in tags {
                 if tag.starts_with('x') && !user.tags.contains(tag) {

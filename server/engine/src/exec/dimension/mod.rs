@@ -26,11 +26,18 @@ mod tags;
 mod walk;
 mod wanted;
 
-use super::{byte_meter::ByteMeter, scan::Context};
+use std::collections::HashSet;
+
+use super::{byte_meter::ByteMeter, held::HeldAt, scan::Context};
 use crate::{
     datum::ResultSink,
     error::Error,
-    plan::{physical::Plan, query::DimensionQuery},
+    ids::TagId,
+    plan::{
+        physical::Plan,
+        query::{DimKind, DimensionQuery},
+    },
+    schema::Schema,
 };
 use groups::Groups;
 use split::BoundDim;
@@ -50,6 +57,11 @@ pub(crate) fn run(
     sink: &mut dyn ResultSink,
 ) -> Result<u64, Error> {
     let schema = context.dataset.schema();
+    let held = HeldAt::new(context.dataset, timed_tags(schema, query));
+    let context = Context {
+        dataset: held.as_ref().map_or(context.dataset, |held| held),
+        ..context
+    };
     let split = Split {
         dims: query
             .dims
@@ -66,6 +78,18 @@ pub(crate) fn run(
     };
     let groups = Groups::new(table, context.limits.groups_max, wanted_percentiles(query))?;
     output::write(schema, query, &groups, sink)
+}
+
+/// The tags whose rows alone do not tell who holds them, and the second that is asked about.
+fn timed_tags(schema: &Schema, query: &DimensionQuery) -> Option<(HashSet<TagId>, i64)> {
+    let mut timed = None;
+    for dim in &query.dims {
+        if let DimKind::Tags { tags, at_s } = &dim.kind {
+            let (known, _) = timed.get_or_insert_with(|| (HashSet::new(), *at_s));
+            known.extend(tags.iter().filter(|tag| schema.is_timed(**tag)));
+        }
+    }
+    timed.filter(|(tags, _)| !tags.is_empty())
 }
 
 /// How users are split, and what is gathered of them.

@@ -155,7 +155,7 @@ impl Names {
     fn new(schema: &Schema, kind: &DimKind) -> Self {
         let names = match kind {
             DimKind::Enum(attribute) | DimKind::Multi(attribute) => value_names(schema, *attribute),
-            DimKind::Tags(tags) => {
+            DimKind::Tags { tags, .. } => {
                 let name = |tag| {
                     schema
                         .tag_by_id(tag)
@@ -195,7 +195,7 @@ impl Names {
             name.map_or(Datum::Null, |name| Datum::Text(name.clone()))
         };
         match kind {
-            DimKind::Enum(_) | DimKind::Multi(_) | DimKind::Tags(_) => text(&self.names),
+            DimKind::Enum(_) | DimKind::Multi(_) | DimKind::Tags { .. } => text(&self.names),
             DimKind::Bands { labels, .. } => text(labels),
             DimKind::Boolean(_) => Datum::Boolean(component == 1),
             DimKind::Number(_, unit) => number_datum(component, *unit),

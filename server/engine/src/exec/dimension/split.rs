@@ -59,7 +59,9 @@ impl BoundDim {
                         .collect(),
                 )
             }
-            DimKind::Tags(tags) => Self::Rows(tags.iter().map(|tag| RowId::Tag(*tag)).collect()),
+            DimKind::Tags { tags, .. } => {
+                Self::Rows(tags.iter().map(|tag| RowId::Tag(*tag)).collect())
+            }
         }
     }
 

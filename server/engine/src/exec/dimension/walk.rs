@@ -20,7 +20,7 @@ use crate::{
         byte_meter::ByteMeter,
         scan::{Context, FoundBlock, ShardScan, Unit},
     },
-    ids::{AttributeId, RowId, ValueCode},
+    ids::{AttributeId, NumberId, RowId, ValueCode},
 };
 
 /// Values of a dim up to which intersecting their rows is considered.
@@ -172,7 +172,8 @@ impl<'a, 't> Walk<'a, 't> {
         let sums_only = self.split.wanted.iter().all(WantedNumbers::is_sum);
         let slices = if self.columns.is_empty() && sums_only {
             let load = |wanted: &WantedNumbers| {
-                NumberSlices::load(|row| fragment(row.row(wanted.attribute)))
+                let number = NumberId::from(wanted.attribute);
+                NumberSlices::load(|row| fragment(number.row(row)))
             };
             self.split
                 .wanted

@@ -97,10 +97,10 @@ fn labels(schema: &Schema, dim: &Dim, record: &UserRecord) -> Vec<Datum> {
                 .into_iter()
                 .collect()
         }
-        DimKind::Tags(tags) => {
+        DimKind::Tags { tags, at_s } => {
             let held = tags
                 .iter()
-                .filter(|tag| record.tags.contains(tag))
+                .filter(|tag| record.holds(**tag, *at_s))
                 .filter_map(|tag| schema.tag_by_id(*tag));
             held.map(|tag| Datum::Text(tag.name.as_str().to_owned()))
                 .collect()

@@ -6,11 +6,14 @@
 pub mod behaviour;
 pub mod dimension;
 
+use jiff::civil::Date;
+
 use super::dataset::Dataset;
 use crate::{
-    ids::{Location, PartitionId, ValueCode},
-    plan::logical::{Expr, Leaf},
+    ids::{Location, NumberId, PartitionId, ValueCode},
+    plan::logical::{Expr, Leaf, Range},
     storage::{StorageError, StoredValue, UserEvent, UserRecord},
+    time,
 };
 
 /// Whether a user who did these things is in an expression's set.
@@ -40,9 +43,7 @@ fn matches_leaf(leaf: &Leaf, key: &str, record: &UserRecord, events: &[UserEvent
         Leaf::Tag(tag) => record.tags.contains(tag),
         Leaf::Present(attribute) => record.value(*attribute).is_some(),
         Leaf::Value(attribute, code) => codes(record.value(*attribute)).contains(code),
-        Leaf::Range(attribute, range) => {
-            number(record.value(*attribute)).is_some_and(|number| range.contains(number))
-        }
+        Leaf::Range(of, range) => number_of(*of, record).is_some_and(|it| range.contains(it)),
         Leaf::Text(attribute, text) => match record.value(*attribute) {
             Some(StoredValue::Text(value)) => value == text,
             Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => {
@@ -51,7 +52,38 @@ fn matches_leaf(leaf: &Leaf, key: &str, record: &UserRecord, events: &[UserEvent
         },
         Leaf::Keys(keys) => keys.iter().any(|named| named == key),
         Leaf::Behaviour(of) => behaviour::matches(of, events),
+        Leaf::Held(tag, at_s) => record.holds(*tag, *at_s),
+        Leaf::Recorded(tag, test) => record
+            .holding(*tag)
+            .is_some_and(|holding| test.holds(holding)),
+        Leaf::Anniversary(attribute, unit, days) => number(record.value(*attribute))
+            .is_some_and(|number| returns_within(unit.day(number).into(), *days)),
     }
+}
+
+/// A number that a record has, or one of a holding that has rows.
+fn number_of(of: NumberId, record: &UserRecord) -> Option<i64> {
+    let timed = |tag| record.timed().find(|(timed, ..)| *timed == tag);
+    match of {
+        NumberId::Attribute(attribute) => number(record.value(attribute)),
+        NumberId::Since(tag) => timed(tag).map(|(_, since_s, _)| since_s),
+        NumberId::Until(tag) => timed(tag).and_then(|(.., until_s)| until_s),
+    }
+}
+
+/// Whether a day's anniversary is on one of these days: tried year by year.
+fn returns_within(day: i64, days: Range) -> bool {
+    let date = |day: i64| i32::try_from(day).ok().and_then(time::date_of_days);
+    let (Some(born), Some(last)) = (date(day), date(days.high)) else {
+        return false;
+    };
+    (born.year() + 1..=last.year()).any(|year| {
+        let anniversary = match (born.month(), born.day()) {
+            (2, 29) => Date::new(year, 2, 29).or_else(|_| Date::new(year, 3, 1)),
+            (month, day) => Date::new(year, month, day),
+        };
+        anniversary.is_ok_and(|date| days.contains(time::days_of_date(date).into()))
+    })
 }
 
 /// The codes of an enum, boolean or multi.

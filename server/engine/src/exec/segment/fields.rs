@@ -29,7 +29,7 @@ enum Source {
 }
 
 enum BoundField<'a> {
-    Tags,
+    Tags(i64),
     Attribute(&'a AttributeDefinition),
 }
 
@@ -87,7 +87,7 @@ impl<'a> FieldReader<'a> {
         let record = self.dataset.record(location)?.unwrap_or_default();
         for field in &self.fields {
             let datum = match field {
-                BoundField::Tags => Datum::List(tag_names(self.schema, &record)),
+                BoundField::Tags(at_s) => Datum::List(tag_names(self.schema, &record, *at_s)),
                 BoundField::Attribute(attribute) => match record.value(attribute.id) {
                     Some(value) => self.schema.datum(attribute, value),
                     None => Datum::Null,
@@ -108,7 +108,7 @@ impl<'a> FieldReader<'a> {
         let mut columns = ColumnCursor::new(self.dataset, partition);
         for (user, row) in users.iter().zip(rows) {
             let datum = match field {
-                BoundField::Tags => Datum::Null,
+                BoundField::Tags(_) => Datum::Null,
                 BoundField::Attribute(attribute) => {
                     let number = columns.value(attribute.id, *user)?;
                     number.map_or(Datum::Null, |number| {
@@ -160,7 +160,7 @@ impl<'a> ColumnCursor<'a> {
 
 fn bind<'a>(schema: &'a Schema, field: &FieldKind) -> Result<BoundField<'a>, Error> {
     match field {
-        FieldKind::Tags => Ok(BoundField::Tags),
+        FieldKind::Tags(at_s) => Ok(BoundField::Tags(*at_s)),
         FieldKind::Attribute(id) => match schema.attribute_by_id(*id) {
             Some(attribute) => Ok(BoundField::Attribute(attribute)),
             None => Err(Error::Internal(format!(
@@ -173,7 +173,7 @@ fn bind<'a>(schema: &'a Schema, field: &FieldKind) -> Result<BoundField<'a>, Err
 
 fn needs_record(field: &BoundField<'_>) -> bool {
     match field {
-        BoundField::Tags => true,
+        BoundField::Tags(_) => true,
         BoundField::Attribute(attribute) => match attribute.kind.class() {
             AttributeClass::Coded | AttributeClass::Numeric => false,
             AttributeClass::MultiCoded | AttributeClass::Textual => true,
@@ -193,9 +193,10 @@ pub(crate) fn column_datum(schema: &Schema, attribute: &AttributeDefinition, num
     }
 }
 
-/// The names of the tags a user holds, sorted. Tags that are no longer defined are left out.
-pub(crate) fn tag_names(schema: &Schema, record: &UserRecord) -> Vec<String> {
-    let defined = record.tags.iter().filter_map(|tag| schema.tag_by_id(*tag));
+/// The names of the tags a user holds in a second, sorted. Tags that are no longer defined are
+/// left out.
+fn tag_names(schema: &Schema, record: &UserRecord, at_s: i64) -> Vec<String> {
+    let defined = record.tags_at(at_s).filter_map(|tag| schema.tag_by_id(tag));
     let mut names: Vec<String> = defined.map(|tag| tag.name.as_str().to_owned()).collect();
     names.sort_unstable();
     names

@@ -22,7 +22,6 @@ use crate::{
         query::{Field, OrderField, Sample},
     },
 };
-pub(crate) use fields::tag_names;
 pub(crate) use order::Candidate;
 
 /// A segment that can be run, and run on after a page.

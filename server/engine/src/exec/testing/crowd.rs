@@ -3,7 +3,7 @@
 use super::{memory::MemoryDataset, memory::User, random};
 use crate::{
     ids::{Location, PartitionId, TagId, UserId, ValueCode},
-    schema::{Notes, TagDefinition},
+    schema::TagDefinition,
     storage::{StoredValue, UserRecord},
 };
 
@@ -25,12 +25,8 @@ pub(crate) fn crowd(seed: u64, users: u32, tags: u32) -> MemoryDataset {
     let mut schema = random::schema();
     let first = random::TAGS.len() as u32;
     for tag in 0..tags {
-        schema.put_tag(TagDefinition {
-            id: TagId(first + tag),
-            name: random::name(&format!("many-{tag}")),
-            group: None,
-            notes: Notes::default(),
-        });
+        let name = random::name(&format!("many-{tag}"));
+        schema.put_tag(TagDefinition::new(TagId(first + tag), name));
     }
     let mut numbers = Numbers(seed | 1);
     let people = (0..users).map(|index| User {

@@ -10,7 +10,10 @@ use crate::{
     bitmap::{Fragment, magnitude},
     column::ColumnBlock,
     exec::dataset::Dataset,
-    ids::{AttributeId, BlockId, EventId, Location, PartitionId, RowId, ShardId, UserId},
+    ids::{
+        AttributeId, BlockId, EventId, Location, NumberId, PartitionId, RowId, ShardId, SliceRow,
+        UserId,
+    },
     schema::Schema,
     storage::{StorageError, StoredValue, UserEvent, UserRecord},
     time::day_of_micros,
@@ -153,6 +156,14 @@ fn each(
 fn rows_of(record: &UserRecord) -> Vec<RowId> {
     let mut rows = vec![RowId::Users];
     rows.extend(record.tags.iter().map(|tag| RowId::Tag(*tag)));
+    for (tag, since_s, until_s) in record.timed() {
+        rows.extend(rows_of_number(NumberId::Since(tag), since_s));
+        rows.extend(
+            until_s
+                .into_iter()
+                .flat_map(|s| rows_of_number(NumberId::Until(tag), s)),
+        );
+    }
     for (attribute, value) in &record.values {
         rows.push(RowId::Present(*attribute));
         match value {
@@ -161,17 +172,21 @@ fn rows_of(record: &UserRecord) -> Vec<RowId> {
                 rows.extend(codes.iter().map(|code| RowId::Value(*attribute, *code)));
             }
             StoredValue::Number(number) => {
-                rows.extend((*number < 0).then_some(RowId::Sign(*attribute)));
-                let bits = magnitude(*number);
-                rows.extend(
-                    (0..63)
-                        .filter(|bit| bits >> bit & 1 == 1)
-                        .map(|bit| RowId::Slice(*attribute, bit)),
-                );
+                rows.pop();
+                rows.extend(rows_of_number((*attribute).into(), *number));
             }
             StoredValue::Text(_) => {}
         }
     }
+    rows
+}
+
+fn rows_of_number(number: NumberId, value: i64) -> Vec<RowId> {
+    let mut rows = vec![number.row(SliceRow::Present)];
+    rows.extend((value < 0).then_some(number.row(SliceRow::Sign)));
+    let bits = magnitude(value);
+    let bits = (0..63).filter(|bit| bits >> bit & 1 == 1);
+    rows.extend(bits.map(|bit| number.row(SliceRow::Bit(bit))));
     rows
 }
 

@@ -13,13 +13,20 @@ use crate::{
     ids::{AttributeId, GroupId, Location, PartitionId, SegmentId, TagId, UserId, ValueCode},
     schema::{
         AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes,
-        Schema, SegmentDefinition, TagDefinition, Vocabulary,
+        Schema, SegmentDefinition, TagDefinition, Timing, Validity, Vocabulary,
     },
-    storage::{StoredValue, UserRecord},
+    storage::{Holding, Source, StoredValue, UserRecord},
+    time::{Length, LengthUnit},
 };
 
 pub(crate) const PARTITIONS: u16 = 3;
 pub(crate) const TAGS: [&str; 5] = ["vip", "promo-a", "promo-b", "silent", "new"];
+/// Those whose holdings start and end.
+pub(crate) const TIMED_TAGS: [&str; 2] = ["promo-b", "silent"];
+const THIRTY_DAYS: Length = Length {
+    amount: 30,
+    unit: LengthUnit::Day,
+};
 pub(crate) const GENDERS: [&str; 3] = ["f", "m", "x"];
 pub(crate) const INTERESTS: [&str; 4] = ["golf", "chess", "art", "food"];
 pub(crate) const NOTES: [&str; 3] = ["hello", "", "你好"];
@@ -52,11 +59,15 @@ pub(crate) fn schema() -> Schema {
     }
     for (id, tag) in TAGS.into_iter().enumerate() {
         let group = tag.starts_with("promo").then_some(GroupId(0));
+        let (validity, timing) = match TIMED_TAGS.contains(&tag) {
+            true => (Validity::Dynamic(THIRTY_DAYS), Timing::Timed),
+            false => (Validity::Static, Timing::Standing),
+        };
         schema.put_tag(TagDefinition {
-            id: TagId(id as u32),
-            name: name(tag),
             group,
-            notes: Notes::default(),
+            validity,
+            timing,
+            ..TagDefinition::new(TagId(id as u32), name(tag))
         });
     }
     let attributes = [
@@ -117,7 +128,8 @@ fn record() -> impl Strategy<Value = UserRecord> {
         option::of(select(&NOTES)),
         option::of(0_u32..20),
     );
-    (values, vec(0..TAGS.len() as u32, 0..4)).prop_map(|(values, tags)| {
+    let tags = vec((0..TAGS.len() as u32, holding()), 0..4);
+    (values, tags).prop_map(|(values, tags)| {
         let (gender, interests, age, spend, born, seen, active, note, invited_by) = values;
         let mut record = UserRecord::default();
         let mut set =
@@ -147,9 +159,29 @@ fn record() -> impl Strategy<Value = UserRecord> {
             INVITED_BY,
             invited_by.map(|user| StoredValue::Text(format!("u{user}"))),
         );
-        tags.into_iter().for_each(|tag| record.add_tag(TagId(tag)));
+        for (tag, (source, since_s, length_s)) in tags {
+            let is_timed = TIMED_TAGS.contains(&TAGS[tag as usize]);
+            let holding = match length_s {
+                Some(length_s) if is_timed => {
+                    Holding::timed(source, since_s, Some(since_s + length_s))
+                }
+                None if is_timed => Holding::timed(source, since_s, None),
+                Some(_) => Holding::standing(source, Some(since_s)),
+                None => Holding::standing(source, None),
+            };
+            record.hold(TagId(tag), holding);
+        }
         record
     })
+}
+
+/// A source, a start around the second 0, and a length if it ends.
+fn holding() -> impl Strategy<Value = (Source, i64, Option<i64>)> {
+    (
+        select(&Source::ALL),
+        -3_i64..3,
+        option::weighted(0.7, 1_i64..5),
+    )
 }
 
 /// Some users, spread over partitions, blocks and shards.

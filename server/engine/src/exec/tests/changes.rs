@@ -40,7 +40,11 @@ fn mutations_within(
     writes: WriteLimits,
 ) -> Result<Vec<Mutation>, Error> {
     let (target, change) = match statement(text) {
-        Statement::Tag { target, tags, .. } => (target, Change::Tag(tags)),
+        Statement::Tag {
+            target,
+            tags,
+            terms,
+        } => (target, Change::Tag(tags, terms)),
         Statement::Untag { target, tags } => (target, Change::Untag(tags)),
         Statement::Set {
             target,

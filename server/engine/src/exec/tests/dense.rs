@@ -130,7 +130,7 @@ fn tag(id: u32) -> Expr {
 }
 
 fn age(low: i64, high: i64) -> Expr {
-    Leaf::Range(random::AGE, Range { low, high }).into()
+    Leaf::Range(random::AGE.into(), Range { low, high }).into()
 }
 
 #[test]

@@ -243,7 +243,14 @@ fn tokens_do_not_repeat() {
 fn portraits_tell_everything() {
     let session = Session::new();
     let rows = session.rows("PORTRAIT \"u1\"");
-    let row = |section: &str, name: &str, value: Datum| vec![text(section), text(name), value];
+    let row = |section: &str, name: &str, value: Datum| {
+        let source = match section {
+            "tag" => text("manual"),
+            _ => Datum::Null,
+        };
+        let held = [Datum::Null, Datum::Null, source];
+        [vec![text(section), text(name), value], held.to_vec()].concat()
+    };
     let expected = vec![
         row("user", "key", text("u1")),
         row("attribute", "age", Datum::Integer(20)),

@@ -91,18 +91,15 @@ fn compare(left: &Datum, right: &Datum) -> Ordering {
 
 fn naive_field(schema: &Schema, field: &FieldKind, user: &naive::Found) -> Datum {
     match field {
-        FieldKind::Tags => {
+        FieldKind::Tags(at_s) => {
             let name = |tag| {
                 schema
                     .tag_by_id(tag)
                     .map(|tag| tag.name.as_str().to_owned())
             };
-            let mut names: Vec<String> = user
-                .record
-                .tags
-                .iter()
-                .filter_map(|tag| name(*tag))
-                .collect();
+            let held = user.record.tags.iter();
+            let held = held.filter(|tag| user.record.holds(**tag, *at_s));
+            let mut names: Vec<String> = held.filter_map(|tag| name(*tag)).collect();
             names.sort();
             Datum::List(names)
         }

@@ -1,9 +1,9 @@
-//! Ranges of one attribute: within `AND` their intersection, within `OR` one range where they
+//! Ranges of one number: within `AND` their intersection, within `OR` one range where they
 //! touch. A range of every number is the presence of a value.
 
 use super::leaf_range;
 use crate::{
-    ids::AttributeId,
+    ids::NumberId,
     plan::logical::{Expr, Leaf, Range},
 };
 
@@ -11,13 +11,15 @@ pub(super) fn rewrite(expr: Expr) -> Expr {
     match expr {
         Expr::And(of) => Expr::And(intersected(of)),
         Expr::Or(of) => Expr::Or(joined(of)),
-        Expr::Leaf(Leaf::Range(attribute, Range::FULL)) => Leaf::Present(attribute).into(),
+        Expr::Leaf(Leaf::Range(NumberId::Attribute(attribute), Range::FULL)) => {
+            Leaf::Present(attribute).into()
+        }
         Expr::All | Expr::None | Expr::Leaf(_) | Expr::Not(_) | Expr::AtLeast { .. } => expr,
     }
 }
 
-/// The ranges by attribute, and everything else.
-fn split(of: Vec<Expr>) -> (Vec<(AttributeId, Range)>, Vec<Expr>) {
+/// The ranges by number, and everything else.
+fn split(of: Vec<Expr>) -> (Vec<(NumberId, Range)>, Vec<Expr>) {
     let mut ranges = Vec::new();
     let mut others = Vec::new();
     for operand in of {
@@ -32,17 +34,17 @@ fn split(of: Vec<Expr>) -> (Vec<(AttributeId, Range)>, Vec<Expr>) {
 
 fn intersected(of: Vec<Expr>) -> Vec<Expr> {
     let (ranges, mut others) = split(of);
-    let mut merged: Vec<(AttributeId, Option<Range>)> = Vec::new();
-    for (attribute, range) in ranges {
+    let mut merged: Vec<(NumberId, Option<Range>)> = Vec::new();
+    for (number, range) in ranges {
         match merged.last_mut() {
-            Some((last, common)) if *last == attribute => {
+            Some((last, common)) if *last == number => {
                 *common = common.and_then(|common| common.intersect(range));
             }
-            _ => merged.push((attribute, Some(range))),
+            _ => merged.push((number, Some(range))),
         }
     }
-    others.extend(merged.into_iter().map(|(attribute, range)| match range {
-        Some(range) => Leaf::Range(attribute, range).into(),
+    others.extend(merged.into_iter().map(|(number, range)| match range {
+        Some(range) => Leaf::Range(number, range).into(),
         None => Expr::None,
     }));
     others
@@ -50,21 +52,21 @@ fn intersected(of: Vec<Expr>) -> Vec<Expr> {
 
 fn joined(of: Vec<Expr>) -> Vec<Expr> {
     let (ranges, mut others) = split(of);
-    let mut merged: Vec<(AttributeId, Range)> = Vec::new();
-    for (attribute, range) in ranges {
+    let mut merged: Vec<(NumberId, Range)> = Vec::new();
+    for (number, range) in ranges {
         let joined = merged
             .last()
-            .filter(|(last, _)| *last == attribute)
+            .filter(|(last, _)| *last == number)
             .and_then(|(_, last)| last.join(range));
         match (joined, merged.last_mut()) {
             (Some(joined), Some(last)) => last.1 = joined,
-            (None, _) | (_, None) => merged.push((attribute, range)),
+            (None, _) | (_, None) => merged.push((number, range)),
         }
     }
     others.extend(
         merged
             .into_iter()
-            .map(|(attribute, range)| Leaf::Range(attribute, range).into()),
+            .map(|(number, range)| Leaf::Range(number, range).into()),
     );
     others
 }

@@ -5,6 +5,7 @@
 //! They do not know the data; only the order of operands depends on estimated sizes.
 
 mod deduplicate_operands;
+mod expand_holdings;
 mod flatten_nested;
 mod fold_constants;
 mod fold_contradictions;
@@ -30,6 +31,10 @@ pub struct Pass {
 
 /// All passes, in the order they run.
 pub const PASSES: &[Pass] = &[
+    Pass {
+        name: "expand holdings",
+        rewrite: |expr, _| expand_holdings::rewrite(expr),
+    },
     Pass {
         name: "flatten nested",
         rewrite: |expr, _| flatten_nested::rewrite(expr),
@@ -67,6 +72,9 @@ pub const PASSES: &[Pass] = &[
         rewrite: |expr, _| fold_contradictions::rewrite(expr),
     },
 ];
+
+pub(super) use expand_holdings::held;
+pub(super) use order_operands::in_order;
 
 /// Rounds after which simplification stops even where a further one might find more.
 const ROUNDS_MAX: usize = 8;
@@ -138,17 +146,20 @@ pub fn simplify(expr: Expr, sizes: &dyn Estimates) -> Expr {
     })
 }
 
-/// The ranges among operands, by attribute, and the rest.
-fn leaf_range(expr: &Expr) -> Option<(crate::ids::AttributeId, super::logical::Range)> {
+/// The ranges among operands, by number, and the rest.
+fn leaf_range(expr: &Expr) -> Option<(crate::ids::NumberId, super::logical::Range)> {
     match expr {
-        Expr::Leaf(Leaf::Range(attribute, range)) => Some((*attribute, *range)),
+        Expr::Leaf(Leaf::Range(number, range)) => Some((*number, *range)),
         Expr::Leaf(
             Leaf::Tag(_)
             | Leaf::Present(_)
             | Leaf::Value(..)
             | Leaf::Text(..)
             | Leaf::Keys(_)
-            | Leaf::Behaviour(_),
+            | Leaf::Held(..)
+            | Leaf::Recorded(..)
+            | Leaf::Behaviour(_)
+            | Leaf::Anniversary(..),
         )
         | Expr::All
         | Expr::None

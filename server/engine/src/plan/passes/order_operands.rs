@@ -8,6 +8,11 @@ use crate::plan::{
 };
 
 pub(super) fn rewrite(expr: Expr, sizes: &dyn Estimates) -> Expr {
+    in_order(expr, sizes)
+}
+
+/// The operands of one node in their order.
+pub(crate) fn in_order(expr: Expr, sizes: &dyn Estimates) -> Expr {
     match expr {
         Expr::And(of) => Expr::And(ordered(of, |operand| estimate(operand, sizes))),
         Expr::Or(of) => Expr::Or(ordered(of, |operand| u64::MAX - estimate(operand, sizes))),

@@ -30,7 +30,7 @@ fn at_least(threshold: u32, of: impl IntoIterator<Item = Expr>) -> Expr {
 }
 
 fn range(attribute: u32, low: i64, high: i64) -> Expr {
-    Leaf::Range(AttributeId(attribute), Range { low, high }).into()
+    Leaf::Range(AttributeId(attribute).into(), Range { low, high }).into()
 }
 
 fn checker(name: &'static str) -> impl Fn(Expr, Expr) {

@@ -14,7 +14,6 @@ use tessera_query_lang::ast::{AttributeTest, Comparison, Presence, Span, Spanned
 
 use super::{
     ResolveError, Resolver,
-    later::not_yet,
     literal::{Extent, kind_name},
 };
 use crate::{
@@ -59,7 +58,9 @@ impl Resolver<'_> {
             AttributeTest::Between { low, high } => {
                 self.between(attribute, low.as_ref(), high.as_ref(), name_span)
             }
-            AttributeTest::Anniversary { .. } => Err(not_yet("anniversaries", name_span)),
+            AttributeTest::Anniversary { first, last } => {
+                self.anniversary(attribute, first, last, name_span)
+            }
         }
     }
 
@@ -109,7 +110,7 @@ impl Resolver<'_> {
         let clamp = |bound: i128| bound.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         let outside = high < i128::from(i64::MIN) || low > i128::from(i64::MAX) || low > high;
         match Range::new(clamp(low), clamp(high)) {
-            Some(range) if !outside => self.leaf(Leaf::Range(attribute.id, range), span),
+            Some(range) if !outside => self.leaf(Leaf::Range(attribute.id.into(), range), span),
             Some(_) | None => {
                 self.grow(1, span)?;
                 Ok(Expr::None)

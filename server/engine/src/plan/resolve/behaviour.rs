@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     behaviour::{Behaviour, Bound, Filter, Question, Step, Window},
-    ids::AttributeId,
+    ids::{AttributeId, NumberId},
     plan::logical::{Expr, Leaf, Range},
     schema::{AttributeClass, AttributeDefinition, AttributeKind, EventDefinition},
     time::{self, MICROS_PER_DAY, ResolvedTime},
@@ -710,8 +710,19 @@ fn filter_of(expr: &Expr) -> Option<Filter> {
                 },
             ))
         }
-        Expr::Leaf(Leaf::Range(property, range)) => Some(Filter::Test(*property, *range)),
-        Expr::Leaf(Leaf::Tag(_) | Leaf::Text(..) | Leaf::Keys(_) | Leaf::Behaviour(_)) => None,
+        Expr::Leaf(Leaf::Range(NumberId::Attribute(property), range)) => {
+            Some(Filter::Test(*property, *range))
+        }
+        Expr::Leaf(
+            Leaf::Range(NumberId::Since(_) | NumberId::Until(_), _)
+            | Leaf::Tag(_)
+            | Leaf::Text(..)
+            | Leaf::Keys(_)
+            | Leaf::Behaviour(_)
+            | Leaf::Held(..)
+            | Leaf::Recorded(..)
+            | Leaf::Anniversary(..),
+        ) => None,
         Expr::Not(inner) => Some(Filter::Not(Box::new(filter_of(inner)?))),
         Expr::And(of) => Some(Filter::And(each(of)?)),
         Expr::Or(of) => Some(Filter::Or(each(of)?)),

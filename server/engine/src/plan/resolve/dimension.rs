@@ -134,7 +134,10 @@ impl Resolver<'_> {
                 let tags = self.dim_tags(patterns)?;
                 Ok(Dim {
                     name: "tag".to_owned(),
-                    kind: DimKind::Tags(tags),
+                    kind: DimKind::Tags {
+                        tags,
+                        at_s: self.now_s(),
+                    },
                 })
             }
             ast::Dim::Group(name) => {
@@ -146,7 +149,10 @@ impl Resolver<'_> {
                     .collect();
                 Ok(Dim {
                     name: format!("group:{}", group.name.as_str()),
-                    kind: DimKind::Tags(tags),
+                    kind: DimKind::Tags {
+                        tags,
+                        at_s: self.now_s(),
+                    },
                 })
             }
         }
@@ -421,7 +427,7 @@ impl Resolver<'_> {
 
 fn has_names(dim: &Dim) -> bool {
     match dim.kind {
-        DimKind::Enum(_) | DimKind::Boolean(_) | DimKind::Multi(_) | DimKind::Tags(_) => true,
+        DimKind::Enum(_) | DimKind::Boolean(_) | DimKind::Multi(_) | DimKind::Tags { .. } => true,
         DimKind::Number(..) | DimKind::Bands { .. } | DimKind::Calendar { .. } => false,
     }
 }

@@ -12,6 +12,7 @@ use super::{
     NODE_TEXT_BYTES, ResolveError, Resolver, attribute::union, bindings::Bindings, later::not_yet,
 };
 use crate::{
+    ids::TagId,
     plan::logical::{Expr, Leaf},
     schema::SegmentDefinition,
 };
@@ -37,14 +38,8 @@ impl Resolver<'_> {
         match expr {
             ast::Expr::All => Ok(Expr::All),
             ast::Expr::Tag(patterns) => self.any_tag(patterns),
-            ast::Expr::Held { tags, .. } => {
-                let span = tags.first().map_or_else(Span::default, |tag| tag.span);
-                Err(not_yet("conditions on how a tag is held", span))
-            }
-            ast::Expr::Lapsed { tags, .. } => {
-                let span = tags.first().map_or_else(Span::default, |tag| tag.span);
-                Err(not_yet("lapsed tags", span))
-            }
+            ast::Expr::Held { tags, tests } => self.held(tags, tests),
+            ast::Expr::Lapsed { tags, window } => self.lapsed(tags, window.as_ref()),
             ast::Expr::Behaviour(behaviour) => self.behaviour(behaviour),
             ast::Expr::Referral(referral) => Err(not_yet("referrals", referral.span)),
             ast::Expr::Attribute { name, test } => {
@@ -114,10 +109,19 @@ impl Resolver<'_> {
         let mut leaves = Vec::new();
         for pattern in patterns {
             for tag in self.tags_matching(pattern)? {
-                leaves.push(self.leaf(Leaf::Tag(tag), pattern.span)?);
+                leaves.push(self.holders(tag, pattern.span)?);
             }
         }
         Ok(union(leaves))
+    }
+
+    /// Who holds a tag now. What that takes is left to a pass: it is one leaf to the limits.
+    pub(super) fn holders(&mut self, tag: TagId, span: Span) -> Result<Expr, ResolveError> {
+        let leaf = match self.schema.is_timed(tag) {
+            true => Leaf::Held(tag, self.now_s()),
+            false => Leaf::Tag(tag),
+        };
+        self.leaf(leaf, span)
     }
 
     fn group_presence(
@@ -129,7 +133,7 @@ impl Resolver<'_> {
         let schema = self.schema;
         let leaves = schema
             .tags_of_group(group)
-            .map(|tag| self.leaf(Leaf::Tag(tag.id), name.span));
+            .map(|tag| self.holders(tag.id, name.span));
         let any = union(leaves.collect::<Result<_, _>>()?);
         Ok(match is {
             Presence::Present => any,
@@ -219,7 +223,10 @@ fn text_nodes(leaf: &Leaf) -> usize {
         | Leaf::Present(_)
         | Leaf::Value(..)
         | Leaf::Range(..)
-        | Leaf::Behaviour(_) => 0,
+        | Leaf::Held(..)
+        | Leaf::Recorded(..)
+        | Leaf::Behaviour(_)
+        | Leaf::Anniversary(..) => 0,
     }
 }
 

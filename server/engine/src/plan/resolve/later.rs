@@ -1,8 +1,7 @@
 //! What the language says and the engine does not answer yet, refused in one place.
 
 use tessera_query_lang::ast::{
-    Alter, AlterGroup, AlterTag, Define, DefineGroup, DefineTag, Lifecycle, OnRetag, Span,
-    Statement, Validity,
+    Alter, AlterGroup, AlterTag, Define, DefineGroup, DefineTag, Lifecycle, Span, Statement,
 };
 
 use super::ResolveError;
@@ -26,10 +25,6 @@ pub(crate) fn check_define(define: &Define) -> Result<(), ResolveError> {
 
 fn check_tag(tag: &DefineTag) -> Result<(), ResolveError> {
     let span = tag.name.span;
-    match (tag.validity, tag.on_retag) {
-        (Validity::Static, OnRetag::Replace) => {}
-        (Validity::Static | Validity::Dynamic(_), _) => return Err(not_yet("dynamic tags", span)),
-    }
     if tag.lifecycle != Lifecycle::Active {
         return Err(not_yet("lifecycle states", span));
     }
@@ -60,9 +55,6 @@ pub(crate) fn check_alter(alter: &Alter) -> Result<(), ResolveError> {
 
 fn check_tag_change(tag: &AlterTag) -> Result<(), ResolveError> {
     let span = tag.name.span;
-    if tag.validity.is_some() || tag.on_retag.is_some() {
-        return Err(not_yet("dynamic tags", span));
-    }
     if tag.lifecycle.is_some() {
         return Err(not_yet("lifecycle states", span));
     }

@@ -10,6 +10,7 @@ mod bindings;
 mod dimension;
 mod error;
 mod expr;
+pub(crate) mod holding;
 pub(crate) mod later;
 mod literal;
 mod names;
@@ -35,6 +36,7 @@ use crate::{
     datum::Datum,
     ids::SegmentId,
     schema::{AttributeDefinition, Schema},
+    time::{micros_of_timestamp, second_of_micros},
 };
 
 /// How much one statement may expand to.
@@ -154,6 +156,11 @@ impl<'a> Resolver<'a> {
         name: &ast::Spanned<Name>,
     ) -> Result<&'a AttributeDefinition, ResolveError> {
         self.attribute_named(name)
+    }
+
+    /// The second of the statement, counted from 1970-01-01T00:00:00Z.
+    pub(super) fn now_s(&self) -> i64 {
+        second_of_micros(micros_of_timestamp(self.now))
     }
 
     /// How many nodes were made so far, whether or not that was within the limits.

@@ -48,7 +48,7 @@ impl Resolver<'_> {
             ast::Field::Key => None,
             ast::Field::Tags => Some(Field {
                 name: "tags".to_owned(),
-                kind: FieldKind::Tags,
+                kind: FieldKind::Tags(self.now_s()),
             }),
             ast::Field::Attribute(name) => {
                 let attribute = self.attribute_named(&Spanned::new(name.clone(), field.span))?;

@@ -40,7 +40,7 @@ fn resolve(text: &str) -> Result<Expr, ResolveError> {
 }
 
 fn range(attribute: AttributeId, low: i64, high: i64) -> Expr {
-    Leaf::Range(attribute, Range { low, high }).into()
+    Leaf::Range(attribute.into(), Range { low, high }).into()
 }
 
 fn check(text: &str, expected: Expr) {
@@ -145,8 +145,13 @@ fn values_presence_tags_and_groups() {
         Leaf::Text(random::INVITED_BY, "u1".to_owned()).into(),
     );
     check("tag:vip", tag(0));
-    check("tag:promo-*", Expr::Or(vec![tag(1), tag(2)]));
-    check("group:promo IS PRESENT", Expr::Or(vec![tag(1), tag(2)]));
+    let held = Leaf::Held(TagId(2), NOW_US / 1_000_000);
+    check("tag:promo-*", Expr::Or(vec![tag(1), held.into()]));
+    let held = Leaf::Held(TagId(2), NOW_US / 1_000_000);
+    check(
+        "group:promo IS PRESENT",
+        Expr::Or(vec![tag(1), held.into()]),
+    );
     check("group:empty IS MISSING", Expr::None.negated());
     check(
         "user:(\"b\", \"a\", \"b\")",

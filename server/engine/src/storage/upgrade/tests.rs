@@ -16,6 +16,7 @@ use crate::{
     exec::{dataset::Dataset, testing::Collected},
     parameters::Parameters,
     storage::{
+        Holding, Source,
         families::FamilyId,
         open::{Store, StoreOptions},
         verify::verify,
@@ -26,6 +27,10 @@ use crate::{
 /// Written by the version before key blocks: three partitions, attributes of all types, users
 /// deleted, one of them given again, keys of several scripts and of 256 bytes.
 const FORMAT_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-1/store");
+
+/// Written by the version before holdings: three partitions, tags in an exclusive group, users
+/// deleted, a tag dropped that two users had.
+const FORMAT_2: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-2/store");
 
 /// A copy that may be changed.
 fn copy_of(store: &str) -> tempfile::TempDir {
@@ -118,7 +123,7 @@ fn record_forms(dir: &Path) -> (usize, usize) {
         .snapshot()
         .walk(FamilyId::Records, &[], |_, value| {
             match value.first() {
-                Some(254) => new += 1,
+                Some(254 | 255) => new += 1,
                 Some(_) | None => old += 1,
             }
             Ok(())
@@ -136,6 +141,60 @@ fn a_store_of_format_1_is_brought_to_this_one() {
     assert_eq!(state_of(dir.path()), (FORMAT_VERSION, false));
     // One user was deleted; one is new, and its record is of this format.
     assert_eq!(record_forms(dir.path()), (40, 1));
+}
+
+fn count(database: &Database, expression: &str) -> Datum {
+    rows(database, &format!("COUNT {expression}"))
+        .remove(0)
+        .remove(0)
+}
+
+#[test]
+fn a_store_of_format_2_is_brought_to_this_one() {
+    let dir = copy_of(FORMAT_2);
+    assert_eq!(state_of(dir.path()), (2, false));
+    let clock = Arc::new(ManualClock::default());
+    let database = Database::open(dir.path(), Options::default(), clock).unwrap();
+    let report = verify(&database.view()).unwrap();
+    assert_eq!((report.users, report.problem_count), (39, 0), "{report:?}");
+    let check = |expression: &str, users| {
+        assert_eq!(
+            count(&database, expression),
+            Datum::Integer(users),
+            "{expression}"
+        );
+    };
+    check("ALL", 39);
+    check("tag:vip", 26);
+    check("tag:gold", 12);
+    check("tag:silver", 7);
+    check("segment:loyal", 23);
+    let view = database.view();
+    let record = |key: &str| {
+        view.record(view.locate(key).unwrap().unwrap())
+            .unwrap()
+            .unwrap()
+    };
+    // Since when the tags are held is not known; it stays so when another one comes.
+    let old = Holding::standing(Source::Manual, None);
+    assert!(record("u12").holdings().all(|(_, holding)| holding == old));
+    rows(&database, "TAG u12 WITH silver");
+    drop(view);
+    let view = database.view();
+    let record = |key: &str| {
+        view.record(view.locate(key).unwrap().unwrap())
+            .unwrap()
+            .unwrap()
+    };
+    let holdings: Vec<Holding> = record("u12")
+        .holdings()
+        .map(|(_, holding)| holding)
+        .collect();
+    assert_eq!(holdings, [Holding::standing(Source::Manual, Some(0)), old]);
+    assert_eq!(verify(&view).unwrap().problem_count, 0);
+    drop(view);
+    database.close().unwrap();
+    assert_eq!(state_of(dir.path()), (FORMAT_VERSION, false));
 }
 
 #[test]

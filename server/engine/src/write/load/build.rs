@@ -9,9 +9,15 @@ use crate::{
     bitmap::{FragmentDelta, FragmentError},
     column::ColumnDelta,
     error::Error,
-    ids::{AttributeId, BlockId, PartitionId, RowId, ShardId, TagId, UserId, ValueCode},
+    ids::{
+        AttributeId, BlockId, NumberId, PartitionId, RowId, ShardId, SliceRow, TagId, UserId,
+        ValueCode,
+    },
     storage::{ColumnKey, FormatError, FragmentKey, RecordWriter, StoredValue, TextKey},
-    write::load::{newcomers::Newcomers, rows::RowColumn},
+    write::load::{
+        newcomers::{Newcomer, Newcomers},
+        rows::RowColumn,
+    },
 };
 
 /// Slices of a number.
@@ -57,7 +63,7 @@ pub(super) fn build(partition: PartitionId, loads: &[Newcomers]) -> Result<Built
         write_records(newcomers, &mut records).map_err(internal)?;
         gathered.add(newcomers);
         ids.extend(newcomers.keys_with_ids());
-        keys.extend(newcomers.iter().map(|(row, id, _)| {
+        keys.extend(newcomers.iter().map(|Newcomer { row, id, .. }| {
             let key = newcomers.rows.keys.at(row as usize).unwrap_or("");
             (id, key)
         }));
@@ -89,11 +95,11 @@ fn write_records(newcomers: &Newcomers, records: &mut Records) -> Result<(), For
         .collect();
     columns.sort_unstable_by_key(|(attribute, _)| *attribute);
     let mut writer = RecordWriter::default();
-    for (row, _, tags) in newcomers.iter() {
+    for user in newcomers.iter() {
         for (attribute, cursor) in &mut columns {
-            cursor.write(*attribute, row, &mut writer)?;
+            cursor.write(*attribute, user.row, &mut writer)?;
         }
-        writer.finish(tags, &mut records.bytes)?;
+        writer.finish(user.tags, user.terms, &mut records.bytes)?;
         records.ends.push(records.bytes.len());
     }
     Ok(())
@@ -130,7 +136,7 @@ impl Cursor<'_> {
                     _ => Ok(()),
                 }
             }
-            RowColumn::Tags { .. } => Ok(()),
+            RowColumn::Tags { .. } | RowColumn::Holdings { .. } => Ok(()),
         }
     }
 }
@@ -141,27 +147,72 @@ struct Gathered {
     users: Vec<u32>,
     /// Tags and their holders.
     tags: Vec<(u32, u32)>,
+    /// When timed holdings start and end.
+    timed: BTreeMap<NumberId, GatheredNumber>,
     attributes: BTreeMap<AttributeId, GatheredAttribute>,
 }
 
 #[derive(Default)]
 struct GatheredAttribute {
-    present: Vec<u32>,
+    number: GatheredNumber,
     /// Codes and who has them.
     codes: Vec<(u32, u32)>,
-    negative: Vec<u32>,
-    /// Who has each bit.
-    bits: Vec<Vec<u32>>,
     /// Codes or numbers by user.
     entries: Vec<(u32, i64)>,
     texts: Vec<(String, u32)>,
 }
 
+/// The slices of a number; of attributes of other types just who has a value.
+#[derive(Default)]
+struct GatheredNumber {
+    present: Vec<u32>,
+    negative: Vec<u32>,
+    /// Who has each bit.
+    bits: Vec<Vec<u32>>,
+}
+
+impl GatheredNumber {
+    fn add(&mut self, user: u32, number: i64) {
+        self.present.push(user);
+        if number < 0 {
+            self.negative.push(user);
+        }
+        let mut rest = crate::bitmap::magnitude(number);
+        if rest != 0 && self.bits.is_empty() {
+            self.bits.resize_with(SLICE_BITS, Vec::new);
+        }
+        while rest != 0 {
+            if let Some(users) = self.bits.get_mut(rest.trailing_zeros() as usize) {
+                users.push(user);
+            }
+            rest &= rest - 1;
+        }
+    }
+
+    fn put(&self, number: NumberId, fragments: &mut Fragments) -> Result<(), FragmentError> {
+        fragments.put(number.row(SliceRow::Present), &self.present)?;
+        fragments.put(number.row(SliceRow::Sign), &self.negative)?;
+        for (bit, users) in (0..).zip(&self.bits) {
+            fragments.put(number.row(SliceRow::Bit(bit)), users)?;
+        }
+        Ok(())
+    }
+}
+
 impl Gathered {
     fn add(&mut self, newcomers: &Newcomers) {
-        for (_, id, tags) in newcomers.iter() {
+        for Newcomer {
+            id, tags, terms, ..
+        } in newcomers.iter()
+        {
             self.users.push(id.0);
             self.tags.extend(tags.iter().map(|tag| (tag.0, id.0)));
+            for (tag, since_s, until_s) in terms.timed() {
+                self.add_timed(NumberId::Since(tag), id, since_s);
+                if let Some(until_s) = until_s {
+                    self.add_timed(NumberId::Until(tag), id, until_s);
+                }
+            }
         }
         for column in &newcomers.rows.columns {
             if let Some(attribute) = column.attribute() {
@@ -169,6 +220,10 @@ impl Gathered {
                 gathered.add(column, newcomers);
             }
         }
+    }
+
+    fn add_timed(&mut self, number: NumberId, id: UserId, second: i64) {
+        self.timed.entry(number).or_default().add(id.0, second);
     }
 
     /// One delta for each row and shard, in the order of keys.
@@ -183,14 +238,13 @@ impl Gathered {
         };
         fragments.put(RowId::Users, &self.users)?;
         fragments.put_groups(std::mem::take(&mut self.tags), |tag| RowId::Tag(TagId(tag)))?;
+        for (number, gathered) in &self.timed {
+            gathered.put(*number, &mut fragments)?;
+        }
         for (&attribute, gathered) in &mut self.attributes {
-            fragments.put(RowId::Present(attribute), &gathered.present)?;
             let codes = std::mem::take(&mut gathered.codes);
             fragments.put_groups(codes, |code| RowId::Value(attribute, ValueCode(code)))?;
-            fragments.put(RowId::Sign(attribute), &gathered.negative)?;
-            for (bit, users) in (0..).zip(&gathered.bits) {
-                fragments.put(RowId::Slice(attribute, bit), users)?;
-            }
+            gathered.number.put(attribute.into(), &mut fragments)?;
         }
         let mut deltas = fragments.deltas;
         deltas.sort_unstable_by_key(|(key, _)| *key);
@@ -242,7 +296,7 @@ impl GatheredAttribute {
     fn add(&mut self, column: &RowColumn, newcomers: &Newcomers) {
         match column {
             RowColumn::Values { .. } => {
-                for (row, id, _) in newcomers.iter() {
+                for Newcomer { row, id, .. } in newcomers.iter() {
                     if let Some(value) = column.stored(row as usize) {
                         self.add_value(id.0, value);
                     }
@@ -250,20 +304,21 @@ impl GatheredAttribute {
             }
             RowColumn::Numbers { rows, numbers, .. } => {
                 let mut entries = rows.iter().zip(numbers).peekable();
-                for (row, id, _) in newcomers.iter() {
+                for Newcomer { row, id, .. } in newcomers.iter() {
                     while entries.next_if(|(with, _)| **with < row).is_some() {}
                     if let Some((_, number)) = entries.next_if(|(with, _)| **with == row) {
-                        self.present.push(id.0);
                         self.add_number(id.0, *number);
                     }
                 }
             }
-            RowColumn::Tags { .. } => {}
+            RowColumn::Tags { .. } | RowColumn::Holdings { .. } => {}
         }
     }
 
     fn add_value(&mut self, user: u32, value: &StoredValue) {
-        self.present.push(user);
+        if !matches!(value, StoredValue::Number(_)) {
+            self.number.present.push(user);
+        }
         match value {
             StoredValue::Code(code) => {
                 self.codes.push((code.0, user));
@@ -279,19 +334,7 @@ impl GatheredAttribute {
 
     fn add_number(&mut self, user: u32, number: i64) {
         self.entries.push((user, number));
-        if number < 0 {
-            self.negative.push(user);
-        }
-        let mut rest = crate::bitmap::magnitude(number);
-        if rest != 0 && self.bits.is_empty() {
-            self.bits.resize_with(SLICE_BITS, Vec::new);
-        }
-        while rest != 0 {
-            if let Some(users) = self.bits.get_mut(rest.trailing_zeros() as usize) {
-                users.push(user);
-            }
-            rest &= rest - 1;
-        }
+        self.number.add(user, number);
     }
 }
 

@@ -3,7 +3,7 @@
 //! A user is new when its key is neither in the store nor staged, and comes once in the load: then
 //! nothing about it needs to be read, undone or merged. All other rows go the way of mutations.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
@@ -11,10 +11,12 @@ use crate::{
     error::Error,
     ids::{GroupId, PartitionId, TagId, UserId},
     limits::Limits,
-    schema::{Exclusivity, Schema},
-    storage::StoredValue,
+    schema::{Exclusivity, Schema, TagDefinition, Validity},
+    storage::{Common, Source, StoredValue, Terms, UserRecord},
+    time::second_of_micros,
     write::{
-        LimitError,
+        LimitError, WriteError,
+        holdings::Holdings,
         load::{LoadRows, rows::RowColumn},
         staging::Staging,
     },
@@ -30,6 +32,17 @@ pub(in crate::write) struct Newcomers {
     pub(super) ids: Vec<UserId>,
 }
 
+/// A new user.
+#[derive(Clone, Copy)]
+pub(super) struct Newcomer<'a> {
+    pub(super) row: u32,
+    pub(super) id: UserId,
+    /// Rising.
+    pub(super) tags: &'a [TagId],
+    /// How they are held.
+    pub(super) terms: &'a Terms,
+}
+
 /// The rows of new users of one partition.
 #[derive(Debug, Default)]
 pub(in crate::write) struct Found {
@@ -41,6 +54,10 @@ pub(in crate::write) struct Found {
     tag_ends: Vec<usize>,
     /// The tags that each holds in the end, rising, each once.
     tags: Vec<TagId>,
+    /// How they are held.
+    terms: Terms,
+    /// How those users hold theirs who hold some otherwise: by row, rising.
+    unlike: Vec<(u32, Terms)>,
     /// How many tags and values they get in all.
     facts: u64,
 }
@@ -48,13 +65,18 @@ pub(in crate::write) struct Found {
 /// What holds for all rows of a load.
 pub(in crate::write) struct Rules<'a> {
     limits: &'a Limits,
+    schema: &'a Schema,
+    /// The second of the load.
+    at_s: i64,
     /// The tags of exclusive groups.
     exclusive: HashMap<TagId, GroupId, RandomState>,
+    /// The tags whose holdings end.
+    dynamic: HashSet<TagId, RandomState>,
 }
 
 impl<'a> Rules<'a> {
     /// The rules of a schema.
-    pub(in crate::write) fn new(schema: &Schema, limits: &'a Limits) -> Self {
+    pub(in crate::write) fn new(schema: &'a Schema, limits: &'a Limits, at_us: i64) -> Self {
         let is_exclusive = |group: GroupId| {
             schema
                 .group_by_id(group)
@@ -68,7 +90,22 @@ impl<'a> Rules<'a> {
             });
             exclusive.extend(of_exclusive);
         }
-        Self { limits, exclusive }
+        let is_dynamic = |tag: &&TagDefinition| tag.validity != Validity::Static;
+        let dynamic = schema.tags_by_id().filter(is_dynamic);
+        Self {
+            limits,
+            schema,
+            at_s: second_of_micros(at_us),
+            exclusive,
+            dynamic: dynamic.map(|tag| tag.id).collect(),
+        }
+    }
+
+    fn holdings(&self) -> Holdings<'_> {
+        Holdings {
+            schema: self.schema,
+            at_s: self.at_s,
+        }
     }
 }
 
@@ -101,21 +138,30 @@ impl Found {
     }
 
     /// Works out what each new user holds in the end.
-    fn settle(&mut self, rules: &Rules<'_>, rows: &LoadRows) -> Result<(), LimitError> {
+    fn settle(&mut self, rules: &Rules<'_>, rows: &LoadRows) -> Result<(), Error> {
+        self.terms = Terms::from(Common {
+            source: Source::Import,
+            since_s: Some(rules.at_s),
+        });
+        let says_how = rows.columns.iter().any(RowColumn::says_how);
+        let is_alike = !says_how && rules.dynamic.is_empty();
         for &row in &self.rows {
             let start = self.tags.len();
-            for column in &rows.columns {
-                for &tag in column.tags(row as usize) {
-                    give_tag(rules, &mut self.tags, start, tag);
+            if is_alike {
+                settle_alike(rules, rows, row, &mut self.tags);
+            } else {
+                let record = held_in_the_end(rules, rows, row)?;
+                self.tags.extend_from_slice(&record.tags);
+                if !record.terms.is_common(&self.terms) {
+                    self.unlike.push((row, record.terms));
                 }
             }
-            self.tags[start..].sort_unstable();
-            dedup_from(&mut self.tags, start);
             if self.tags.len() - start > rules.limits.user_tags_max as usize {
                 return Err(LimitError::UserTags {
                     user: rows.keys.at(row as usize).unwrap_or("").to_owned(),
                     max: rules.limits.user_tags_max,
-                });
+                }
+                .into());
             }
             self.tag_ends.push(self.tags.len());
         }
@@ -145,7 +191,7 @@ impl Found {
                 };
                 self.rows.iter().filter(has_number).count() as u64
             }
-            RowColumn::Tags { .. } => 0,
+            RowColumn::Tags { .. } | RowColumn::Holdings { .. } => 0,
         }
     }
 
@@ -182,14 +228,23 @@ impl Newcomers {
         }
     }
 
-    /// Each one's row, id and tags.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, UserId, &[TagId])> {
-        let starts = std::iter::once(&0).chain(&self.found.tag_ends);
+    /// All of them, in the order of rows and of ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Newcomer<'_>> {
+        let found = &self.found;
+        let starts = std::iter::once(&0).chain(&found.tag_ends);
         let tags = starts
-            .zip(&self.found.tag_ends)
-            .map(|(start, end)| self.found.tags.get(*start..*end).unwrap_or(&[]));
-        let users = self.found.rows.iter().zip(&self.ids);
-        users.zip(tags).map(|((row, id), tags)| (*row, *id, tags))
+            .zip(&found.tag_ends)
+            .map(|(start, end)| found.tags.get(*start..*end).unwrap_or(&[]));
+        let mut unlike = found.unlike.iter().peekable();
+        let users = found.rows.iter().zip(&self.ids);
+        users.zip(tags).map(move |((row, id), tags)| Newcomer {
+            row: *row,
+            id: *id,
+            tags,
+            terms: unlike
+                .next_if(|(other, _)| other == row)
+                .map_or(&found.terms, |(_, terms)| terms),
+        })
     }
 
     /// Their keys with their ids, in the order of keys.
@@ -248,6 +303,31 @@ fn sets_an_attribute_twice(rows: &LoadRows) -> bool {
     let mut attributes = BTreeSet::new();
     let mut of_columns = rows.columns.iter().filter_map(RowColumn::attribute);
     !of_columns.all(|attribute| attributes.insert(attribute))
+}
+
+/// Appends the tags of a row about which there is nothing to say but which they are.
+fn settle_alike(rules: &Rules<'_>, rows: &LoadRows, row: u32, tags: &mut Vec<TagId>) {
+    let start = tags.len();
+    for column in &rows.columns {
+        for &tag in column.tags(row as usize) {
+            give_tag(rules, tags, start, tag);
+        }
+    }
+    tags[start..].sort_unstable();
+    dedup_from(tags, start);
+}
+
+/// What a new user's tags are after a row, by the rules for anybody.
+fn held_in_the_end(rules: &Rules<'_>, rows: &LoadRows, row: u32) -> Result<UserRecord, WriteError> {
+    let mut record = UserRecord::default();
+    for column in &rows.columns {
+        for (tag, terms) in column.given(row as usize) {
+            if let Some(holding) = rules.holdings().given(&record, tag, &terms)? {
+                rules.holdings().give(&mut record, tag, holding);
+            }
+        }
+    }
+    Ok(record)
 }
 
 /// Gives a user, whose tags so far begin at `start`, one more.

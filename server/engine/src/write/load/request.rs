@@ -5,11 +5,12 @@ use bincode::{Decode, Encode};
 use crate::{
     datum::Datum,
     error::Error,
-    write::{LimitError, UnknownTags, WriteError, size::bytes_of_datum},
+    write::{HoldTerms, LimitError, UnknownTags, WriteError, size::bytes_of_datum},
 };
 
 /// Rows of users, column by column, that are applied all or none, in their order: each row as if
-/// its values were set and its tags given by [`Mutation`](crate::write::Mutation)s.
+/// its values were set and its tags given by [`Mutation`](crate::write::Mutation)s, as an import
+/// where nothing is said of how.
 ///
 /// Every row makes sure that its user exists.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +59,19 @@ pub enum LoadColumn {
         ends: Vec<u32>,
         /// Indices into `names`.
         codes: Vec<u32>,
+    },
+    /// Tags that are given on terms of which something is said.
+    Holdings {
+        /// As for [`Self::Tags`].
+        names: Vec<String>,
+        /// As for [`Self::Tags`].
+        ends: Vec<u32>,
+        /// As for [`Self::Tags`].
+        codes: Vec<u32>,
+        /// The terms that occur.
+        terms: Vec<HoldTerms>,
+        /// Indices into `terms`: one for each of `codes`.
+        of: Vec<u32>,
     },
 }
 
@@ -244,6 +258,22 @@ fn check_shape(column: &LoadColumn, rows: usize) -> Result<(), ShapeError> {
             let is_known = |code: &u32| (*code as usize) < names.len();
             or(codes.iter().all(is_known), ShapeError::Code)
         }
+        LoadColumn::Holdings {
+            names,
+            ends,
+            codes,
+            terms,
+            of,
+        } => {
+            or(ends.len() == rows, ShapeError::RowCount)?;
+            let is_whole = ends.last().map_or(0, |end| *end as usize) == codes.len();
+            or(is_whole && ends.is_sorted(), ShapeError::RowEnds)?;
+            or(of.len() == codes.len(), ShapeError::RowEnds)?;
+            let is_known = |code: &u32| (*code as usize) < names.len();
+            or(codes.iter().all(is_known), ShapeError::Code)?;
+            let is_known = |code: &u32| (*code as usize) < terms.len();
+            or(of.iter().all(is_known), ShapeError::Code)
+        }
     }
 }
 
@@ -274,6 +304,17 @@ fn bytes_of_column(column: &LoadColumn) -> u64 {
         LoadColumn::Tags { names, ends, codes } => {
             let names: usize = names.iter().map(String::len).sum();
             (names + 4 * (ends.len() + codes.len())) as u64
+        }
+        LoadColumn::Holdings {
+            names,
+            ends,
+            codes,
+            terms,
+            of,
+        } => {
+            let names: usize = names.iter().map(String::len).sum();
+            let terms = size_of_val(terms.as_slice());
+            (names + terms + 4 * (ends.len() + codes.len() + of.len())) as u64
         }
     }
 }
@@ -330,6 +371,25 @@ mod tests {
         check(tags(&[0, 2, 1], &[0]), Err(ShapeError::RowEnds));
         check(tags(&[0, 1, 1], &[0, 0]), Err(ShapeError::RowEnds));
         check(tags(&[0, 1, 1], &[1]), Err(ShapeError::Code));
+        let holdings = |ends: &[u32], codes: &[u32], of: &[u32]| LoadColumn::Holdings {
+            names: vec!["t".to_owned()],
+            ends: ends.to_vec(),
+            codes: codes.to_vec(),
+            terms: vec![HoldTerms::default()],
+            of: of.to_vec(),
+        };
+        check(holdings(&[0, 2, 2], &[0, 0], &[0, 0]), Ok(()));
+        check(
+            holdings(&[0, 2], &[0, 0], &[0, 0]),
+            Err(ShapeError::RowCount),
+        );
+        check(holdings(&[0, 2, 1], &[0], &[0]), Err(ShapeError::RowEnds));
+        check(
+            holdings(&[0, 2, 2], &[0, 0], &[0]),
+            Err(ShapeError::RowEnds),
+        );
+        check(holdings(&[0, 1, 1], &[1], &[0]), Err(ShapeError::Code));
+        check(holdings(&[0, 1, 1], &[0], &[1]), Err(ShapeError::Code));
     }
 
     #[test]

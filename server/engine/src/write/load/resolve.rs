@@ -13,7 +13,7 @@ use crate::{
     schema::{AttributeClass, AttributeDefinition, AttributeKind},
     storage::StoredValue,
     write::{
-        UnknownTags, WriteError,
+        HoldTerms, UnknownTags, WriteError,
         load::{
             LoadColumn, LoadRequest, LoadRows, NumberForm, PackedTexts, row_bits, rows::RowColumn,
         },
@@ -63,7 +63,25 @@ pub(in crate::write) fn resolve_load(
                 )?
             }
             LoadColumn::Tags { names, ends, codes } => {
-                tags(&mut resolver, on_unknown, names, ends, codes)?
+                let tags = tags(&mut resolver, on_unknown, names, codes)?;
+                Resolved::Tags { ends, tags }
+            }
+            LoadColumn::Holdings {
+                names,
+                ends,
+                codes,
+                terms,
+                of,
+            } => {
+                let tags = tags(&mut resolver, on_unknown, names, codes)?;
+                note_starts(&mut resolver, &tags, terms, of)?;
+                let terms = Arc::new(terms.clone());
+                Resolved::Holdings {
+                    ends,
+                    tags,
+                    terms,
+                    of,
+                }
             }
         };
         places.split(column, &mut parts);
@@ -87,6 +105,12 @@ enum Resolved<'a> {
     Tags {
         ends: &'a [u32],
         tags: Vec<TagId>,
+    },
+    Holdings {
+        ends: &'a [u32],
+        tags: Vec<TagId>,
+        terms: Arc<Vec<HoldTerms>>,
+        of: &'a [u32],
     },
 }
 
@@ -210,13 +234,12 @@ impl NumberForm {
 }
 
 /// The tags of a column, of whose names those are resolved that a row has.
-fn tags<'a>(
+fn tags(
     resolver: &mut Resolver<'_>,
     on_unknown: OnUnknown,
     names: &[String],
-    ends: &'a [u32],
     codes: &[u32],
-) -> Result<Resolved<'a>, Error> {
+) -> Result<Vec<TagId>, Error> {
     let mut resolved: Vec<Option<TagId>> = vec![None; names.len()];
     let mut tags = Vec::with_capacity(codes.len());
     for code in codes {
@@ -228,7 +251,25 @@ fn tags<'a>(
         }
         tags.extend(*place);
     }
-    Ok(Resolved::Tags { ends, tags })
+    Ok(tags)
+}
+
+/// Notes which static tags are to be held from later on.
+fn note_starts(
+    resolver: &mut Resolver<'_>,
+    tags: &[TagId],
+    terms: &[HoldTerms],
+    of: &[u32],
+) -> Result<(), Error> {
+    if terms.iter().all(|terms| terms.since_s.is_none()) {
+        return Ok(());
+    }
+    for (tag, of) in tags.iter().zip(of) {
+        if let Some(terms) = terms.get(*of as usize) {
+            resolver.note_start(*tag, terms)?;
+        }
+    }
+    Ok(())
 }
 
 /// Which partition every row lies in.
@@ -278,7 +319,27 @@ impl Places {
                 rows,
                 numbers,
             } => self.split_numbers(attribute, &rows, &numbers),
-            Resolved::Tags { ends, tags } => self.split_tags(ends, &tags),
+            Resolved::Tags { ends, tags } => self
+                .split_entries(ends, &tags)
+                .into_iter()
+                .map(|(ends, tags)| RowColumn::Tags { ends, tags })
+                .collect(),
+            Resolved::Holdings {
+                ends,
+                tags,
+                terms,
+                of,
+            } => self
+                .split_entries(ends, &tags)
+                .into_iter()
+                .zip(self.split_entries(ends, of))
+                .map(|((ends, tags), (_, of))| RowColumn::Holdings {
+                    ends,
+                    tags,
+                    terms: terms.clone(),
+                    of,
+                })
+                .collect(),
         };
         for (part, column) in parts.iter_mut().zip(columns) {
             part.columns.push(column);
@@ -328,18 +389,18 @@ impl Places {
         parts.into_iter().map(column).collect()
     }
 
-    fn split_tags(&self, ends: &[u32], tags: &[TagId]) -> Vec<RowColumn> {
-        let mut parts: Vec<(Vec<u32>, Vec<TagId>)> = self.each(Default::default);
+    /// Where the entries of every row end, and the entries.
+    fn split_entries<T: Copy>(&self, ends: &[u32], entries: &[T]) -> Vec<(Vec<u32>, Vec<T>)> {
+        let mut parts: Vec<(Vec<u32>, Vec<T>)> = self.each(|| (Vec::new(), Vec::new()));
         let mut start = 0;
         for (end, partition) in ends.iter().zip(&self.of_row) {
-            let (part_ends, part_tags) = &mut parts[usize::from(partition.0)];
+            let (part_ends, part) = &mut parts[usize::from(partition.0)];
             let end = *end as usize;
-            part_tags.extend_from_slice(tags.get(start..end).unwrap_or(&[]));
-            // No more than all the tags, whose ends are `u32`s.
-            part_ends.push(part_tags.len() as u32);
+            part.extend_from_slice(entries.get(start..end).unwrap_or(&[]));
+            // No more than all the entries, whose ends are `u32`s.
+            part_ends.push(part.len() as u32);
             start = end;
         }
-        let column = |(ends, tags)| RowColumn::Tags { ends, tags };
-        parts.into_iter().map(column).collect()
+        parts
     }
 }

@@ -6,8 +6,8 @@ use bincode::{Decode, Encode};
 
 use crate::{
     ids::{AttributeId, TagId},
-    storage::StoredValue,
-    write::{command::UserCommand, load::PackedTexts},
+    storage::{Source, StoredValue},
+    write::{HoldTerms, command::UserCommand, load::PackedTexts},
 };
 
 /// Rows in their order, without names.
@@ -47,6 +47,17 @@ pub(crate) enum RowColumn {
         /// Which.
         tags: Vec<TagId>,
     },
+    /// Tags that are given on terms of which something is said.
+    Holdings {
+        /// Where the tags of every row end, from where those of the row before end.
+        ends: Vec<u32>,
+        /// Which.
+        tags: Vec<TagId>,
+        /// The terms that occur.
+        terms: Arc<Vec<HoldTerms>>,
+        /// Those of each tag, as an index into `terms`.
+        of: Vec<u32>,
+    },
 }
 
 impl LoadRows {
@@ -55,21 +66,25 @@ impl LoadRows {
         let Some(key) = self.keys.at(row) else {
             return Vec::new();
         };
-        let (mut values, mut tags) = (Vec::new(), Vec::new());
-        for column in &self.columns {
-            values.extend(column.value(row));
-            tags.extend_from_slice(column.tags(row));
-        }
+        let values: Vec<_> = self.columns.iter().filter_map(|it| it.value(row)).collect();
+        let given: Vec<(TagId, HoldTerms)> =
+            self.columns.iter().flat_map(|it| it.given(row)).collect();
         let mut commands = Vec::with_capacity(2);
         let key = || key.to_owned();
-        if values.is_empty() && tags.is_empty() {
+        if values.is_empty() && given.is_empty() {
             commands.push(UserCommand::Ensure { key: key() });
         }
         if !values.is_empty() {
             commands.push(UserCommand::Set { key: key(), values });
         }
-        if !tags.is_empty() {
-            commands.push(UserCommand::Tag { key: key(), tags });
+        for alike in given.chunk_by(|(_, left), (_, right)| left == right) {
+            if let Some((_, terms)) = alike.first() {
+                commands.push(UserCommand::Hold {
+                    key: key(),
+                    tags: alike.iter().map(|(tag, _)| *tag).collect(),
+                    terms: *terms,
+                });
+            }
         }
         commands
     }
@@ -80,7 +95,7 @@ impl RowColumn {
     pub(super) fn attribute(&self) -> Option<AttributeId> {
         match self {
             Self::Values { attribute, .. } | Self::Numbers { attribute, .. } => Some(*attribute),
-            Self::Tags { .. } => None,
+            Self::Tags { .. } | Self::Holdings { .. } => None,
         }
     }
 
@@ -91,7 +106,7 @@ impl RowColumn {
                 let code = (*codes.get(row)? as usize).checked_sub(1)?;
                 values.get(code)?.as_ref()
             }
-            Self::Numbers { .. } | Self::Tags { .. } => None,
+            Self::Numbers { .. } | Self::Tags { .. } | Self::Holdings { .. } => None,
         }
     }
 
@@ -115,21 +130,50 @@ impl RowColumn {
                 let number = *numbers.get(place)?;
                 Some((*attribute, Some(StoredValue::Number(number))))
             }
-            Self::Tags { .. } => None,
+            Self::Tags { .. } | Self::Holdings { .. } => None,
         }
     }
 
     /// The tags that a row gives.
     pub(in crate::write) fn tags(&self, row: usize) -> &[TagId] {
         match self {
-            Self::Tags { ends, tags } => {
-                let end_of = |row: usize| ends.get(row).map_or(0, |end| *end as usize);
-                let start = row.checked_sub(1).map_or(0, end_of);
-                tags.get(start..end_of(row)).unwrap_or(&[])
+            Self::Tags { ends, tags } | Self::Holdings { ends, tags, .. } => {
+                tags.get(places(ends, row)).unwrap_or(&[])
             }
             Self::Values { .. } | Self::Numbers { .. } => &[],
         }
     }
+
+    /// The tags that a row gives, and on which terms: as an import where nothing is said.
+    pub(in crate::write) fn given(
+        &self,
+        row: usize,
+    ) -> impl Iterator<Item = (TagId, HoldTerms)> + '_ {
+        let (terms, of): (&[HoldTerms], &[u32]) = match self {
+            Self::Holdings {
+                ends, terms, of, ..
+            } => (terms, of.get(places(ends, row)).unwrap_or(&[])),
+            Self::Tags { .. } | Self::Values { .. } | Self::Numbers { .. } => (&[], &[]),
+        };
+        self.tags(row).iter().enumerate().map(|(place, tag)| {
+            let terms = of.get(place).and_then(|of| terms.get(*of as usize));
+            (*tag, terms.copied().unwrap_or(Source::Import.into()))
+        })
+    }
+
+    /// Whether something is said of how its tags are held.
+    pub(super) fn says_how(&self) -> bool {
+        match self {
+            Self::Holdings { .. } => true,
+            Self::Tags { .. } | Self::Values { .. } | Self::Numbers { .. } => false,
+        }
+    }
+}
+
+/// Where the entries of a row are.
+fn places(ends: &[u32], row: usize) -> std::ops::Range<usize> {
+    let end_of = |row: usize| ends.get(row).map_or(0, |end| *end as usize);
+    row.checked_sub(1).map_or(0, end_of)..end_of(row)
 }
 
 #[cfg(test)]
@@ -173,9 +217,10 @@ mod tests {
             (AttributeId(2), Some(StoredValue::Number(-5))),
         ];
         let tags = vec![TagId(4), TagId(3)];
-        let tag = UserCommand::Tag {
+        let tag = UserCommand::Hold {
             key: key("b"),
             tags,
+            terms: Source::Import.into(),
         };
         assert_eq!(rows.commands(1), [set("b", values), tag]);
         assert_eq!(rows.commands(2), [UserCommand::Ensure { key: key("c") }]);

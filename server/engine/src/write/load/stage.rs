@@ -6,7 +6,7 @@ use crate::{
     ids::PartitionId,
     limits::Limits,
     write::{
-        apply::{apply, apply_to_user},
+        apply::{Moment, apply, apply_to_user},
         command::Command,
         load::{
             LoadRows,
@@ -62,7 +62,7 @@ impl Loads {
         at_us: i64,
         parts: Vec<(PartitionId, LoadRows)>,
     ) -> Result<Option<Changed>, Error> {
-        let Some(found) = self.find(staging, limits, scheduler, &parts)? else {
+        let Some(found) = self.find(staging, limits, at_us, scheduler, &parts)? else {
             return Ok(None);
         };
         let mut changed = Changed::default();
@@ -81,7 +81,7 @@ impl Loads {
         prefetch(staging, scheduler, &parts, Some(&found))?;
         let mut staged = Vec::with_capacity(parts.len());
         for ((partition, rows), found) in parts.into_iter().zip(found) {
-            staged.push(stage_part(staging, limits, partition, rows, found)?);
+            staged.push(stage_part(staging, limits, at_us, partition, rows, found)?);
         }
         for newcomers in staged.into_iter().flatten() {
             let partition = usize::from(newcomers.partition.0);
@@ -97,10 +97,11 @@ impl Loads {
         &self,
         staging: &Staging,
         limits: &Limits,
+        at_us: i64,
         scheduler: &Scheduler,
         parts: &[(PartitionId, LoadRows)],
     ) -> Result<Option<Vec<Found>>, Error> {
-        let rules = Rules::new(&staging.schema, limits);
+        let rules = Rules::new(&staging.schema, limits, at_us);
         let found = scheduler.fold(parts.len(), Vec::new, |mut done, _, number| {
             let (partition, rows) = &parts[number];
             let earlier = self.newcomers.get(usize::from(partition.0));
@@ -140,11 +141,13 @@ fn prefetch(
 fn stage_part(
     staging: &mut Staging,
     limits: &Limits,
+    at_us: i64,
     partition: PartitionId,
     rows: LoadRows,
     found: Found,
 ) -> Result<Option<Newcomers>, Error> {
     staging.advance(partition)?;
+    let moment = Moment::new(limits, at_us);
     let mut ids = Vec::new();
     let mut next = 0;
     for row in 0..rows.keys.len() {
@@ -153,7 +156,7 @@ fn stage_part(
             continue;
         }
         for command in rows.commands(row) {
-            apply_to_user(staging, limits, partition, command)?;
+            apply_to_user(staging, &moment, partition, command)?;
         }
     }
     Ok((!found.is_empty()).then(|| Newcomers::new(partition, rows, found, ids)))
