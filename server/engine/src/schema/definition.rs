@@ -10,7 +10,7 @@ use crate::{
     time::Length,
 };
 
-pub use tessera_query_lang::ast::{Exclusivity, Mutability, Notes, OnRetag};
+pub use tessera_query_lang::ast::{Exclusivity, Lifecycle, Mutability, Notes, OnRetag};
 
 /// A tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,14 @@ pub struct TagDefinition {
     pub on_retag: OnRetag,
     /// Whether its row alone tells who holds it.
     pub timing: Timing,
+    /// Who holds it, always: the printed expression, if it is a rule's tag.
+    pub rule: Option<String>,
+    /// Whether somebody had it taken from them by hand against its rule.
+    pub blocking: Blocking,
+    /// Where it is in its life.
+    pub lifecycle: Lifecycle,
+    /// What it was called before: names under which it is still found.
+    pub aliases: Vec<Name>,
 }
 
 impl TagDefinition {
@@ -42,8 +50,21 @@ impl TagDefinition {
             validity: Validity::Static,
             on_retag: OnRetag::default(),
             timing: Timing::Standing,
+            rule: None,
+            blocking: Blocking::Nobody,
+            lifecycle: Lifecycle::Active,
+            aliases: Vec::new(),
         }
     }
+}
+
+/// Whether a tag of a rule is, or was, taken from somebody by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Blocking {
+    /// Its rule alone tells who holds it, with those to whom it was given by hand.
+    Nobody,
+    /// Some users do not hold it, whatever its rule says.
+    Somebody,
 }
 
 /// Whether holdings of a tag end by themselves.
@@ -75,6 +96,24 @@ pub struct GroupDefinition {
     pub exclusivity: Exclusivity,
     /// Description and owner.
     pub notes: Notes,
+    /// The group it stands in.
+    pub parent: Option<GroupId>,
+    /// Who holds which of its tags, always: the printed rule, if it is a layered group.
+    pub rule: Option<String>,
+}
+
+impl GroupDefinition {
+    /// A shared group at the top of which nothing else is said.
+    pub fn new(id: GroupId, name: Name) -> Self {
+        Self {
+            id,
+            name,
+            exclusivity: Exclusivity::Shared,
+            notes: Notes::default(),
+            parent: None,
+            rule: None,
+        }
+    }
 }
 
 /// An attribute.

@@ -14,9 +14,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use tessera_query_lang::name::Glob;
 
 pub use definition::{
-    AttributeClass, AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, EventDefinition,
-    Exclusivity, GroupDefinition, Mutability, Notes, OnRetag, SegmentDefinition, TagDefinition,
-    Timing, Validity, Vocabulary,
+    AttributeClass, AttributeDefinition, AttributeKind, Blocking, DECIMAL_SCALE_MAX,
+    EventDefinition, Exclusivity, GroupDefinition, Lifecycle, Mutability, Notes, OnRetag,
+    SegmentDefinition, TagDefinition, Timing, Validity, Vocabulary,
 };
 pub use dictionary::Dictionary;
 pub use registry::{Definition, Registry};

@@ -2,7 +2,9 @@
 
 use crate::{
     ids::ValueCode,
-    schema::{Exclusivity, Mutability, Schema, TagDefinition, Timing, Validity},
+    schema::{
+        Blocking, Exclusivity, GroupDefinition, Mutability, Schema, TagDefinition, Timing, Validity,
+    },
     storage::{
         StorageError,
         families::{
@@ -10,7 +12,8 @@ use crate::{
             read, scan,
         },
         formats::{
-            StoredDefinition, attribute_from, event_from, group_from, segment_from, tag_from,
+            StoredDefinition, attribute_from, event_from, group_from, segment_from, stored_name,
+            tag_from,
         },
         keys::{FormatError, KeyFormat, SchemaKey},
         rocks::Snapshot,
@@ -31,6 +34,22 @@ pub(crate) fn load(snapshot: &Snapshot) -> Result<Schema, StorageError> {
         schema.reserve_event_ids(next);
     }
     Ok(schema)
+}
+
+fn timing_of(is_timed: bool) -> Timing {
+    if is_timed {
+        Timing::Timed
+    } else {
+        Timing::Standing
+    }
+}
+
+fn exclusivity_of(is_exclusive: bool) -> Exclusivity {
+    if is_exclusive {
+        Exclusivity::Exclusive
+    } else {
+        Exclusivity::Shared
+    }
 }
 
 /// Adds or replaces a definition as it is stored.
@@ -57,11 +76,40 @@ pub(crate) fn add(
             schema.put_tag(TagDefinition {
                 validity: validity.map_or(Validity::Static, Validity::Dynamic),
                 on_retag: on_retag.into(),
-                timing: if is_timed {
-                    Timing::Timed
+                timing: timing_of(is_timed),
+                ..tag_from(id, &name, group, notes)?
+            });
+        }
+        (
+            SchemaKey::Tag(id),
+            StoredDefinition::FullTag {
+                name,
+                group,
+                notes,
+                validity,
+                on_retag,
+                is_timed,
+                rule,
+                is_blocked_for_some,
+                lifecycle,
+                aliases,
+            },
+        ) => {
+            schema.put_tag(TagDefinition {
+                validity: validity.map_or(Validity::Static, Validity::Dynamic),
+                on_retag: on_retag.into(),
+                timing: timing_of(is_timed),
+                rule,
+                blocking: if is_blocked_for_some {
+                    Blocking::Somebody
                 } else {
-                    Timing::Standing
+                    Blocking::Nobody
                 },
+                lifecycle: lifecycle.into(),
+                aliases: aliases
+                    .iter()
+                    .map(|alias| stored_name(alias))
+                    .collect::<Result<_, _>>()?,
                 ..tag_from(id, &name, group, notes)?
             });
         }
@@ -73,12 +121,23 @@ pub(crate) fn add(
                 notes,
             },
         ) => {
-            let exclusivity = if is_exclusive {
-                Exclusivity::Exclusive
-            } else {
-                Exclusivity::Shared
-            };
-            schema.put_group(group_from(id, &name, exclusivity, notes)?);
+            schema.put_group(group_from(id, &name, exclusivity_of(is_exclusive), notes)?);
+        }
+        (
+            SchemaKey::Group(id),
+            StoredDefinition::FullGroup {
+                name,
+                is_exclusive,
+                notes,
+                parent,
+                rule,
+            },
+        ) => {
+            schema.put_group(GroupDefinition {
+                parent,
+                rule,
+                ..group_from(id, &name, exclusivity_of(is_exclusive), notes)?
+            });
         }
         (
             SchemaKey::Attribute(id),

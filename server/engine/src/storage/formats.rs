@@ -17,9 +17,9 @@ use crate::{
     column::ColumnBlock,
     ids::{AttributeId, EventId, GroupId, SegmentId, TagId, UserId},
     schema::{
-        AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, EventDefinition, Exclusivity,
-        GroupDefinition, Mutability, Notes, OnRetag, SegmentDefinition, TagDefinition, Timing,
-        Validity, Vocabulary,
+        AttributeDefinition, AttributeKind, Blocking, DECIMAL_SCALE_MAX, EventDefinition,
+        Exclusivity, GroupDefinition, Lifecycle, Mutability, Notes, OnRetag, SegmentDefinition,
+        TagDefinition, Timing, Validity, Vocabulary,
     },
     storage::{EventDetails, incoming::IncomingList, keys::FormatError},
     time::Length,
@@ -268,6 +268,31 @@ pub(crate) enum StoredDefinition {
         on_retag: StoredRetag,
         is_timed: bool,
     },
+    /// A tag of which more is to be said than [`Self::TimedTag`] has room for.
+    FullTag {
+        name: String,
+        group: Option<GroupId>,
+        notes: StoredNotes,
+        /// How long its holdings are valid, if it is dynamic.
+        validity: Option<Length>,
+        on_retag: StoredRetag,
+        is_timed: bool,
+        /// Printed, as in a saved segment.
+        rule: Option<String>,
+        is_blocked_for_some: bool,
+        lifecycle: StoredLifecycle,
+        /// Normalised names.
+        aliases: Vec<String>,
+    },
+    /// A group of which more is to be said than [`Self::Group`] has room for.
+    FullGroup {
+        name: String,
+        is_exclusive: bool,
+        notes: StoredNotes,
+        parent: Option<GroupId>,
+        /// Printed.
+        rule: Option<String>,
+    },
 }
 
 /// A property of a kind of event.
@@ -302,6 +327,37 @@ impl From<StoredRetag> for OnRetag {
             StoredRetag::Replace => Self::Replace,
             StoredRetag::Extend => Self::Extend,
             StoredRetag::Later => Self::Later,
+        }
+    }
+}
+
+/// Where a tag is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum StoredLifecycle {
+    Draft,
+    Active,
+    Deprecated,
+    Archived,
+}
+
+impl From<Lifecycle> for StoredLifecycle {
+    fn from(lifecycle: Lifecycle) -> Self {
+        match lifecycle {
+            Lifecycle::Draft => Self::Draft,
+            Lifecycle::Active => Self::Active,
+            Lifecycle::Deprecated => Self::Deprecated,
+            Lifecycle::Archived => Self::Archived,
+        }
+    }
+}
+
+impl From<StoredLifecycle> for Lifecycle {
+    fn from(lifecycle: StoredLifecycle) -> Self {
+        match lifecycle {
+            StoredLifecycle::Draft => Self::Draft,
+            StoredLifecycle::Active => Self::Active,
+            StoredLifecycle::Deprecated => Self::Deprecated,
+            StoredLifecycle::Archived => Self::Archived,
         }
     }
 }
@@ -383,7 +439,7 @@ impl From<StoredKind> for AttributeKind {
     }
 }
 
-fn stored_name(text: &str) -> Result<Name, FormatError> {
+pub(crate) fn stored_name(text: &str) -> Result<Name, FormatError> {
     match Name::new(text) {
         Ok(name) if name.as_str() == text => Ok(name),
         Ok(_) => Err(FormatError::new("a name is not normalised")),
@@ -392,6 +448,7 @@ fn stored_name(text: &str) -> Result<Name, FormatError> {
 }
 
 impl StoredDefinition {
+    /// In the shortest form that has room for what is said of the tag.
     pub(crate) fn of_tag(tag: &TagDefinition) -> Self {
         let TagDefinition {
             id: _,
@@ -401,32 +458,75 @@ impl StoredDefinition {
             validity,
             on_retag,
             timing,
+            rule,
+            blocking,
+            lifecycle,
+            aliases,
         } = tag;
         let (name, group, notes) = (name.as_str().to_owned(), *group, notes.into());
-        match (validity, on_retag, timing) {
-            (Validity::Static, OnRetag::Replace, Timing::Standing) => {
-                Self::Tag { name, group, notes }
-            }
-            _ => Self::TimedTag {
+        let validity = match validity {
+            Validity::Static => None,
+            Validity::Dynamic(length) => Some(*length),
+        };
+        let on_retag = StoredRetag::from(*on_retag);
+        let is_timed = *timing == Timing::Timed;
+        let is_blocked_for_some = *blocking == Blocking::Somebody;
+        let is_plain = rule.is_none()
+            && !is_blocked_for_some
+            && *lifecycle == Lifecycle::Active
+            && aliases.is_empty();
+        if !is_plain {
+            return Self::FullTag {
                 name,
                 group,
                 notes,
-                validity: match validity {
-                    Validity::Static => None,
-                    Validity::Dynamic(length) => Some(*length),
-                },
-                on_retag: (*on_retag).into(),
-                is_timed: *timing == Timing::Timed,
-            },
+                validity,
+                on_retag,
+                is_timed,
+                rule: rule.clone(),
+                is_blocked_for_some,
+                lifecycle: (*lifecycle).into(),
+                aliases: aliases.iter().map(|name| name.as_str().to_owned()).collect(),
+            };
+        }
+        if validity.is_none() && on_retag == StoredRetag::Replace && !is_timed {
+            return Self::Tag { name, group, notes };
+        }
+        Self::TimedTag {
+            name,
+            group,
+            notes,
+            validity,
+            on_retag,
+            is_timed,
         }
     }
 
+    /// In the shortest form that has room for what is said of the group.
     pub(crate) fn of_group(group: &GroupDefinition) -> Self {
-        let is_exclusive = group.exclusivity == Exclusivity::Exclusive;
-        Self::Group {
-            name: group.name.as_str().to_owned(),
+        let GroupDefinition {
+            id: _,
+            name,
+            exclusivity,
+            notes,
+            parent,
+            rule,
+        } = group;
+        let (name, notes) = (name.as_str().to_owned(), notes.into());
+        let is_exclusive = *exclusivity == Exclusivity::Exclusive;
+        if parent.is_none() && rule.is_none() {
+            return Self::Group {
+                name,
+                is_exclusive,
+                notes,
+            };
+        }
+        Self::FullGroup {
+            name,
             is_exclusive,
-            notes: (&group.notes).into(),
+            notes,
+            parent: *parent,
+            rule: rule.clone(),
         }
     }
 
@@ -485,10 +585,9 @@ pub(crate) fn group_from(
     notes: StoredNotes,
 ) -> Result<GroupDefinition, FormatError> {
     Ok(GroupDefinition {
-        id,
-        name: stored_name(name)?,
         exclusivity,
         notes: notes.into(),
+        ..GroupDefinition::new(id, stored_name(name)?)
     })
 }
 

@@ -15,8 +15,8 @@ use super::{
         Requests, Texts, UnusedEventId, UnusedIds, UserIds,
     },
     formats::{
-        DatabaseFacts, NextIds, StoredDefinition, StoredKind, StoredNotes, StoredProperty,
-        StoredRetag, ValueFormat,
+        DatabaseFacts, NextIds, StoredDefinition, StoredKind, StoredLifecycle, StoredNotes,
+        StoredProperty, StoredRetag, ValueFormat,
     },
     incoming::IncomingList,
     keys::{
@@ -122,6 +122,27 @@ fn add_schema(sheet: &mut Sheet) {
         notes: notes(),
     };
     sheet.add::<Definitions>("group", &SchemaKey::Group(GroupId(3)), &group);
+    let tag = StoredDefinition::FullTag {
+        name: "big".to_owned(),
+        group: Some(GroupId(4)),
+        notes: notes(),
+        validity: None,
+        on_retag: StoredRetag::Replace,
+        is_timed: false,
+        rule: Some("spend > 1000".to_owned()),
+        is_blocked_for_some: true,
+        lifecycle: StoredLifecycle::Deprecated,
+        aliases: vec!["large".to_owned()],
+    };
+    sheet.add::<Definitions>("tag with a rule", &SchemaKey::Tag(TagId(260)), &tag);
+    let group = StoredDefinition::FullGroup {
+        name: "tiers".to_owned(),
+        is_exclusive: true,
+        notes: notes(),
+        parent: Some(GroupId(3)),
+        rule: Some("big: spend > 1000, small: OTHERWISE".to_owned()),
+    };
+    sheet.add::<Definitions>("group with a rule", &SchemaKey::Group(GroupId(4)), &group);
     let kinds = [
         StoredKind::OpenEnum,
         StoredKind::ClosedEnum,

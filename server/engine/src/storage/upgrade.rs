@@ -7,6 +7,7 @@
 //! needs, and leaves what it reads as it is. So it may be cut off anywhere and begin again; the
 //! new version is written last. What only older formats have is dropped after that.
 
+mod full_definitions;
 mod holdings;
 mod key_blocks;
 
@@ -20,10 +21,11 @@ use crate::storage::{
 /// The format that this version reads and writes.
 ///
 /// History: 1 is the first; 2 stores the keys of a run of users together, and records in a form
-/// of fewer bytes; 3 knows how tags are held, and has families of events, which begin empty.
+/// of fewer bytes; 3 knows how tags are held, and has families of events, which begin empty; 4 has
+/// rules, lifecycles and former names of tags, and groups in groups.
 /// Records of older formats say by their first byte what they are, and are left as they are until
 /// they are written again: nothing of them is done by an upgrade.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// A step from `from` to `from + 1`.
 struct Upgrade {
@@ -40,6 +42,10 @@ const UPGRADES: &[Upgrade] = &[
     Upgrade {
         from: 2,
         run: holdings::run,
+    },
+    Upgrade {
+        from: 3,
+        run: full_definitions::run,
     },
 ];
 

@@ -192,10 +192,9 @@ impl Planner<'_> {
         let notes = check_notes(&Notes::default(), notes)?;
         let id = self.schema.next_group_id();
         let group = GroupDefinition {
-            id,
-            name: name.node.clone(),
             exclusivity,
             notes,
+            ..GroupDefinition::new(id, name.node.clone())
         };
         Ok(Planned::put(
             SchemaKey::Group(id),

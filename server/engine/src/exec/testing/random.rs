@@ -50,12 +50,7 @@ pub(crate) fn schema() -> Schema {
     let mut schema = Schema::new();
     for (id, group) in ["promo", "empty"].into_iter().enumerate() {
         let id = GroupId(id as u32);
-        schema.put_group(GroupDefinition {
-            id,
-            name: name(group),
-            exclusivity: Exclusivity::Shared,
-            notes: Notes::default(),
-        });
+        schema.put_group(GroupDefinition::new(id, name(group)));
     }
     for (id, tag) in TAGS.into_iter().enumerate() {
         let group = tag.starts_with("promo").then_some(GroupId(0));

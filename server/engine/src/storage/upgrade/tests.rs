@@ -32,6 +32,10 @@ const FORMAT_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format
 /// deleted, a tag dropped that two users had.
 const FORMAT_2: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-2/store");
 
+/// Written by the version before rules: three partitions, holdings that end, ended and are to
+/// begin, two kinds of events, a user deleted, a tag dropped, at noon of 2026-11-20.
+const FORMAT_3: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/format-3/store");
+
 /// A copy that may be changed.
 fn copy_of(store: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -193,6 +197,39 @@ fn a_store_of_format_2_is_brought_to_this_one() {
     assert_eq!(holdings, [Holding::standing(Source::Manual, Some(0)), old]);
     assert_eq!(verify(&view).unwrap().problem_count, 0);
     drop(view);
+    database.close().unwrap();
+    assert_eq!(state_of(dir.path()), (FORMAT_VERSION, false));
+}
+
+#[test]
+fn a_store_of_format_3_is_brought_to_this_one() {
+    let dir = copy_of(FORMAT_3);
+    assert_eq!(state_of(dir.path()), (3, false));
+    let clock = Arc::new(ManualClock::at(
+        "2026-11-20T12:00:00Z".parse::<jiff::Timestamp>().unwrap(),
+    ));
+    let database = Database::open(dir.path(), Options::default(), clock).unwrap();
+    let report = verify(&database.view()).unwrap();
+    assert_eq!((report.users, report.problem_count), (39, 0), "{report:?}");
+    let answers = [
+        ("ALL", 39),
+        ("tag:vip", 25),
+        ("tag:gold", 12),
+        ("tag:member", 7),
+        ("lapsed(tag:member, 30d)", 1),
+        ("tag:coming", 0),
+        ("segment:loyal", 5),
+        ("did:purchase", 29),
+        ("sum(purchase.amount, 90d) > 50", 14),
+        ("count(purchase[category:hats]) >= 2", 9),
+    ];
+    for (expression, users) in answers {
+        assert_eq!(
+            count(&database, expression),
+            Datum::Integer(users),
+            "{expression}"
+        );
+    }
     database.close().unwrap();
     assert_eq!(state_of(dir.path()), (FORMAT_VERSION, false));
 }

@@ -25,10 +25,8 @@ fn schema() -> Schema {
     let mut schema = Schema::new();
     let group = GroupId(0);
     schema.put_group(GroupDefinition {
-        id: group,
-        name: Name::new("tier").unwrap(),
         exclusivity: Exclusivity::Exclusive,
-        notes: Notes::default(),
+        ..GroupDefinition::new(group, Name::new("tier").unwrap())
     });
     let tags = [
         (STATIC, Validity::Static, OnRetag::Replace, None),
