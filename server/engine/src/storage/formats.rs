@@ -486,7 +486,10 @@ impl StoredDefinition {
                 rule: rule.clone(),
                 is_blocked_for_some,
                 lifecycle: (*lifecycle).into(),
-                aliases: aliases.iter().map(|name| name.as_str().to_owned()).collect(),
+                aliases: aliases
+                    .iter()
+                    .map(|name| name.as_str().to_owned())
+                    .collect(),
             };
         }
         if validity.is_none() && on_retag == StoredRetag::Replace && !is_timed {
