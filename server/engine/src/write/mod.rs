@@ -18,6 +18,7 @@ mod error;
 mod event_sweep;
 mod events;
 mod exclusive;
+mod facts;
 mod holdings;
 mod idempotency;
 mod key_changes;

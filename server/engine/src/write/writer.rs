@@ -3,50 +3,34 @@
 //! It takes what waits, stages it request by request, and appends all of it at once: many small
 //! requests share one wait for the disk, and the next are staged during it. Changes of the definitions, and requests that first
 //! ask who is meant, stand alone: what was staged before them is committed first.
+//!
+//! Knows which requests share a commit, and when it is made. Does not know what a request does:
+//! that is in `jobs`.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    thread::JoinHandle,
-};
+mod jobs;
+
+use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 
 use arc_swap::ArcSwap;
-use foldhash::fast::RandomState;
 
+use self::jobs::Group;
 use crate::{
-    datum::Summary,
-    error::Error,
     exec::scheduler::Scheduler,
-    ids::PartitionId,
     limits::Limits,
-    storage::{
-        IdempotentOutcome, OpenError, OpenedStore, PartitionState, StorageError, Store, View,
-    },
+    storage::{OpenError, OpenedStore, PartitionState, Store, View},
     time::{Clock, micros_of_timestamp},
     write::{
-        Job, LoadRequest, Mutation, SchemaStatement, UnknownTags, WriteRequest, WriterHandle,
-        apply::{apply, facts_between},
-        command::Command,
+        Job, Mutation, WriterHandle,
         commit::{Commit, OutcomeChanges},
-        event_sweep,
-        idempotency::{IdempotencyKey, Outcomes},
-        load::{Loads, resolve_load},
+        idempotency::Outcomes,
+        load::Loads,
         queue::Queue,
-        resolve::{Resolver, resolve},
-        schema_change,
-        size::bytes_copied,
-        staging::{LiveUser, Saved, SlotId, Staging},
-        submit::{Select, Selected, SelectedUsers, Submitted},
-        sweep::{ended_by, find_over},
-        syncer::{Answers, Appended, Syncer, refuse},
+        staging::Staging,
+        submit::Submitted,
+        syncer::{Appended, Syncer, refuse},
     },
 };
 
-/// Bytes of made mutations that are staged at once.
-const PIECE_BYTES: u64 = 8 << 20;
-/// Users known by id who are read and staged at once.
-const PIECE_USERS: usize = 1 << 15;
 /// With fewer mutations it is quicker to read users one by one.
 const PREFETCH_MUTATIONS_MIN: usize = 8;
 
@@ -189,15 +173,6 @@ enum Next {
     None,
 }
 
-/// Requests that share a commit.
-struct Group {
-    staging: Staging,
-    loads: Loads,
-    outcomes: OutcomeChanges,
-    answers: Answers,
-    bytes: u64,
-}
-
 impl State {
     fn run(&mut self, queue: &Queue<Submitted>) {
         let mut taken = VecDeque::new();
@@ -268,229 +243,6 @@ impl State {
         if let Err(error) = staging.prefetch(&self.scheduler, mutations.map(Mutation::user)) {
             tracing::debug!(%error, "the users of several writes cannot be read at once");
         }
-    }
-
-    /// Stages one after the other; gives back the first that must wait for the group's commit.
-    fn stage_all(&self, group: &mut Group, taken: &mut VecDeque<Submitted>) -> Option<Submitted> {
-        while let Some(submitted) = taken.pop_front() {
-            let put_off = self.stage(group, submitted);
-            if put_off.is_some() {
-                return put_off;
-            }
-        }
-        None
-    }
-
-    fn group(&self) -> Group {
-        Group {
-            staging: Staging::new(self.newest.clone(), self.partitions.clone()),
-            loads: Loads::new(self.partitions.len()),
-            outcomes: OutcomeChanges::default(),
-            answers: Vec::new(),
-            bytes: 0,
-        }
-    }
-
-    /// Does a job on top of what the group has staged. A refused job leaves no trace. Gives one
-    /// back that must wait for the group's commit.
-    fn stage(&self, group: &mut Group, submitted: Submitted) -> Option<Submitted> {
-        let Submitted { job, bytes, reply } = submitted;
-        if let Some(reason) = &self.stopped_by {
-            let stopped = StorageError::WritesStopped(reason.clone());
-            group.answers.push((reply, Err(stopped.into())));
-            return None;
-        }
-        group.staging.begin();
-        group.bytes += bytes;
-        let result = match job {
-            Job::Write(request) => self.stage_request(group, request),
-            Job::Load(request) => match self.stage_load(group, &request) {
-                Ok(Some(summary)) => Ok(summary),
-                Ok(None) => {
-                    group.staging.roll_back();
-                    let job = Job::Load(request);
-                    return Some(Submitted { job, bytes, reply });
-                }
-                Err(error) => Err(error),
-            },
-            Job::Where(select) => self.stage_where(group, select),
-            Job::SweepEvents => self.stage_event_sweep(group),
-            Job::Schema(statement) => self.stage_schema(group, &statement),
-            Job::Sweep => self.stage_sweep(group),
-        };
-        if result.is_err() {
-            group.staging.roll_back();
-        }
-        group.answers.push((reply, result));
-        None
-    }
-
-    fn stage_request(&self, group: &mut Group, request: WriteRequest) -> Result<Summary, Error> {
-        if let Some(summary) = self.answered(group, request.idempotency_key) {
-            return Ok(summary);
-        }
-        let at_us = micros_of_timestamp(self.clock.now());
-        self.stage_piece(group, at_us, request.unknown_tags, request.mutations)?;
-        let summary = keep(group);
-        remember(group, request.idempotency_key, at_us, &summary);
-        Ok(summary)
-    }
-
-    /// `None` when the load must wait for the group's commit.
-    fn stage_load(
-        &self,
-        group: &mut Group,
-        request: &LoadRequest,
-    ) -> Result<Option<Summary>, Error> {
-        if let Some(summary) = self.answered(group, request.idempotency_key) {
-            return Ok(Some(summary));
-        }
-        let at_us = micros_of_timestamp(self.clock.now());
-        let Group { staging, loads, .. } = group;
-        let resolver = Resolver::new(staging, &self.limits, at_us, request.unknown_tags);
-        let parts = resolve_load(resolver, request)?;
-        let Some(direct) = loads.stage(staging, &self.limits, &self.scheduler, at_us, parts)?
-        else {
-            return Ok(None);
-        };
-        let mut summary = keep(group);
-        summary.users_changed += direct.users;
-        summary.facts_changed += direct.facts;
-        remember(group, request.idempotency_key, at_us, &summary);
-        Ok(Some(summary))
-    }
-
-    /// The answer to an earlier request with the same key.
-    fn answered(&self, group: &mut Group, key: Option<IdempotencyKey>) -> Option<Summary> {
-        let key = key?;
-        let staged = group
-            .outcomes
-            .added
-            .iter()
-            .find(|(staged, _)| *staged == key)
-            .map(|(_, outcome)| outcome);
-        let summary = summary_of(staged.or_else(|| self.outcomes.find(&key))?);
-        group.staging.keep();
-        Some(summary)
-    }
-
-    fn stage_where(&self, group: &mut Group, select: Select) -> Result<Summary, Error> {
-        let view = group.staging.base.clone();
-        let selected = catch_unwind(AssertUnwindSafe(|| select(&view)));
-        let selected = selected
-            .unwrap_or_else(|_| Err(Error::Internal("finding the users panicked".to_owned())))?;
-        let at_us = micros_of_timestamp(self.clock.now());
-        match selected {
-            Selected::Mutations(mutations) => {
-                let mut mutations = mutations.peekable();
-                while mutations.peek().is_some() {
-                    let piece = next_piece(&mut mutations);
-                    self.stage_piece(group, at_us, UnknownTags::Refuse, piece)?;
-                }
-            }
-            Selected::Users(selected) => self.stage_users(group, at_us, &selected)?,
-        }
-        Ok(keep(group))
-    }
-
-    fn stage_users(
-        &self,
-        group: &mut Group,
-        at_us: i64,
-        selected: &SelectedUsers,
-    ) -> Result<(), Error> {
-        for (partition, users) in &selected.users {
-            for users in users.chunks(PIECE_USERS) {
-                let keys = group
-                    .staging
-                    .prefetch_stored(&self.scheduler, *partition, users)?;
-                let mut mutations = keys.iter().flat_map(&selected.change).peekable();
-                while mutations.peek().is_some() {
-                    let piece = next_piece(&mut mutations);
-                    self.stage_known(group, at_us, UnknownTags::Refuse, piece)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn stage_piece(
-        &self,
-        group: &mut Group,
-        at_us: i64,
-        unknown_tags: UnknownTags,
-        mutations: Vec<Mutation>,
-    ) -> Result<(), Error> {
-        let staging = &mut group.staging;
-        if mutations.len() >= PREFETCH_MUTATIONS_MIN {
-            staging.prefetch(&self.scheduler, mutations.iter().map(Mutation::user))?;
-        }
-        self.stage_known(group, at_us, unknown_tags, mutations)
-    }
-
-    /// Stages mutations whose users were read, as far as that pays.
-    fn stage_known(
-        &self,
-        group: &mut Group,
-        at_us: i64,
-        unknown_tags: UnknownTags,
-        mutations: Vec<Mutation>,
-    ) -> Result<(), Error> {
-        let staging = &mut group.staging;
-        let commands = resolve(staging, &self.limits, at_us, unknown_tags, mutations)?;
-        for (partition, commands) in commands {
-            apply(
-                staging,
-                &self.limits,
-                partition,
-                Command::Users { at_us, commands },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn stage_sweep(&self, group: &mut Group) -> Result<Summary, Error> {
-        let at_us = micros_of_timestamp(self.clock.now());
-        let ended_by_s = ended_by(&self.limits, at_us);
-        for (partition, users) in find_over(&group.staging.base, ended_by_s)? {
-            let command = Command::Sweep {
-                at_us,
-                ended_by_s,
-                users,
-            };
-            apply(&mut group.staging, &self.limits, partition, command)?;
-        }
-        Ok(keep(group))
-    }
-
-    fn stage_schema(
-        &self,
-        group: &mut Group,
-        statement: &SchemaStatement,
-    ) -> Result<Summary, Error> {
-        let now = self.clock.now();
-        let planned = schema_change::plan(&group.staging.base, &self.limits, now, statement)?;
-        let at_us = micros_of_timestamp(now);
-        // Definitions belong to all partitions: any may be named.
-        let command = Command::Schema {
-            at_us,
-            changes: planned.changes,
-        };
-        apply(&mut group.staging, &self.limits, PartitionId(0), command)?;
-        group.staging.keep();
-        Ok(Summary {
-            warnings: planned.warnings,
-            ..Summary::default()
-        })
-    }
-
-    fn stage_event_sweep(&self, group: &mut Group) -> Result<Summary, Error> {
-        let at_us = micros_of_timestamp(self.clock.now());
-        let Group { staging, .. } = group;
-        for (partition, command) in event_sweep::find(&staging.base, &self.limits, at_us)? {
-            apply(staging, &self.limits, partition, command)?;
-        }
-        Ok(keep(group))
     }
 
     /// Commits a group, and answers its requests when that is on disk: here, or beside what the
@@ -566,83 +318,4 @@ impl State {
         }
         Ok(view)
     }
-}
-
-/// The next mutations that together take about [`PIECE_BYTES`].
-fn next_piece(mutations: &mut dyn Iterator<Item = Mutation>) -> Vec<Mutation> {
-    let mut bytes = 0;
-    let mut piece = Vec::new();
-    while bytes < PIECE_BYTES {
-        let Some(mutation) = mutations.next() else {
-            break;
-        };
-        bytes += bytes_copied(&mutation);
-        piece.push(mutation);
-    }
-    piece
-}
-
-/// Keeps what a request staged, and says what it changed.
-fn keep(group: &mut Group) -> Summary {
-    let staging = &mut group.staging;
-    let saved = staging.keep();
-    summarise(staging, &saved)
-}
-
-/// Remembers the answer to a request with a key.
-fn remember(group: &mut Group, key: Option<IdempotencyKey>, at_us: i64, summary: &Summary) {
-    if let Some(key) = key {
-        let outcome = IdempotentOutcome {
-            at_us,
-            users_changed: summary.users_changed,
-            facts_changed: summary.facts_changed,
-        };
-        group.outcomes.added.push((key, outcome));
-    }
-}
-
-fn summary_of(outcome: &IdempotentOutcome) -> Summary {
-    Summary {
-        users_changed: outcome.users_changed,
-        facts_changed: outcome.facts_changed,
-        ..Summary::default()
-    }
-}
-
-/// Counts what a request changed, from its beginning to its end: what it did and undid itself
-/// does not count.
-fn summarise(staging: &Staging, saved: &[Saved]) -> Summary {
-    let mut summary = Summary::default();
-    let mut changed: HashSet<SlotId, RandomState> = HashSet::default();
-    for Saved {
-        slot,
-        after: before,
-    } in saved
-    {
-        let after = staging.slot(*slot).after.as_ref();
-        let (is_changed, facts) = match (before, after) {
-            (Some(before), Some(after)) if before.id == after.id => {
-                let facts = facts_between(Some(&before.record), Some(&after.record));
-                (facts > 0, facts)
-            }
-            (before, after) => {
-                let record = |user: &LiveUser| user.record.clone();
-                let gone = facts_between(before.as_ref().map(record).as_deref(), None);
-                let come = facts_between(None, after.map(record).as_deref());
-                (before.is_some() || after.is_some(), gone + come)
-            }
-        };
-        summary.facts_changed += facts;
-        if is_changed {
-            changed.insert(*slot);
-        }
-    }
-    for event in staging.events.of_request() {
-        if staging.is_of_living(event) {
-            summary.facts_changed += 1;
-            changed.insert(event.slot);
-        }
-    }
-    summary.users_changed = changed.len() as u64;
-    summary
 }
