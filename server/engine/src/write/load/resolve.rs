@@ -13,7 +13,7 @@ use crate::{
     schema::{AttributeClass, AttributeDefinition, AttributeKind},
     storage::StoredValue,
     write::{
-        HoldTerms, UnknownTags, WriteError,
+        HoldTerms, WriteError,
         load::{
             LoadColumn, LoadRequest, LoadRows, NumberForm, PackedTexts, row_bits, rows::RowColumn,
         },
@@ -28,10 +28,7 @@ pub(in crate::write) fn resolve_load(
 ) -> Result<Vec<(PartitionId, LoadRows)>, Error> {
     let places = Places::of(&request.keys, &resolver)?;
     let mut parts: Vec<LoadRows> = places.keys(&request.keys);
-    let on_unknown = match request.unknown_tags {
-        UnknownTags::Refuse => OnUnknown::Refuse,
-        UnknownTags::Define => OnUnknown::Define,
-    };
+    let on_unknown = OnUnknown::when_given(request.unknown_tags);
     for column in &request.columns {
         let column = match column {
             LoadColumn::Coded {

@@ -1,0 +1,110 @@
+//! Tags by name, which are defined here where that is wanted.
+
+use tessera_query_lang::{name::Name, suggest::nearest};
+
+use super::{OnUnknown, Resolver, SUGGESTION_CANDIDATES_MAX, valid_name};
+use crate::{
+    error::Error,
+    ids::TagId,
+    schema::{TagDefinition, Timing},
+    storage::{SchemaKey, StoredDefinition, StoredNotes},
+    time::second_of_micros,
+    write::{LimitError, WriteError, command::SchemaChange, holdings::HoldTerms},
+};
+
+impl Resolver<'_> {
+    pub(super) fn tags(
+        &mut self,
+        names: &[String],
+        on_unknown: OnUnknown,
+    ) -> Result<Vec<TagId>, Error> {
+        let mut tags = Vec::with_capacity(names.len());
+        for name in names {
+            tags.extend(self.tag(name, on_unknown)?);
+        }
+        Ok(tags)
+    }
+
+    pub(in crate::write) fn tag(
+        &mut self,
+        name: &str,
+        on_unknown: OnUnknown,
+    ) -> Result<Option<TagId>, Error> {
+        // A name that is found as it stands needs no normalising.
+        if let Some(tag) = self.staging.schema.tag(name) {
+            return Ok(Some(tag.id));
+        }
+        let normalised = valid_name(name)?;
+        if let Some(tag) = self.staging.schema.tag(normalised.as_str()) {
+            return Ok(Some(tag.id));
+        }
+        match on_unknown {
+            OnUnknown::Define => self.define_tag(&normalised).map(Some),
+            OnUnknown::Ignore => Ok(None),
+            OnUnknown::Refuse => {
+                let tags = self
+                    .staging
+                    .schema
+                    .tags_by_id()
+                    .take(SUGGESTION_CANDIDATES_MAX);
+                let known = tags.map(|tag| tag.name.as_str());
+                let nearest = nearest(normalised.as_str(), known);
+                Err(WriteError::UnknownTag {
+                    name: normalised.to_string(),
+                    nearest,
+                }
+                .into())
+            }
+        }
+    }
+
+    fn define_tag(&mut self, name: &Name) -> Result<TagId, Error> {
+        if self.staging.schema.tag_count() >= self.limits.tags_max {
+            return Err(LimitError::Definitions {
+                kind: "tags",
+                max: self.limits.tags_max,
+            }
+            .into());
+        }
+        let id = self.staging.schema.next_tag_id();
+        let notes = StoredNotes {
+            description: None,
+            owner: None,
+        };
+        let definition = StoredDefinition::Tag {
+            name: name.as_str().to_owned(),
+            group: None,
+            notes,
+        };
+        self.staging.change_definition(SchemaChange::Put {
+            key: SchemaKey::Tag(id),
+            definition,
+        })?;
+        Ok(id)
+    }
+
+    /// Notes of a static tag that a holding of it is to start later.
+    pub(in crate::write) fn note_start(
+        &mut self,
+        tag: TagId,
+        terms: &HoldTerms,
+    ) -> Result<(), Error> {
+        let Some(definition) = self.staging.schema.tag_by_id(tag) else {
+            return Ok(());
+        };
+        let is_later = terms
+            .since_s
+            .is_some_and(|since_s| since_s > second_of_micros(self.at_us));
+        if !is_later || definition.timing == Timing::Timed {
+            return Ok(());
+        }
+        let definition = StoredDefinition::of_tag(&TagDefinition {
+            timing: Timing::Timed,
+            ..definition.clone()
+        });
+        self.staging.change_definition(SchemaChange::Put {
+            key: SchemaKey::Tag(tag),
+            definition,
+        })
+    }
+}
