@@ -9,7 +9,7 @@ use crate::{
     ids::{GroupId, TagId},
     schema::{Exclusivity, OnRetag, Schema, TagDefinition, Validity},
     storage::{Holding, Phase, Source, Term, UserRecord},
-    time::{Length, TimeError},
+    time::{Length, TimeError, timestamp_of_micros},
     write::WriteError,
 };
 
@@ -75,7 +75,11 @@ impl Holdings<'_> {
                 Validity::Dynamic(_) => timed_again(definition, held, fresh, terms)?,
             },
         };
-        Ok((record.holding(tag) != Some(next)).then_some(next))
+        if record.holding(tag) == Some(next) {
+            return Ok(None);
+        }
+        check_calendar(next)?;
+        Ok(Some(next))
     }
 
     /// A holding of somebody who has none.
@@ -244,9 +248,22 @@ fn length_of(tag: &TagDefinition, terms: &HoldTerms) -> Option<Length> {
 }
 
 fn after(length: Length, second: i64) -> Result<i64, WriteError> {
-    length
-        .after_s(second)
-        .map_err(|error: TimeError| WriteError::BeyondCalendar(error.to_string()))
+    length.after_s(second).map_err(beyond_calendar)
+}
+
+fn beyond_calendar(error: TimeError) -> WriteError {
+    WriteError::BeyondCalendar(error.to_string())
+}
+
+/// Refuses a holding of which nobody could be told since or until when it is: it could not be
+/// read again either.
+fn check_calendar(holding: Holding) -> Result<(), WriteError> {
+    let is_beyond = |second: i64| timestamp_of_micros(second.saturating_mul(1_000_000)).is_none();
+    let bounds = [holding.since_s(), holding.until_s()];
+    match bounds.into_iter().flatten().any(is_beyond) {
+        true => Err(beyond_calendar(TimeError::OutOfRange)),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -97,7 +97,8 @@ impl WriterHandle {
     }
 
     /// Submits a job and does not wait, neither for what it does nor for room: `done` is called
-    /// once, here when the job is refused, else on the writer's thread, which it must not hold up.
+    /// once, here when the job is refused, else on the writer's thread or the syncer's, which it
+    /// must not hold up.
     pub(crate) fn submit_with(
         &self,
         job: Job,

@@ -48,9 +48,16 @@ struct State {
     waiting: Vec<Appended>,
     /// Those that wait, and those that are being brought to disk.
     under_way: usize,
-    /// Set when what is on disk is unknown from then on.
+    /// Set when what is on disk is unknown from then on, and never taken back.
     failed: Option<String>,
     is_open: bool,
+}
+
+impl State {
+    /// From now on nothing is acknowledged. What failed first is what is told.
+    fn fail(&mut self, reason: &str) {
+        self.failed.get_or_insert_with(|| reason.to_owned());
+    }
 }
 
 impl Syncer {
@@ -91,7 +98,9 @@ impl Syncer {
                 Err(reason)
             }
         };
-        self.shared.lock().failed = settled.clone().err();
+        if let Err(reason) = &settled {
+            self.shared.lock().fail(reason);
+        }
         settled
     }
 
@@ -172,7 +181,9 @@ impl Shared {
                 None => self.settle(groups),
             };
             state = self.lock();
-            state.failed = settled.err();
+            if let Err(reason) = settled {
+                state.fail(&reason);
+            }
             state.under_way -= count;
             self.has_fewer.notify_one();
         }
@@ -212,7 +223,7 @@ impl Drop for FailOnExit<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         if state.is_open {
-            state.failed = Some("the syncer's thread has ended".to_owned());
+            state.fail("the syncer's thread has ended");
             state.under_way = 0;
         }
         let waiting = std::mem::take(&mut state.waiting);

@@ -6,6 +6,7 @@
 
 mod behaviour;
 mod definitions;
+mod groups;
 mod holdings;
 mod limits;
 mod load;

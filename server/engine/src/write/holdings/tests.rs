@@ -149,9 +149,34 @@ fn what_cannot_be_is_refused() {
     check(REPLACE, until(1000), |error| {
         matches!(error, WriteError::EndsBeforeStart { .. })
     });
-    check(REPLACE, from(i64::MAX), |error| {
+    // The wire has room for times of which no calendar knows.
+    let beyond = [from(i64::MAX), from(i64::MIN), from(9_223_372_036_854)];
+    for terms in beyond {
+        for tag in [STATIC, REPLACE] {
+            check(tag, terms, |error| {
+                matches!(error, WriteError::BeyondCalendar(_))
+            });
+        }
+    }
+    check(REPLACE, until(300_000_000_000), |error| {
         matches!(error, WriteError::BeyondCalendar(_))
     });
+}
+
+#[test]
+fn a_holding_is_not_extended_beyond_the_calendar() {
+    let schema = schema();
+    let rules = Holdings {
+        schema: &schema,
+        at_s: 1000,
+    };
+    let mut record = UserRecord::default();
+    give(&mut record, 1000, EXTEND, until(200_000_000_000));
+    let again = rules.given(&record, EXTEND, &until(200_000_000_000));
+    assert!(
+        matches!(again, Err(WriteError::BeyondCalendar(_))),
+        "{again:?}"
+    );
 }
 
 #[test]
