@@ -12,8 +12,8 @@ use super::memory::{MemoryDataset, User};
 use crate::{
     ids::{AttributeId, GroupId, Location, PartitionId, SegmentId, TagId, UserId, ValueCode},
     schema::{
-        AttributeDefinition, AttributeKind, Exclusivity, GroupDefinition, Mutability, Notes,
-        Schema, SegmentDefinition, TagDefinition, Timing, Validity, Vocabulary,
+        AttributeDefinition, AttributeKind, GroupDefinition, Mutability, Notes, Schema,
+        SegmentDefinition, TagDefinition, Timing, Validity, Vocabulary,
     },
     storage::{Holding, Source, StoredValue, UserRecord},
     time::{Length, LengthUnit},

@@ -1,10 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use super::*;
-use crate::{
-    schema::{GroupDefinition, Notes},
-    time::LengthUnit,
-};
+use crate::{schema::GroupDefinition, time::LengthUnit};
 use tessera_query_lang::name::Name;
 
 const STATIC: TagId = TagId(0);
