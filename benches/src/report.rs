@@ -80,6 +80,10 @@ pub struct Load {
     /// Keys that a full export delivers a second; not in older files.
     #[serde(default)]
     pub exported_keys_per_second: Option<f64>,
+    /// From the end of the import until the server had nothing left to do in the background, in
+    /// seconds, before anything was asked; not in older files, where nobody waited.
+    #[serde(default)]
+    pub settled_seconds: Option<f64>,
 }
 
 /// The figures of one question.
@@ -383,6 +387,7 @@ pub(crate) mod testing {
                 disk_bytes: 1 << 30,
                 stored_bytes: None,
                 exported_keys_per_second: Some(2.5e6),
+                settled_seconds: Some(4.0),
             },
             first_answer_seconds: 0.5,
             sync: Some(spread(0.2)),

@@ -162,6 +162,8 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
     if plan.keep == Keep::Nothing {
         data.remove_csv()?;
     }
+    tell("waiting until the server has merged its files");
+    let settled = server.settle()?;
     let bandwidth = Bandwidth {
         one_thread: read_bandwidth(1),
         two_threads: read_bandwidth(2),
@@ -183,6 +185,7 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
         disk_bytes: directory_bytes(&directory)?,
         stored_bytes: everything::stored_bytes(&status),
         exported_keys_per_second: Some(exported_keys_per_second),
+        settled_seconds: Some(settled.as_secs_f64()),
     };
     let agent = client.server().await?.agent;
     let (sync, rates) = match plan.writing {

@@ -7,6 +7,7 @@ use std::{
     io::{BufRead, BufReader, ErrorKind},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,13 @@ use nix::{
 };
 
 use crate::machine::kibibytes;
+
+/// How long the server must rest to count as settled.
+const REST: Duration = Duration::from_secs(5);
+/// How long that may take.
+const SETTLE_MAX: Duration = Duration::from_secs(3_600);
+/// Processor time in a second that a server at rest may need, in the system's ticks.
+const IDLE_TICKS: u64 = 2;
 
 /// A running server, stopped when dropped.
 #[derive(Debug)]
@@ -71,6 +79,43 @@ impl ServerProcess {
     /// Its resident memory without pages of files, which the system may take back at any time.
     pub fn resident_bytes(&self) -> Option<u64> {
         kibibytes(&format!("/proc/{}/status", self.child.id()), "RssAnon")
+    }
+
+    /// Waits until it has nothing to do any more: until it has needed no processor time worth
+    /// speaking of for some seconds. How long it went on after the call.
+    ///
+    /// The peers' tables are merged before they are asked, too.
+    ///
+    /// # Errors
+    /// When it never rests, or its processor time cannot be read.
+    pub fn settle(&self) -> Result<Duration> {
+        let start = Instant::now();
+        let mut rested_since = start;
+        let mut used = self.processor_ticks()?;
+        while rested_since.elapsed() < REST {
+            ensure!(start.elapsed() < SETTLE_MAX, "the server never rests");
+            thread::sleep(Duration::from_secs(1));
+            let now = self.processor_ticks()?;
+            if now.saturating_sub(used) > IDLE_TICKS {
+                rested_since = Instant::now();
+            }
+            used = now;
+        }
+        Ok(rested_since - start)
+    }
+
+    /// Processor time of all its threads, in the system's ticks (usually 100 a second).
+    fn processor_ticks(&self) -> Result<u64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // After the name in brackets, which may hold spaces: user and system time are the 14th
+        // and 15th field of proc_pid_stat(5).
+        let (_, fields) = stat.rsplit_once(')').context("no process name")?;
+        let mut fields = fields.split_whitespace().skip(11);
+        let mut next = || -> Result<u64> {
+            let field = fields.next().context("no processor time")?;
+            Ok(field.parse()?)
+        };
+        Ok(next()? + next()?)
     }
 
     /// Stops it as an operator would, and waits until it is gone.

@@ -161,6 +161,13 @@ fn load(report: &Report, text: &mut String) {
         thousands(load.memberships_per_second as u64),
         report.first_answer_seconds,
     );
+    if let Some(seconds) = load.settled_seconds {
+        let _ = writeln!(
+            text,
+            "It had merged its files in the background {seconds:.0} s after the load; only then \
+             was it asked.\n",
+        );
+    }
     if let Some(stored) = load.stored_bytes {
         let _ = writeln!(
             text,
