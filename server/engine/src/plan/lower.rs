@@ -34,31 +34,17 @@ pub fn lower(
     .plan(expr)
 }
 
-/// A leaf that is looked up user by user, and what is looked up.
-fn looked_up(expr: &Expr) -> Option<(&Leaf, LookAt)> {
+/// What of an expression is looked up user by user, and a set that everybody it finds is in.
+fn looked_up(expr: &Expr) -> Option<(LookAt, Expr)> {
     let Expr::Leaf(leaf) = expr else {
         return None;
     };
-    let at = match leaf {
-        Leaf::Recorded(tag, test) => LookAt::Holding(*tag, *test),
-        Leaf::Anniversary(attribute, unit, days) => LookAt::Anniversary(*attribute, *unit, *days),
-        Leaf::Tag(_)
-        | Leaf::Present(_)
-        | Leaf::Value(..)
-        | Leaf::Range(..)
-        | Leaf::Text(..)
-        | Leaf::Keys(_)
-        | Leaf::Behaviour(_)
-        | Leaf::Held(..) => return None,
-    };
-    Some((leaf, at))
-}
-
-/// A set that every user of a looked-up leaf is in.
-fn beneath(leaf: &Leaf) -> Expr {
     match leaf {
-        Leaf::Recorded(tag, _) => Leaf::Tag(*tag).into(),
-        Leaf::Anniversary(attribute, ..) => Leaf::Present(*attribute).into(),
+        Leaf::Recorded(tag, test) => Some((LookAt::Holding(*tag, *test), Leaf::Tag(*tag).into())),
+        Leaf::Anniversary(attribute, unit, days) => Some((
+            LookAt::Anniversary(*attribute, *unit, *days),
+            Leaf::Present(*attribute).into(),
+        )),
         Leaf::Tag(_)
         | Leaf::Present(_)
         | Leaf::Value(..)
@@ -66,7 +52,7 @@ fn beneath(leaf: &Leaf) -> Expr {
         | Leaf::Text(..)
         | Leaf::Keys(_)
         | Leaf::Behaviour(_)
-        | Leaf::Held(..) => Expr::All,
+        | Leaf::Held(..) => None,
     }
 }
 
@@ -84,7 +70,7 @@ impl Lowering<'_> {
             Expr::All => Operation::Row(RowId::Users),
             Expr::None => Operation::Nothing,
             Expr::Leaf(leaf) => match looked_up(expr) {
-                Some((leaf, test)) => self.look(vec![test], vec![beneath(leaf)])?,
+                Some((test, beneath)) => self.look(vec![test], vec![beneath])?,
                 None => self.leaf(leaf)?,
             },
             Expr::Not(_) => self.conjunction(std::slice::from_ref(expr))?,
@@ -115,15 +101,12 @@ impl Lowering<'_> {
 
     /// What takes a look at each user comes last, when the fewest are left.
     fn conjunction(&mut self, of: &[Expr]) -> Result<Operation, StorageError> {
-        let (looks, rest): (Vec<&Expr>, Vec<&Expr>) =
-            of.iter().partition(|operand| looked_up(operand).is_some());
-        if looks.is_empty() {
+        let (tests, mut input): (Vec<LookAt>, Vec<Expr>) = of.iter().filter_map(looked_up).unzip();
+        if tests.is_empty() {
             return self.intersect(of);
         }
-        let (leaves, tests): (Vec<&Leaf>, Vec<LookAt>) =
-            looks.into_iter().filter_map(looked_up).unzip();
-        let mut input: Vec<Expr> = rest.into_iter().cloned().collect();
-        input.extend(leaves.into_iter().map(beneath));
+        let rest = of.iter().filter(|operand| looked_up(operand).is_none());
+        input.extend(rest.cloned());
         input.sort_unstable();
         input.dedup();
         self.look(tests, input)
