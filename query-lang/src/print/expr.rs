@@ -76,6 +76,20 @@ fn operand(f: &mut Formatter<'_>, operand: &impl Operators, within: Binding) -> 
     }
 }
 
+fn negated(f: &mut Formatter<'_>, inner: &impl Operators) -> Result {
+    f.write_str("NOT ")?;
+    operand(f, inner, Binding::Not)
+}
+
+fn joined(
+    f: &mut Formatter<'_>,
+    operands: &[impl Operators],
+    word: &str,
+    within: Binding,
+) -> Result {
+    separated(f, operands, word, |f, one| operand(f, one, within))
+}
+
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
@@ -118,16 +132,9 @@ impl Display for Expr {
                 separated(f, of, ", ", |f, expr| expr.fmt(f))?;
                 f.write_str(")")
             }
-            Self::Not(inner) => {
-                f.write_str("NOT ")?;
-                operand(f, &**inner, Binding::Not)
-            }
-            Self::And(operands) => {
-                separated(f, operands, " AND ", |f, one| operand(f, one, Binding::And))
-            }
-            Self::Or(operands) => {
-                separated(f, operands, " OR ", |f, one| operand(f, one, Binding::Or))
-            }
+            Self::Not(inner) => negated(f, &**inner),
+            Self::And(operands) => joined(f, operands, " AND ", Binding::And),
+            Self::Or(operands) => joined(f, operands, " OR ", Binding::Or),
         }
     }
 }
@@ -144,16 +151,9 @@ impl Display for PropertyExpr {
             Self::Test { name, test } => {
                 write!(f, "{}{test}", NameIn(Place::Property, name.node.as_str()))
             }
-            Self::Not(inner) => {
-                f.write_str("NOT ")?;
-                operand(f, &**inner, Binding::Not)
-            }
-            Self::And(operands) => {
-                separated(f, operands, " AND ", |f, one| operand(f, one, Binding::And))
-            }
-            Self::Or(operands) => {
-                separated(f, operands, " OR ", |f, one| operand(f, one, Binding::Or))
-            }
+            Self::Not(inner) => negated(f, &**inner),
+            Self::And(operands) => joined(f, operands, " AND ", Binding::And),
+            Self::Or(operands) => joined(f, operands, " OR ", Binding::Or),
         }
     }
 }
@@ -164,16 +164,9 @@ impl Display for Having {
             Self::Compare(measure, comparison, value) => {
                 write!(f, "{} {comparison} {}", measure.node, value.node)
             }
-            Self::Not(inner) => {
-                f.write_str("NOT ")?;
-                operand(f, &**inner, Binding::Not)
-            }
-            Self::And(operands) => {
-                separated(f, operands, " AND ", |f, one| operand(f, one, Binding::And))
-            }
-            Self::Or(operands) => {
-                separated(f, operands, " OR ", |f, one| operand(f, one, Binding::Or))
-            }
+            Self::Not(inner) => negated(f, &**inner),
+            Self::And(operands) => joined(f, operands, " AND ", Binding::And),
+            Self::Or(operands) => joined(f, operands, " OR ", Binding::Or),
         }
     }
 }
