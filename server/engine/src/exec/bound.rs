@@ -5,8 +5,12 @@
 //! one by one where these are few. Skips what cardinalities show to be empty or full, and what
 //! they alone can answer. Does not know shards other than its own, nor how bits are stored.
 
+mod intersection;
+mod operands;
+
 use std::sync::Arc;
 
+use self::{intersection::Intersection, operands::Operands};
 use super::{
     behaviour::{Answer, Computed, Source},
     block_pool::BlockPool,
@@ -16,20 +20,12 @@ use super::{
     scan::Unit,
 };
 use crate::{
-    bitmap::{
-        Block, Demands, Found, Fragment, count_at_least, count_union, fill_at_least, fill_from,
-        list_places, retain_in, retain_outside, unite,
-    },
-    column::Keep,
+    bitmap::{Block, Found, Fragment, count_at_least, fill_at_least, fill_from},
     error::Error,
     ids::{BLOCK_BITS, BLOCK_USERS, PartitionId, RowId, ShardId},
     plan::physical::{IdLists, Operation, Plan},
     storage::StorageError,
 };
-
-/// With so many users left or fewer, an operator is asked about each instead of computed for
-/// the whole block.
-const ASKED_USERS_MAX: u32 = 64;
 
 /// One operator with its data for one shard.
 #[derive(Debug)]
@@ -48,31 +44,6 @@ pub(super) enum Bound {
     Intersect(Box<Intersection>),
     /// Who is in so many of them at least.
     Threshold(u32, Operands),
-}
-
-/// Inputs of an operator: rows, which are combined in place, and what has to be computed.
-#[derive(Debug, Default)]
-pub(super) struct Operands {
-    rows: Vec<Arc<Fragment>>,
-    others: Vec<Bound>,
-}
-
-/// Who is in all of some and in none of others.
-#[derive(Debug)]
-pub(super) struct Intersection {
-    keep: Operands,
-    drop: Operands,
-    /// Every user, when that is all there is to keep. All rows are within it.
-    everyone: Option<Arc<Fragment>>,
-}
-
-/// What is left of those found when an operator has been applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
-    /// Who is in it.
-    Inside,
-    /// Who is not.
-    Outside,
 }
 
 impl Bound {
@@ -289,321 +260,10 @@ impl Bound {
             }
         }
     }
-
-    /// Leaves of those found only who is, or is not, found by this operator as well.
-    fn restrict(
-        &self,
-        found: Found,
-        left: Left,
-        block: u32,
-        out: &mut Block,
-        pool: &mut BlockPool,
-    ) -> Found {
-        if let Self::Numbers(numbers) = self
-            && numbers.is_listed(block)
-        {
-            if let Found::Filled(count) = found {
-                list_places(out, count, &mut pool.room.list);
-            }
-            let keep = match left {
-                Left::Inside => Keep::Inside,
-                Left::Outside => Keep::Outside,
-            };
-            numbers.retain(block, keep, &mut pool.room.list);
-            return Found::Listed;
-        }
-        if let Found::Filled(count) = found
-            && count > ASKED_USERS_MAX
-        {
-            let mut filled = pool.take();
-            self.fill(block, &mut filled, pool);
-            let count = match left {
-                Left::Inside => out.and_counted(&filled),
-                Left::Outside => out.and_not_counted(&filled),
-            };
-            pool.give_back(filled);
-            return Found::Filled(count);
-        }
-        if let Found::Filled(count) = found {
-            list_places(out, count, &mut pool.room.list);
-        }
-        let mut list = pool.take_list();
-        if list.len() > ASKED_USERS_MAX as usize {
-            let mut filled = pool.take();
-            self.fill(block, &mut filled, pool);
-            match left {
-                Left::Inside => retain_in(&mut list, &filled),
-                Left::Outside => retain_outside(&mut list, &filled),
-            }
-            pool.give_back(filled);
-        } else {
-            list.retain(|place| self.contains(block, *place) == (left == Left::Inside));
-        }
-        pool.put_list(list);
-        Found::Listed
-    }
 }
 
 fn holds(row: &Fragment, block: u32, place: u16) -> bool {
     row.contains(block << BLOCK_BITS | u32::from(place))
-}
-
-impl Operands {
-    fn load(plans: &[Plan], source: Source<'_>) -> Result<Self, Error> {
-        let mut operands = Self::default();
-        let mut rows = Vec::with_capacity(plans.len());
-        for plan in plans {
-            match plan.operation {
-                Operation::Row(row) => rows.push(row),
-                Operation::Nothing
-                | Operation::Slices(..)
-                | Operation::Ids(_)
-                | Operation::Behaviour(_)
-                | Operation::Look { .. }
-                | Operation::Union(_)
-                | Operation::Intersect { .. }
-                | Operation::Threshold { .. } => {
-                    operands.push(Bound::load(plan, source)?);
-                }
-            }
-        }
-        let Unit { partition, shard } = source.unit;
-        let rows = source.context.dataset.fragments(partition, shard, &rows)?;
-        operands
-            .rows
-            .extend(rows.into_iter().filter(|row| !row.is_empty()));
-        Ok(operands)
-    }
-
-    /// Loads operands that only matter for at most `left` users a block.
-    fn load_within(
-        plans: &[Plan],
-        source: Source<'_>,
-        left: impl Fn(u32) -> u32,
-    ) -> Result<Self, Error> {
-        let mut operands = Self::default();
-        for plan in plans {
-            let bound = Bound::load_within(plan, source, &left)?;
-            operands.push(bound);
-        }
-        Ok(operands)
-    }
-
-    /// Loads operands one by one, least first; none when one of them is empty. Ranges come last:
-    /// how they are best answered depends on the others.
-    fn load_kept(plans: &[Plan], source: Source<'_>) -> Result<Option<Self>, Error> {
-        let mut operands = Self::default();
-        let is_range = |plan: &&Plan| matches!(plan.operation, Operation::Slices(..));
-        let others = plans.iter().filter(|plan| !is_range(plan));
-        for plan in others.chain(plans.iter().filter(is_range)) {
-            let left = |block: u32| operands.in_all_at_most(block);
-            match Bound::load_within(plan, source, left)? {
-                Bound::Nothing => return Ok(None),
-                bound @ (Bound::Row(_)
-                | Bound::Numbers(_)
-                | Bound::Computed(_)
-                | Bound::Union(_)
-                | Bound::Intersect(_)
-                | Bound::Threshold(..)) => operands.push(bound),
-            }
-        }
-        Ok((operands.len() > 0).then_some(operands))
-    }
-
-    fn push(&mut self, bound: Bound) {
-        match bound {
-            Bound::Nothing => {}
-            Bound::Row(fragment) => self.rows.push(fragment),
-            bound @ (Bound::Numbers(_)
-            | Bound::Computed(_)
-            | Bound::Union(_)
-            | Bound::Intersect(..)
-            | Bound::Threshold(..)) => self.others.push(bound),
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.rows.len() + self.others.len()
-    }
-
-    /// Their union; a single one is itself.
-    fn into_union(mut self) -> Bound {
-        match (self.rows.len(), self.others.len()) {
-            (0, 0) => Bound::Nothing,
-            (1, 0) => self.rows.pop().map_or(Bound::Nothing, Bound::Row),
-            (0, 1) => self.others.pop().unwrap_or(Bound::Nothing),
-            (_, _) => Bound::Union(self),
-        }
-    }
-
-    /// How many users of a block can be in all of them at most.
-    fn in_all_at_most(&self, block: u32) -> u32 {
-        let rows = self.rows.iter().map(|row| row.block_cardinality(block));
-        let others = self.others.iter().map(|other| other.at_most(block));
-        rows.chain(others).min().unwrap_or(BLOCK_USERS)
-    }
-
-    /// Whether one of them is answered place by place in a block.
-    fn are_listed(&self, block: u32) -> bool {
-        self.others.iter().any(|other| match other {
-            Bound::Numbers(numbers) => numbers.is_listed(block),
-            Bound::Nothing
-            | Bound::Row(_)
-            | Bound::Computed(_)
-            | Bound::Union(_)
-            | Bound::Intersect(_)
-            | Bound::Threshold(..) => false,
-        })
-    }
-
-    fn sum_at_most(&self, block: u32) -> u64 {
-        let rows = self.rows.iter().map(|row| row.block_cardinality(block));
-        let others = self.others.iter().map(|other| other.at_most(block));
-        rows.chain(others).map(u64::from).sum()
-    }
-
-    /// One item for each operand that finds a user of a block.
-    fn holding(&self, block: u32, place: u16) -> impl Iterator<Item = ()> {
-        let rows = self.rows.iter().map(move |row| holds(row, block, place));
-        let others = self
-            .others
-            .iter()
-            .map(move |other| other.contains(block, place));
-        rows.chain(others).filter(|holds| *holds).map(|_| ())
-    }
-
-    /// `out` becomes who is in one of them.
-    fn fill_union(&self, block: u32, out: &mut Block, pool: &mut BlockPool) {
-        let mut others = self.others.iter().filter(|other| other.at_most(block) > 0);
-        match (self.rows.is_empty(), others.next()) {
-            (true, Some(first)) => {
-                first.fill(block, out, pool);
-            }
-            (_, first) => {
-                unite(&self.rows, block, out);
-                if let Some(first) = first {
-                    first.add_to(block, out, pool);
-                }
-            }
-        }
-        others.for_each(|other| other.add_to(block, out, pool));
-    }
-
-    /// How many are in one of them.
-    fn count_union(&self, block: u32, pool: &mut BlockPool) -> u32 {
-        let mut out = pool.take();
-        let count = if self.others.is_empty() {
-            count_union(&self.rows, block, &mut out)
-        } else {
-            self.fill_union(block, &mut out, pool);
-            out.count()
-        };
-        pool.give_back(out);
-        count
-    }
-
-    /// A block for each of those that have to be computed and may find somebody.
-    fn fill_others(&self, block: u32, pool: &mut BlockPool) -> Vec<Block> {
-        let mut blocks = pool.take_stack();
-        for other in self.others.iter().filter(|other| other.at_most(block) > 0) {
-            let mut filled = pool.take();
-            other.fill(block, &mut filled, pool);
-            blocks.push(filled);
-        }
-        blocks
-    }
-}
-
-impl Bound {
-    /// `out` gains the users of a block.
-    fn add_to(&self, block: u32, out: &mut Block, pool: &mut BlockPool) {
-        let mut filled = pool.take();
-        self.fill(block, &mut filled, pool);
-        out.or(&filled);
-        pool.give_back(filled);
-    }
-}
-
-impl Intersection {
-    fn demands(&self) -> Demands<'_> {
-        Demands {
-            keep: &self.keep.rows,
-            drop: &self.drop.rows,
-        }
-    }
-
-    fn at_most(&self, block: u32) -> u32 {
-        let others = self.keep.others.iter().map(|other| other.at_most(block));
-        let others = others.min().unwrap_or(BLOCK_USERS);
-        self.demands().at_most(block).min(others)
-    }
-
-    /// Every user but those dropped are counted by counting the dropped.
-    fn count(&self, block: u32, pool: &mut BlockPool) -> u32 {
-        if let Some(everyone) = &self.everyone {
-            let dropped = self.drop.count_union(block, pool);
-            return everyone.block_cardinality(block).saturating_sub(dropped);
-        }
-        let mut out = pool.take();
-        let count = if self.keep.others.is_empty() && self.drop.others.is_empty() {
-            self.demands().count(block, &mut out, &mut pool.room)
-        } else {
-            match self.find(block, &mut out, pool) {
-                Found::Listed => pool.room.list.len() as u32,
-                Found::Filled(count) => count,
-            }
-        };
-        pool.give_back(out);
-        count
-    }
-
-    fn cardinality(&self) -> Option<u64> {
-        let everyone = self.everyone.as_ref()?;
-        match (self.drop.rows.as_slice(), self.drop.others.as_slice()) {
-            ([only], []) => Some(everyone.cardinality().saturating_sub(only.cardinality())),
-            _ => None,
-        }
-    }
-
-    /// Finds the users of a block: rows first, then what has to be computed, until nobody is
-    /// left.
-    fn find(&self, block: u32, out: &mut Block, pool: &mut BlockPool) -> Found {
-        if self.at_most(block) == 0 {
-            pool.room.list.clear();
-            return Found::Listed;
-        }
-        let kept = self.keep.others.iter().map(|other| (other, Left::Inside));
-        let dropped = self.drop.others.iter().map(|other| (other, Left::Outside));
-        let mut others = kept.chain(dropped);
-        let has_rows = !self.keep.rows.is_empty() || !self.drop.rows.is_empty();
-        let mut found = match (has_rows, self.keep.others.is_empty()) {
-            (false, false) => match others.next() {
-                Some((first, _)) => Found::Filled(first.fill(block, out, pool)),
-                None => Found::Filled(0),
-            },
-            (true, _) | (false, true) => {
-                let room = &mut pool.room;
-                if self.keep.are_listed(block) || self.drop.are_listed(block) {
-                    self.demands().list_or_find(block, out, room)
-                } else {
-                    self.demands().find(block, out, room)
-                }
-            }
-        };
-        for (other, left) in others {
-            let is_nobody = match found {
-                Found::Listed => pool.room.list.is_empty(),
-                Found::Filled(count) => count == 0,
-            };
-            if is_nobody {
-                break;
-            }
-            if left == Left::Inside || other.at_most(block) > 0 {
-                found = other.restrict(found, left, block, out, pool);
-            }
-        }
-        found
-    }
 }
 
 /// Named users of one shard, as far as they live.
