@@ -246,56 +246,27 @@ macro_rules! compiled_for_each_level {
     };
 }
 
-/// The same for loops that look words up one by one: with wide vectors the compiler would gather
-/// them, which was measured to take a fifth longer than as many loads on an AMD EPYC with AVX-512.
+/// The same for loops without vectors, where AVX2 has none that help. With AVX-512, of which the
+/// module is named, some of them are written by hand (`wide`); others stay as they are (`scalar`):
+/// where words are looked up one by one the compiler would gather them, which was measured to
+/// take a fifth longer than as many loads on an AMD EPYC with AVX-512.
 macro_rules! compiled_without_vectors {
-    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+    ($($avx512:ident {
+        $($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*
+    })*) => {
         #[cfg(target_arch = "x86_64")]
         mod scalar {
-            use super::{loops, Bits};
-            $(
-                #[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
-                pub(super) fn $name($($argument: $type),*) -> $result {
-                    loops::$name($($argument),*)
-                }
-            )*
-        }
-
-        impl Kernels {
-            $(
-                $(#[$doc])*
-                pub(super) fn $name(self $(, $argument: $type)*) -> $result {
-                    match self.0 {
-                        Level::Portable => loops::$name($($argument),*),
-                        // SAFETY: both levels are made only where `has_avx2` saw every feature
-                        // that the callee is compiled for. The callee is safe otherwise.
-                        #[cfg(target_arch = "x86_64")]
-                        Level::Avx2 | Level::Avx512 => unsafe {
-                            scalar::$name($($argument),*)
-                        },
-                    }
-                }
-            )*
-        }
-    };
-}
-
-/// The same for loops whose AVX-512 form is written by hand.
-macro_rules! compiled_by_hand {
-    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
-        #[cfg(target_arch = "x86_64")]
-        mod by_hand {
             use super::{loops, Bits, SieveWords};
-            $(
+            $($(
                 #[target_feature(enable = "bmi1,bmi2,lzcnt,popcnt")]
                 pub(super) fn $name($($argument: $type),*) $(-> $result)? {
                     loops::$name($($argument),*)
                 }
-            )*
+            )*)*
         }
 
         impl Kernels {
-            $(
+            $($(
                 $(#[$doc])*
                 pub(super) fn $name(self $(, $argument: $type)*) $(-> $result)? {
                     match self.0 {
@@ -303,13 +274,13 @@ macro_rules! compiled_by_hand {
                         // SAFETY: this level is made only where `has_avx2` saw every feature
                         // that the callee is compiled for. The callee is safe otherwise.
                         #[cfg(target_arch = "x86_64")]
-                        Level::Avx2 => unsafe { by_hand::$name($($argument),*) },
-                        // SAFETY: as above, by `has_avx512`.
+                        Level::Avx2 => unsafe { scalar::$name($($argument),*) },
+                        // SAFETY: as above, by `has_avx512`, which asks `has_avx2` too.
                         #[cfg(target_arch = "x86_64")]
-                        Level::Avx512 => unsafe { wide::$name($($argument),*) },
+                        Level::Avx512 => unsafe { $avx512::$name($($argument),*) },
                     }
                 }
-            )*
+            )*)*
         }
     };
 }
@@ -353,27 +324,28 @@ compiled_for_each_level! {
 }
 
 compiled_without_vectors! {
-    /// How many of the values are in the set.
-    fn count_values(values: &[[u8; 2]], bits: &Bits) -> u32;
-}
-
-compiled_by_hand! {
-    /// How many of the values are in the set, of which the sieve says what words have places.
-    fn count_values_sifted(values: &[[u8; 2]], bits: &Bits, sieve: &SieveWords) -> u32;
-    /// Looks each byte up in a table, as far as `out` goes.
-    fn translate(codes: &[u8], table: &[u8; 256], out: &mut [u8]);
-    /// Which words have places.
-    fn words_held(bits: &Bits) -> SieveWords;
-    /// Writes the codes of the places in the words, a byte each, to the front of `out`, which has
-    /// 64 codes more than there are places; how many codes that are. Stops early where `out` is
-    /// shorter, and where the codes end.
-    fn pack_ones(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
-    /// The same for codes of two bytes.
-    fn pack_twos(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
-    /// The same for codes of four bytes.
-    fn pack_fours(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
-    /// The same for codes of eight bytes.
-    fn pack_eights(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
+    scalar {
+        /// How many of the values are in the set.
+        fn count_values(values: &[[u8; 2]], bits: &Bits) -> u32;
+    }
+    wide {
+        /// How many of the values are in the set, of which the sieve says what words have places.
+        fn count_values_sifted(values: &[[u8; 2]], bits: &Bits, sieve: &SieveWords) -> u32;
+        /// Looks each byte up in a table, as far as `out` goes.
+        fn translate(codes: &[u8], table: &[u8; 256], out: &mut [u8]);
+        /// Which words have places.
+        fn words_held(bits: &Bits) -> SieveWords;
+        /// Writes the codes of the places in the words, a byte each, to the front of `out`, which has
+        /// 64 codes more than there are places; how many codes that are. Stops early where `out` is
+        /// shorter, and where the codes end.
+        fn pack_ones(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
+        /// The same for codes of two bytes.
+        fn pack_twos(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
+        /// The same for codes of four bytes.
+        fn pack_fours(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
+        /// The same for codes of eight bytes.
+        fn pack_eights(words: &[u64], codes: &[u8], out: &mut [u8]) -> usize;
+    }
 }
 
 /// Tests choose the level for the whole process: the answers must not depend on it, so tests
