@@ -27,6 +27,7 @@ use crate::{
     },
     render::Writer,
     retry::{Repeat, Retries},
+    track::Track,
     write::Write,
 };
 
@@ -205,6 +206,24 @@ impl Client {
         values: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Summary, Error> {
         self.write(Write::new().set(user, values)).await
+    }
+
+    /// Notes what a user did.
+    ///
+    /// ```no_run
+    /// # use tessera_client::{Client, Error, Track};
+    /// # async fn example(client: Client) -> Result<(), Error> {
+    /// client.execute("DEFINE EVENT purchase (amount INTEGER, channel ENUM)", ()).await?;
+    /// let bought = Track::new("u1", "purchase").id("order-77").with("amount", 12);
+    /// client.track(bought).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub async fn track(&self, event: Track) -> Result<Summary, Error> {
+        self.write(Write::new().track(event)).await
     }
 
     /// Deletes a user.

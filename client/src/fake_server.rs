@@ -244,6 +244,9 @@ pub(crate) fn failure(code: FailureCode) -> Failure {
 pub(crate) fn statement(request: &Request) -> &str {
     match &request.body {
         RequestBody::Execute { statement, .. } => statement,
-        RequestBody::Ping | RequestBody::Write { .. } | RequestBody::Load { .. } => "",
+        RequestBody::Ping
+        | RequestBody::Write { .. }
+        | RequestBody::Load { .. }
+        | RequestBody::LoadEvents { .. } => "",
     }
 }

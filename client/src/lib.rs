@@ -34,6 +34,7 @@ mod params;
 mod query;
 mod render;
 mod retry;
+mod track;
 mod write;
 
 #[cfg(test)]
@@ -55,10 +56,11 @@ pub use query::{
 };
 pub use render::QueryError;
 pub use tessera_protocol::load::{
-    LoadColumn, LoadError, LoadRows, NumberForm, PackedTexts, presence,
+    EventColumn, EventRows, LoadColumn, LoadError, LoadRows, NumberForm, PackedTexts, presence,
 };
 pub use tessera_protocol::message::{
     Column, ColumnRole, Datum, Failure, FailureCode, HoldEnd, HoldTerms, Mutation, Parameter,
-    ResultKind, Source, Summary, TimeUnit, UnknownTags, Welcome,
+    ResultKind, Source, Summary, TimeUnit, UnknownTags, UnknownUsers, Welcome,
 };
+pub use track::Track;
 pub use write::Write;

@@ -30,6 +30,9 @@ impl Repeat {
             }
             | RequestBody::Load {
                 idempotency_key, ..
+            }
+            | RequestBody::LoadEvents {
+                idempotency_key, ..
             } => match idempotency_key {
                 Some(_) => Self::Safe,
                 None => Self::Unsafe,

@@ -2,6 +2,8 @@
 
 use tessera_protocol::message::{Datum, HoldTerms, Mutation, RequestBody, UnknownTags};
 
+use crate::track::Track;
+
 /// Changes of users, applied in order, all or none.
 ///
 /// A write carries an idempotency key, made when it begins, so that it can be sent again after a
@@ -101,6 +103,20 @@ impl Write {
             user: user.into(),
             tags: texts(tags),
         })
+    }
+
+    /// Notes what a user did.
+    ///
+    /// ```
+    /// use tessera_client::{Track, Write};
+    ///
+    /// let write = Write::new()
+    ///     .track(Track::new("u1", "login"))
+    ///     .track(Track::new("u1", "view").with("page", "/shoes"));
+    /// # let _ = write;
+    /// ```
+    pub fn track(self, event: Track) -> Self {
+        self.mutation(event.into())
     }
 
     /// Sets attributes; [`Datum::Null`] clears one.

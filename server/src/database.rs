@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tessera_engine::{
     database::{
-        Budget, Database, Durability as EngineDurability, Limits, LoadRequest, OpenError, Options,
-        Parameters, WriteRequest,
+        Budget, Database, Durability as EngineDurability, EventLoadRequest, Limits, LoadRequest,
+        OpenError, Options, Parameters, WriteRequest,
     },
     datum::{ResultSink, Summary},
     error::Error,
@@ -95,9 +95,23 @@ impl Engine for OpenDatabase {
         }
     }
 
+    fn submit_event_load(&self, request: EventLoadRequest, done: Done) {
+        match self.database() {
+            Ok(database) => database.submit_event_load(request, done),
+            Err(error) => done(Err(error)),
+        }
+    }
+
     fn submit_sweep(&self, done: Done) {
         match self.database() {
             Ok(database) => database.submit_sweep(done),
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    fn submit_event_sweep(&self, done: Done) {
+        match self.database() {
+            Ok(database) => database.submit_event_sweep(done),
             Err(error) => done(Err(error)),
         }
     }

@@ -30,7 +30,7 @@ use tessera_engine::{
     error::Error,
     parameters::Parameters,
     storage::StorageError,
-    write::{LoadRequest, WriteRequest},
+    write::{EventLoadRequest, LoadRequest, WriteRequest},
 };
 use tokio::{
     runtime::Handle,
@@ -68,9 +68,17 @@ pub trait Engine: Send + Sync + 'static {
     /// Begins to apply the rows of a load, as [`Self::submit_write`] does mutations.
     fn submit_load(&self, request: LoadRequest, done: Done);
 
+    /// Begins to apply many events, as [`Self::submit_write`] does mutations.
+    fn submit_event_load(&self, request: EventLoadRequest, done: Done);
+
     /// Begins to forget some of the holdings that ended long ago, as [`Self::submit_write`] does
     /// mutations. It is to be called again until it changes no user.
     fn submit_sweep(&self, done: Done);
+
+    /// Begins to forget some of the events that are kept no longer, and to put together some of
+    /// those of long ago, as [`Self::submit_write`] does mutations. It is to be called again until
+    /// it changes no fact.
+    fn submit_event_sweep(&self, done: Done);
 
     /// Closes the store. Called after every other call has returned.
     ///
@@ -260,10 +268,26 @@ impl Door {
         outcome
     }
 
+    /// Applies many events, as [`Self::write`] does mutations.
+    pub(crate) fn load_events(&self, place: WritePlace, request: EventLoadRequest) -> Submitted {
+        let (told, outcome) = submitted();
+        self.submit(place, told, |engine, done| {
+            engine.submit_event_load(request, done);
+        });
+        outcome
+    }
+
     /// Forgets some of the holdings that ended long ago, as [`Self::write`] does mutations.
     pub(crate) fn sweep(&self, place: WritePlace) -> Submitted {
         let (told, outcome) = submitted();
         self.submit(place, told, |engine, done| engine.submit_sweep(done));
+        outcome
+    }
+
+    /// Tidies up some of the events, as [`Self::write`] does mutations.
+    pub(crate) fn sweep_events(&self, place: WritePlace) -> Submitted {
+        let (told, outcome) = submitted();
+        self.submit(place, told, |engine, done| engine.submit_event_sweep(done));
         outcome
     }
 

@@ -14,7 +14,7 @@ use tessera_engine::{
     write,
 };
 use tessera_protocol::{
-    load::{LoadColumn, LoadError, LoadRows, NumberForm, PackedTexts},
+    load::{EventColumn, EventRows, LoadColumn, LoadError, LoadRows, NumberForm, PackedTexts},
     message as wire,
 };
 
@@ -33,7 +33,10 @@ pub(crate) fn engine_failure(error: &Error) -> wire::Failure {
     wire::Failure {
         code: failure_code(error.code()),
         message: error.to_string(),
-        span: error.span().map(|span| (span.start, span.end)),
+        span: match error.row() {
+            Some(row) => Some((row, row.saturating_add(1))),
+            None => error.span().map(|span| (span.start, span.end)),
+        },
         hint: error.hint(),
     }
 }
@@ -180,15 +183,67 @@ pub(crate) fn load_request(
     unknown_tags: wire::UnknownTags,
     rows: LoadRows,
 ) -> Result<write::LoadRequest, wire::Failure> {
-    let (text, ends) = rows.keys.into_parts();
-    let keys = write::PackedTexts::new(text, ends)
-        .map_err(|error| failure(wire::FailureCode::Protocol, error.to_string()))?;
     Ok(write::LoadRequest {
         idempotency_key,
         unknown_tags: unknown(unknown_tags),
-        keys,
+        keys: texts(rows.keys)?,
         columns: rows.columns.into_iter().map(load_column).collect(),
     })
+}
+
+/// Many events for the engine, as rows are by [`load_request`].
+///
+/// # Errors
+/// As for [`load_request`].
+pub(crate) fn event_load_request(
+    idempotency_key: Option<[u8; 16]>,
+    unknown_users: wire::UnknownUsers,
+    rows: EventRows,
+) -> Result<write::EventLoadRequest, wire::Failure> {
+    Ok(write::EventLoadRequest {
+        idempotency_key,
+        unknown_users: match unknown_users {
+            wire::UnknownUsers::Refuse => write::UnknownUsers::Refuse,
+            wire::UnknownUsers::Create => write::UnknownUsers::Create,
+        },
+        event: rows.event,
+        users: texts(rows.users)?,
+        of: rows.of,
+        times_us: rows.times_us,
+        ids: rows.ids.map(texts).transpose()?,
+        columns: rows.columns.into_iter().map(event_column).collect(),
+    })
+}
+
+fn texts(texts: PackedTexts) -> Result<write::PackedTexts, wire::Failure> {
+    let (text, ends) = texts.into_parts();
+    write::PackedTexts::new(text, ends)
+        .map_err(|error| failure(wire::FailureCode::Protocol, error.to_string()))
+}
+
+fn event_column(column: EventColumn) -> write::EventColumn {
+    match column {
+        EventColumn::Coded {
+            property,
+            dictionary,
+            codes,
+        } => write::EventColumn::Coded {
+            property,
+            dictionary: dictionary.into_iter().map(from_wire).collect(),
+            codes,
+        },
+        EventColumn::Numbers {
+            property,
+            form,
+            present,
+            numbers,
+        } => write::EventColumn::Numbers {
+            property,
+            form: number_form(form),
+            present,
+            numbers,
+        },
+    }
 }
 
 fn load_column(column: LoadColumn) -> write::LoadColumn {
@@ -316,6 +371,17 @@ fn mutation(mutation: wire::Mutation) -> write::Mutation {
             values: values.into_iter().map(from_wire).collect(),
         },
         wire::Mutation::DeleteUser { user } => write::Mutation::DeleteUser { user },
+        wire::Mutation::Track(track) => write::Mutation::Track {
+            user: track.user,
+            event: track.event,
+            at_us: track.time_us,
+            id: track.id,
+            values: track
+                .values
+                .into_iter()
+                .map(|(name, value)| (name, from_wire(value)))
+                .collect(),
+        },
     }
 }
 

@@ -209,11 +209,12 @@ mod tests {
                 .map_err(|failure| failure.code);
             assert_eq!(seen, expected, "{first:?}");
         };
-        check(hello("test"), Ok(3));
-        check(hello_of(MAGIC, 0..=7, "test"), Ok(3));
+        check(hello("test"), Ok(4));
+        check(hello_of(MAGIC, 0..=7, "test"), Ok(4));
+        check(hello_of(MAGIC, 1..=3, "test"), Ok(3));
         check(hello_of(MAGIC, 1..=2, "test"), Ok(2));
         check(hello_of(MAGIC, 0..=1, "test"), Ok(1));
-        check(hello_of(MAGIC, 4..=7, "test"), Err(FailureCode::Version));
+        check(hello_of(MAGIC, 5..=7, "test"), Err(FailureCode::Version));
         check(hello_of(MAGIC, 0..=0, "test"), Err(FailureCode::Version));
         check(
             hello_of(*b"HTTP", 1..=1, "test"),
@@ -246,7 +247,8 @@ mod tests {
         check(welcome(1, 1, 1), Ok(()));
         check(welcome(2, 1, 1), Ok(()));
         check(welcome(3, 1, 1), Ok(()));
-        check(welcome(4, 1, 1), Err(HandshakeError::Version(4)));
+        check(welcome(4, 1, 1), Ok(()));
+        check(welcome(5, 1, 1), Err(HandshakeError::Version(5)));
         check(
             welcome(1, 0, 1),
             Err(HandshakeError::Nonsense("it takes frames of no bytes")),

@@ -8,12 +8,14 @@
 
 mod check;
 mod codec;
+mod events;
 mod rows;
 mod texts;
 
 use bincode::{Decode, Encode};
 
 pub use self::{
+    events::{EventColumn, EventRows},
     rows::{RowReader, presence},
     texts::PackedTexts,
 };
@@ -63,6 +65,12 @@ pub enum LoadError {
     /// Texts do not add up to what they are cut from, or are cut within a character.
     #[error("texts are not cut where they end")]
     Texts,
+    /// A property has two columns.
+    #[error("column {column} is of a property that has one before it")]
+    Twice {
+        /// Its place among the columns, from 0.
+        column: usize,
+    },
     /// More than 2^32 - 1 bytes of text, or as many codes.
     #[error("more than can be counted in 32 bits")]
     TooMuch,

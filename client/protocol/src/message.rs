@@ -10,13 +10,13 @@
 
 use bincode::{Decode, Encode};
 
-use crate::load::{LoadRows, PackedTexts};
+use crate::load::{EventRows, LoadRows, PackedTexts};
 
 /// The first bytes of a [`Hello`]: whoever sends others is not speaking this protocol.
 pub const MAGIC: [u8; 4] = *b"TSSR";
 
 /// The newest version of the protocol that this crate speaks.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// The oldest version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION_MIN: u16 = 1;
@@ -106,6 +106,15 @@ pub enum RequestBody {
         /// The rows; as many as a write may have mutations.
         rows: LoadRows,
     },
+    /// Events of one kind column by column, applied all or none. Since version 4.
+    LoadEvents {
+        /// As for a write.
+        idempotency_key: Option<[u8; 16]>,
+        /// What to do about users that are not there.
+        unknown_users: UnknownUsers,
+        /// The events; as many as a write may have mutations.
+        rows: EventRows,
+    },
 }
 
 impl RequestBody {
@@ -113,26 +122,30 @@ impl RequestBody {
     pub fn version_min(&self) -> u16 {
         match self {
             Self::Ping | Self::Execute { .. } => 1,
-            Self::Write { mutations, .. } if mutations.iter().any(Mutation::says_how) => 3,
-            Self::Write { .. } => 1,
+            Self::Write { mutations, .. } => {
+                let versions = mutations.iter().map(Mutation::version_min);
+                versions.max().unwrap_or(1)
+            }
             Self::Load { rows, .. } if rows.says_how() => 3,
             Self::Load { .. } => 2,
+            Self::LoadEvents { .. } => 4,
         }
     }
 }
 
 impl Mutation {
-    /// Whether it says how tags are held, which can be said since version 3.
-    fn says_how(&self) -> bool {
+    /// The oldest version of the protocol in which it can be said.
+    fn version_min(&self) -> u16 {
         match self {
-            Self::Hold { .. } => true,
+            Self::Track(_) => 4,
+            Self::Hold { .. } => 3,
             Self::Ensure { .. }
             | Self::Tag { .. }
             | Self::Untag { .. }
             | Self::Set { .. }
             | Self::Add { .. }
             | Self::Remove { .. }
-            | Self::DeleteUser { .. } => false,
+            | Self::DeleteUser { .. } => 1,
         }
     }
 }
@@ -228,6 +241,32 @@ pub enum UnknownTags {
     Define,
 }
 
+/// What a load of events does about users that are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub enum UnknownUsers {
+    /// Refuses the request.
+    Refuse,
+    /// Makes them users.
+    #[default]
+    Create,
+}
+
+/// Something that a user did.
+#[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
+pub struct Track {
+    /// The user's key.
+    pub user: String,
+    /// The kind of event.
+    pub event: String,
+    /// When it was, in microseconds since 1970-01-01T00:00:00Z; the moment of the request if not
+    /// given.
+    pub time_us: Option<i64>,
+    /// Names the event among the user's: the same id again changes nothing.
+    pub id: Option<String>,
+    /// Properties and values; [`Datum::Null`] is none.
+    pub values: Vec<(String, Datum)>,
+}
+
 /// One change of one user. A key that is new becomes a user, except where a mutation says
 /// otherwise.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -290,6 +329,8 @@ pub enum Mutation {
         /// Since when, until when, and on whose word.
         terms: HoldTerms,
     },
+    /// Notes what the user did. Since version 4.
+    Track(Box<Track>),
 }
 
 /// A value on the wire.
@@ -457,7 +498,8 @@ pub struct Failure {
     pub code: FailureCode,
     /// The reason, for people: lower case, without a full stop.
     pub message: String,
-    /// The place in the statement's text, in bytes from and to.
+    /// The place in the statement's text, in bytes from and to. Of a load of events: the rows that
+    /// are to blame, from and to, counted from 0; each of them would be refused alone.
     pub span: Option<(u32, u32)>,
     /// What to do about it.
     pub hint: Option<String>,

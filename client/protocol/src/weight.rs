@@ -4,8 +4,8 @@
 //! that are no message it weighs those that decoding would get to.
 
 use crate::{
-    load::LoadColumn,
-    message::{Datum, HoldTerms, Mutation, Parameter, RequestId},
+    load::{EventColumn, LoadColumn},
+    message::{Datum, HoldTerms, Mutation, Parameter, RequestId, Track},
 };
 
 /// What a request on the wire is, before it is decoded.
@@ -66,13 +66,37 @@ impl Scale<'_> {
                 self.numbers(size_of::<u32>())?;
                 self.list(size_of::<LoadColumn>(), Self::column)
             }
+            4 => {
+                if self.byte()? == 1 {
+                    self.skip(16)?;
+                }
+                let _unknown_users = self.number()?;
+                self.events()
+            }
             _ => None,
         }
     }
 
-    fn column(&mut self) -> Option<()> {
+    fn events(&mut self) -> Option<()> {
+        self.text()?;
+        self.text()?;
+        self.numbers(size_of::<u32>())?;
+        self.numbers(size_of::<u32>())?;
+        self.numbers(size_of::<i64>())?;
+        if self.byte()? == 1 {
+            self.text()?;
+            self.numbers(size_of::<u32>())?;
+        }
+        self.list(size_of::<EventColumn>(), |scale| {
+            let variant = scale.number()?;
+            scale.values_of(variant)
+        })
+    }
+
+    /// A column of values or numbers.
+    fn values_of(&mut self, variant: u64) -> Option<()> {
         const DECIMAL: u64 = 1;
-        match self.number()? {
+        match variant {
             0 => {
                 self.text()?;
                 self.list(size_of::<Datum>(), Self::value)?;
@@ -87,6 +111,13 @@ impl Scale<'_> {
                 self.text()?;
                 self.numbers(size_of::<i64>())
             }
+            _ => None,
+        }
+    }
+
+    fn column(&mut self) -> Option<()> {
+        match self.number()? {
+            variant @ (0 | 1) => self.values_of(variant),
             2 => {
                 self.list(size_of::<String>(), Self::text)?;
                 self.numbers(size_of::<u32>())?;
@@ -125,12 +156,26 @@ impl Scale<'_> {
                 self.terms()
             }
             3 => self.list(size_of::<(String, Datum)>(), Self::named_value),
+            8 => self.track(),
             4 | 5 => {
                 self.text()?;
                 self.list(size_of::<Datum>(), Self::value)
             }
             _ => None,
         }
+    }
+
+    /// What follows the user of a tracked event.
+    fn track(&mut self) -> Option<()> {
+        self.decoded_bytes = self.decoded_bytes.saturating_add(size_of::<Track>());
+        self.text()?;
+        if self.byte()? == 1 {
+            self.number()?;
+        }
+        if self.byte()? == 1 {
+            self.text()?;
+        }
+        self.list(size_of::<(String, Datum)>(), Self::named_value)
     }
 
     fn terms(&mut self) -> Option<()> {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, error::Error, fmt::Write as _, fs, path::PathBu
 use bytes::BytesMut;
 use tessera_protocol::{
     codec,
-    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
+    load::{EventColumn, EventRows, LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
     message::*,
 };
 
@@ -76,7 +76,7 @@ fn client_messages() -> Vec<(String, Said)> {
     let hello = Hello {
         magic: MAGIC,
         version_min: 1,
-        version_max: 3,
+        version_max: 4,
         agent: text("example 1.0"),
     };
     let parameters = vec![Parameter {
@@ -182,7 +182,82 @@ fn mutations() -> Vec<(String, Said)> {
             ),
         ),
         write("hold-for", hold(thirty_days(), None, Source::Model)),
+        write(
+            "track",
+            Mutation::Track(Box::new(Track {
+                user: user(),
+                event: "login".to_owned(),
+                ..Track::default()
+            })),
+        ),
+        write("track-all", track_all()),
     ]
+}
+
+fn track_all() -> Mutation {
+    let amount = Datum::Decimal {
+        units: 1250,
+        scale: 2,
+    };
+    Mutation::Track(Box::new(Track {
+        user: "u1".to_owned(),
+        event: "purchase".to_owned(),
+        time_us: Some(1_795_392_000_000_000),
+        id: Some("e-1".to_owned()),
+        values: vec![
+            ("amount".to_owned(), amount),
+            ("channel".to_owned(), Datum::from("ads")),
+        ],
+    }))
+}
+
+fn load_events(
+    name: &str,
+    unknown_users: UnknownUsers,
+    ids: Option<PackedTexts>,
+    columns: Vec<EventColumn>,
+) -> Result<(String, Said), Box<dyn Error>> {
+    let mut users = PackedTexts::default();
+    for key in ["u1", "u22"] {
+        users.push(key)?;
+    }
+    let body = RequestBody::LoadEvents {
+        idempotency_key: None,
+        unknown_users,
+        rows: EventRows {
+            event: "purchase".to_owned(),
+            users,
+            of: vec![0, 1, 0],
+            times_us: vec![-1, 0, 1],
+            ids,
+            columns,
+        },
+    };
+    Ok((format!("load-events-{name}"), request(5, body)))
+}
+
+fn event_loads() -> Result<Vec<(String, Said)>, Box<dyn Error>> {
+    let mut ids = PackedTexts::default();
+    for id in ["e-1", "", "e-2"] {
+        ids.push(id)?;
+    }
+    let coded = EventColumn::Coded {
+        property: "channel".to_owned(),
+        dictionary: vec![Datum::from("ads")],
+        codes: vec![1, 0, 1],
+    };
+    let numbers = EventColumn::Numbers {
+        property: "amount".to_owned(),
+        form: NumberForm::Decimal { scale: 2 },
+        present: presence([true, false, false]),
+        numbers: vec![1250],
+    };
+    Ok(vec![
+        load_events("times", UnknownUsers::Create, None, vec![])?,
+        load_events("ids", UnknownUsers::Refuse, Some(ids), vec![])?,
+        load_events("coded", UnknownUsers::Create, None, vec![coded])?,
+        load_events("numbers", UnknownUsers::Create, None, vec![numbers])?,
+    ])
 }
 
 fn hold(end: HoldEnd, since_us: Option<i64>, source: Source) -> Mutation {
@@ -319,7 +394,7 @@ fn values() -> Vec<(String, Said)> {
 fn server_messages() -> Vec<(String, Said)> {
     let id = RequestId(2);
     let welcome = Welcome {
-        version: 3,
+        version: 4,
         agent: "tessera-server 0.1.0".to_owned(),
         frame_bytes_max: 8_388_608,
         requests_in_flight_max: 64,
@@ -470,6 +545,7 @@ fn messages() -> Result<Vec<(String, Said)>, Box<dyn Error>> {
         values(),
         small_enums(),
         loads()?,
+        event_loads()?,
     ]
     .concat())
 }
@@ -559,8 +635,8 @@ fn every_variant_is_among_the_messages() -> Outcome {
             }),
         }
     }
-    // 5 from clients, 4 bodies, 8 mutations, 7 columns, 9 values, 8 from servers.
-    assert_eq!(seen.len(), 5 + 4 + 8 + 7 + 9 + 8, "{seen:?}");
+    // 5 from clients, 5 bodies, 9 mutations, 7 columns, 2 of events, 9 values, 8 from servers.
+    assert_eq!(seen.len(), 5 + 5 + 9 + 7 + 2 + 9 + 8, "{seen:?}");
     Ok(())
 }
 
@@ -586,6 +662,15 @@ fn see_client(message: &ClientMessage, see: &mut dyn FnMut(&'static str)) {
                     rows.columns
                         .iter()
                         .for_each(|column| see(column_name(column)));
+                }
+                RequestBody::LoadEvents { rows, .. } => {
+                    see("load of events");
+                    for column in &rows.columns {
+                        see(match column {
+                            EventColumn::Coded { .. } => "coded property",
+                            EventColumn::Numbers { .. } => "number property",
+                        });
+                    }
                 }
             }
         }
@@ -616,6 +701,7 @@ fn mutation_name(mutation: &Mutation) -> &'static str {
         Mutation::Remove { .. } => "remove",
         Mutation::DeleteUser { .. } => "delete user",
         Mutation::Hold { .. } => "hold",
+        Mutation::Track(_) => "track",
     }
 }
 
@@ -697,6 +783,7 @@ fn the_page_shows_the_same_bytes() -> Outcome {
         .iter()
         .chain(&mutations())
         .chain(&loads()?)
+        .chain(&event_loads()?)
         .chain(&server_messages())
     {
         let is_shown = blocks

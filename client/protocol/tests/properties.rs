@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tessera_protocol::{
     codec,
     frame::{self, FrameDecoder},
-    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
+    load::{EventColumn, EventRows, LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
     message::*,
     weight::weigh_client,
 };
@@ -58,7 +58,63 @@ fn mutation() -> impl Strategy<Value = Mutation> {
             tags,
             terms
         }),
+        track().prop_map(|track| Mutation::Track(Box::new(track))),
     ]
+}
+
+fn track() -> impl Strategy<Value = Track> {
+    let values = prop::collection::vec((".{0,8}", datum()), 0..4);
+    let id = prop::option::of(".{0,8}");
+    (".{0,12}", ".{0,8}", any::<Option<i64>>(), id, values).prop_map(
+        |(user, event, time_us, id, values)| Track {
+            user,
+            event,
+            time_us,
+            id,
+            values,
+        },
+    )
+}
+
+/// Events with two properties.
+fn event_rows() -> impl Strategy<Value = EventRows> {
+    let row = (".{0,6}", any::<u32>(), any::<(bool, i64, u8)>(), ".{0,3}");
+    let dictionary = prop::collection::vec(datum(), 1..4);
+    (prop::collection::vec(row, 0..20), dictionary, any::<bool>()).prop_map(
+        |(rows, dictionary, has_ids)| {
+            let (mut users, mut ids) = (PackedTexts::default(), PackedTexts::default());
+            let (mut codes, mut present, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut of, mut times_us) = (Vec::new(), Vec::new());
+            for (user, code, (is_present, number, shift), id) in rows {
+                users.push(&user).expect("short");
+                ids.push(&id).expect("short");
+                of.push(code % users.len() as u32);
+                times_us.push(number >> (shift % 64));
+                codes.push(code % (dictionary.len() as u32 + 1));
+                present.push(is_present);
+                numbers.extend(is_present.then_some(number));
+            }
+            let coded = EventColumn::Coded {
+                property: "coded".to_owned(),
+                dictionary,
+                codes,
+            };
+            let numbers = EventColumn::Numbers {
+                property: "numbers".to_owned(),
+                form: NumberForm::Decimal { scale: 2 },
+                present: presence(present),
+                numbers,
+            };
+            EventRows {
+                event: "event".to_owned(),
+                users,
+                of,
+                times_us,
+                ids: has_ids.then_some(ids),
+                columns: vec![coded, numbers],
+            }
+        },
+    )
 }
 
 fn terms() -> impl Strategy<Value = HoldTerms> {
@@ -136,6 +192,16 @@ fn body() -> impl Strategy<Value = RequestBody> {
             unknown_tags,
             rows,
         }),
+        (any::<Option<[u8; 16]>>(), any::<bool>(), event_rows()).prop_map(
+            |(idempotency_key, refuse, rows)| RequestBody::LoadEvents {
+                idempotency_key,
+                unknown_users: match refuse {
+                    true => UnknownUsers::Refuse,
+                    false => UnknownUsers::Create,
+                },
+                rows,
+            }
+        ),
         (".{0,40}", prop::collection::vec(parameter, 0..4)).prop_map(|(statement, parameters)| {
             RequestBody::Execute {
                 statement,
@@ -298,6 +364,14 @@ fn mutation_bytes(mutation: &Mutation) -> usize {
             let value = |value: &Datum| size_of::<Datum>() + datum_bytes(value);
             user.len() + attribute.len() + values.iter().map(value).sum::<usize>()
         }
+        Mutation::Track(track) => {
+            let value = |(name, value): &(String, Datum)| {
+                size_of::<(String, Datum)>() + name.len() + datum_bytes(value)
+            };
+            let id = track.id.as_ref().map_or(0, String::len);
+            let values: usize = track.values.iter().map(value).sum();
+            size_of::<Track>() + track.user.len() + track.event.len() + id + values
+        }
     }
 }
 
@@ -322,6 +396,33 @@ fn body_bytes(body: &RequestBody) -> usize {
             let column = |column: &LoadColumn| size_of::<LoadColumn>() + column_bytes(column);
             let columns: usize = rows.columns.iter().map(column).sum();
             rows.keys.text_bytes() + rows.len() * size_of::<u32>() + columns
+        }
+        RequestBody::LoadEvents { rows, .. } => {
+            let texts = |texts: &PackedTexts| texts.text_bytes() + texts.len() * size_of::<u32>();
+            let column = |column: &EventColumn| {
+                size_of::<EventColumn>()
+                    + match column {
+                        EventColumn::Coded {
+                            property,
+                            dictionary,
+                            codes,
+                        } => {
+                            let entry = |value: &Datum| size_of::<Datum>() + datum_bytes(value);
+                            let entries: usize = dictionary.iter().map(entry).sum();
+                            property.len() + entries + size_of_val(codes.as_slice())
+                        }
+                        EventColumn::Numbers {
+                            property,
+                            form: _,
+                            present,
+                            numbers,
+                        } => property.len() + present.len() + size_of_val(numbers.as_slice()),
+                    }
+            };
+            let columns: usize = rows.columns.iter().map(column).sum();
+            let each = rows.len() * (size_of::<u32>() + size_of::<i64>());
+            let ids = rows.ids.as_ref().map_or(0, texts);
+            rows.event.len() + texts(&rows.users) + each + ids + columns
         }
     }
 }

@@ -23,6 +23,10 @@ fn is_named(mutation: &Mutation, message: &str) -> bool {
         Mutation::Add { attribute, .. } | Mutation::Remove { attribute, .. } => {
             speaks_of(message, attribute)
         }
+        Mutation::Track(track) => {
+            let mut properties = track.values.iter().map(|(name, _)| name);
+            speaks_of(message, &track.event) || properties.any(|name| speaks_of(message, name))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use tessera_protocol::{
-    load::LoadRows,
+    load::{EventRows, LoadRows},
     message::{Failure, FailureCode, Mutation, RequestBody},
 };
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{BulkOptions, Ledger, Refusal, Unit, blame, rows::Rows};
+use super::{BulkOptions, Ledger, Refusal, Unit, blame, events::Events, rows::Rows};
 use crate::{answer::Answer, client::Client, error::Error};
 
 /// Rows that are refused together and are so few are sent one change after the other: that tells
@@ -23,6 +23,7 @@ const REFUSED_ROWS_FEW: usize = 500;
 pub(super) enum Item {
     Unit(Unit),
     Rows(Rows),
+    Events(Events),
     /// Answered when everything before it is done.
     Flush(oneshot::Sender<()>),
 }
@@ -82,6 +83,8 @@ enum Closed {
     Due,
     /// Rows follow.
     Rows(Rows),
+    /// Events follow.
+    Events(Events),
     /// Somebody waits for it.
     Flushed(oneshot::Sender<()>),
     /// Nothing will follow.
@@ -122,6 +125,7 @@ impl Lane {
             match closed {
                 Closed::Due => {}
                 Closed::Rows(rows) => self.settle_rows(rows).await,
+                Closed::Events(events) => self.settle_events(events).await,
                 Closed::Flushed(done) => drop(done.send(())),
                 Closed::Finished => return,
             }
@@ -149,6 +153,7 @@ impl Lane {
                 Ok(None) => return (batch, Closed::Finished),
                 Ok(Some(Item::Flush(done))) => return (batch, Closed::Flushed(done)),
                 Ok(Some(Item::Rows(rows))) => return (batch, Closed::Rows(rows)),
+                Ok(Some(Item::Events(events))) => return (batch, Closed::Events(events)),
                 Ok(Some(Item::Unit(unit)))
                     if !self.has_room(&batch, bytes, unit.mutations.len()) =>
                 {
@@ -261,9 +266,79 @@ impl Lane {
         let outcome = self.client.ask_again(&body).await;
         part.rows = match body {
             RequestBody::Load { rows, .. } => rows,
-            RequestBody::Ping | RequestBody::Execute { .. } | RequestBody::Write { .. } => {
-                LoadRows::default()
+            RequestBody::Ping
+            | RequestBody::Execute { .. }
+            | RequestBody::Write { .. }
+            | RequestBody::LoadEvents { .. } => LoadRows::default(),
+        };
+        self.judge(outcome, part.len())
+    }
+
+    /// Applies events as they were given, but for those that are refused one by one.
+    async fn settle_events(&self, events: Events) {
+        let mut parts = vec![events];
+        while let Some(mut part) = parts.pop() {
+            if part.len() == 0 {
+                continue;
             }
+            if let Some(error) = self.ledger.stop_reason() {
+                self.ledger.failed(part.indices(), Error::Stopped(error));
+                continue;
+            }
+            if part.len() > self.mutations_max() {
+                let [first, second] = part.halves();
+                parts.extend([second, first]);
+                continue;
+            }
+            let failure = match self.send_events(&mut part).await {
+                Verdict::Applied => continue,
+                Verdict::Refused(failure) => failure,
+                Verdict::Failed(error) => {
+                    self.ledger.failed(part.indices(), error);
+                    continue;
+                }
+            };
+            if let Some(blamed) = part.blamed(&failure) {
+                for row in blamed.clone() {
+                    self.refuse_event(&part, row, failure.clone());
+                }
+                parts.extend(part.without(&blamed).into_iter().rev());
+            } else if failure.code == FailureCode::LimitExceeded && part.len() > 1 {
+                let [first, second] = part.halves();
+                parts.extend([second, first]);
+            } else if failure.code == FailureCode::LimitExceeded {
+                self.refuse_event(&part, 0, failure);
+            } else {
+                // It lies in none of them, so it lies in what all have in common.
+                self.ledger.failed(part.indices(), Error::Refused(failure));
+            }
+        }
+    }
+
+    fn refuse_event(&self, part: &Events, row: usize, failure: Failure) {
+        let index = part.index(row);
+        self.ledger.refused(Refusal {
+            index,
+            mutation: part.mutation(row),
+            together: index..index + 1,
+            failure,
+        });
+    }
+
+    /// Sends events under a fresh idempotency key: the client repeats it as often as need be.
+    async fn send_events(&self, part: &mut Events) -> Verdict {
+        let body = RequestBody::LoadEvents {
+            idempotency_key: Some(rand::random()),
+            unknown_users: self.options.unknown_users,
+            rows: std::mem::take(&mut part.rows),
+        };
+        let outcome = self.client.ask_again(&body).await;
+        part.rows = match body {
+            RequestBody::LoadEvents { rows, .. } => rows,
+            RequestBody::Ping
+            | RequestBody::Execute { .. }
+            | RequestBody::Write { .. }
+            | RequestBody::Load { .. } => EventRows::default(),
         };
         self.judge(outcome, part.len())
     }
@@ -298,9 +373,10 @@ impl Lane {
         let outcome = self.client.ask_again(&body).await;
         part.mutations = match body {
             RequestBody::Write { mutations, .. } => mutations,
-            RequestBody::Ping | RequestBody::Execute { .. } | RequestBody::Load { .. } => {
-                Vec::new()
-            }
+            RequestBody::Ping
+            | RequestBody::Execute { .. }
+            | RequestBody::Load { .. }
+            | RequestBody::LoadEvents { .. } => Vec::new(),
         };
         let changes = part.indices().len();
         self.judge(outcome, changes)

@@ -47,10 +47,24 @@ fn parts(request: Request) -> ([u8; 16], Vec<Mutation>) {
             let mutations = (0..rows.len()).flat_map(|row| reader.mutations(row));
             (key, mutations.collect())
         }
+        RequestBody::LoadEvents {
+            idempotency_key: Some(key),
+            rows,
+            ..
+        } => {
+            let tracks = (0..rows.len()).filter_map(|row| rows.track(row));
+            (
+                key,
+                tracks
+                    .map(|track| Mutation::Track(Box::new(track)))
+                    .collect(),
+            )
+        }
         RequestBody::Ping
         | RequestBody::Execute { .. }
         | RequestBody::Write { .. }
-        | RequestBody::Load { .. } => panic!("not a write with a key"),
+        | RequestBody::Load { .. }
+        | RequestBody::LoadEvents { .. } => panic!("not a write with a key"),
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Execute statements and write their answers.
     Exec(ExecArguments),
-    /// Load users from CSV or JSON lines; see docs/import.md.
+    /// Load users or what they did from CSV or JSON lines; see docs/import.md.
     Import(Box<ImportArguments>),
     /// Write all rows of a statement, such as a SEGMENT, to a file.
     Export(ExportArguments),

@@ -57,6 +57,14 @@ pub enum Error {
     /// A defect of the engine.
     #[error("internal error: {0}")]
     Internal(String),
+    /// One of many rows that came together is to blame.
+    #[error("{error}")]
+    InRow {
+        /// Its place, from 0.
+        row: u32,
+        /// Why it is refused.
+        error: Box<Error>,
+    },
 }
 
 /// The kinds of errors, for programs.
@@ -106,6 +114,28 @@ impl Error {
             Self::Closing => ErrorCode::Closing,
             Self::Overloaded => ErrorCode::Overloaded,
             Self::Internal(_) => ErrorCode::Internal,
+            Self::InRow { error, .. } => error.code(),
+        }
+    }
+
+    /// The row that is to blame, where many came together.
+    pub fn row(&self) -> Option<u32> {
+        match self {
+            Self::InRow { row, .. } => Some(*row),
+            Self::Syntax(_)
+            | Self::Resolve(_)
+            | Self::Write(_)
+            | Self::Schema(_)
+            | Self::Limit(_)
+            | Self::QueryLimit(_)
+            | Self::Storage(_)
+            | Self::UnknownCursor
+            | Self::Cancelled
+            | Self::DeadlineExceeded
+            | Self::Stopped
+            | Self::Closing
+            | Self::Overloaded
+            | Self::Internal(_) => None,
         }
     }
 
@@ -115,6 +145,7 @@ impl Error {
             Self::Syntax(error) => Some(error.span),
             Self::Resolve(error) => error.span(),
             Self::Schema(error) => error.span(),
+            Self::InRow { error, .. } => error.span(),
             Self::Write(_)
             | Self::Limit(_)
             | Self::QueryLimit(_)
@@ -136,6 +167,7 @@ impl Error {
             Self::Resolve(error) => error.hint(),
             Self::Write(error) => error.hint(),
             Self::Schema(error) => error.hint(),
+            Self::InRow { error, .. } => error.hint(),
             Self::Limit(_)
             | Self::QueryLimit(_)
             | Self::Storage(_)

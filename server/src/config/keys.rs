@@ -158,7 +158,7 @@ pub const KEYS: &[Key] = &[
     ),
     count(
         "limits.mutations_max",
-        "The most mutations of one write, and the most rows of one load",
+        "The most mutations of one write, and the most rows or events of one load",
     ),
     count(
         "limits.statements_running_max",

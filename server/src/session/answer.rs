@@ -11,10 +11,10 @@ use tessera_engine::{
     error::{Error, ErrorCode},
 };
 use tessera_protocol::{
-    load::LoadRows,
+    load::{EventRows, LoadRows},
     message::{
         Failure, FailureCode, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage,
-        UnknownTags,
+        UnknownTags, UnknownUsers,
     },
 };
 use tokio::{
@@ -142,7 +142,10 @@ impl Answer {
                 self.context.check_mutations(mutations.len()).ok()?;
                 self.context.door.write_place_now()
             }
-            RequestBody::Ping | RequestBody::Execute { .. } | RequestBody::Load { .. } => None,
+            RequestBody::Ping
+            | RequestBody::Execute { .. }
+            | RequestBody::Load { .. }
+            | RequestBody::LoadEvents { .. } => None,
         }
     }
 
@@ -246,6 +249,15 @@ impl Answer {
                 drop(memory);
                 outcome
             }
+            RequestBody::LoadEvents {
+                idempotency_key,
+                unknown_users,
+                rows,
+            } => {
+                let outcome = self.load_events(idempotency_key, unknown_users, rows).await;
+                drop(memory);
+                outcome
+            }
         }
     }
 
@@ -271,6 +283,24 @@ impl Answer {
         let request = map::load_request(idempotency_key, unknown_tags, rows)?;
         let place = self.unless_stopped(self.context.door.write_place()).await?;
         write_answer(self.context.door.load(place, request).outcome().await)
+    }
+
+    async fn load_events(
+        &self,
+        idempotency_key: Option<[u8; 16]>,
+        unknown_users: UnknownUsers,
+        rows: EventRows,
+    ) -> Result<Summary, Failure> {
+        self.context.check_rows(rows.len())?;
+        let request = map::event_load_request(idempotency_key, unknown_users, rows)?;
+        let place = self.unless_stopped(self.context.door.write_place()).await?;
+        let outcome = self
+            .context
+            .door
+            .load_events(place, request)
+            .outcome()
+            .await;
+        write_answer(outcome)
     }
 
     async fn execute(
@@ -495,6 +525,7 @@ fn kind(body: &RequestBody) -> &'static str {
         RequestBody::Execute { statement, .. } => statement_kind(statement),
         RequestBody::Write { .. } => "write",
         RequestBody::Load { .. } => "load",
+        RequestBody::LoadEvents { .. } => "load of events",
     }
 }
 

@@ -21,7 +21,7 @@ use tessera_engine::{
     error::Error,
     parameters::Parameters,
     time::ManualClock,
-    write::{LoadRequest, WriteRequest},
+    write::{EventLoadRequest, LoadRequest, WriteRequest},
 };
 use tessera_server::{
     Config, RunningServer, Server,
@@ -49,6 +49,7 @@ pub(crate) struct FakeEngine {
     changed: Condvar,
     pub(crate) writes: Mutex<Vec<WriteRequest>>,
     pub(crate) loads: Mutex<Vec<LoadRequest>>,
+    pub(crate) event_loads: Mutex<Vec<EventLoadRequest>>,
     /// What becomes of the next writes, if not what is usual.
     pub(crate) writing: Mutex<Writing>,
     held: Mutex<Vec<Done>>,
@@ -92,6 +93,7 @@ pub(crate) async fn start(change: impl FnOnce(&mut Config)) -> Fixture {
         changed: Condvar::new(),
         writes: Mutex::default(),
         loads: Mutex::default(),
+        event_loads: Mutex::default(),
         writing: Mutex::default(),
         held: Mutex::default(),
     });
@@ -246,7 +248,20 @@ impl Engine for FakeEngine {
         }));
     }
 
+    fn submit_event_load(&self, request: EventLoadRequest, done: Done) {
+        let facts_changed = request.of.len() as u64;
+        self.event_loads.lock().unwrap().push(request);
+        done(Ok(Summary {
+            facts_changed,
+            ..Summary::default()
+        }));
+    }
+
     fn submit_sweep(&self, done: Done) {
+        done(Ok(Summary::default()));
+    }
+
+    fn submit_event_sweep(&self, done: Done) {
         done(Ok(Summary::default()));
     }
 

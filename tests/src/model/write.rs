@@ -71,6 +71,11 @@ impl Model {
             Mutation::Tag { user, tags } | Mutation::Hold { user, tags, .. } => tags
                 .iter()
                 .try_for_each(|tag| self.tag(user, tag, unknown_tags)),
+            // Nor does it know what users did.
+            Mutation::Track(track) => {
+                self.user_mut(&track.user);
+                Ok(())
+            }
             Mutation::Untag { user, tags } => tags
                 .iter()
                 .try_for_each(|tag| self.untag(user, tag, unknown_tags)),

@@ -190,6 +190,8 @@ fn mutation(mutation: Mutation) -> database::Mutation {
         Mutation::Tag { user, tags } | Mutation::Hold { user, tags, .. } => {
             database::Mutation::Tag { user, tags }
         }
+        // Nor of what users did.
+        Mutation::Track(track) => database::Mutation::Ensure { user: track.user },
         Mutation::Untag { user, tags } => database::Mutation::Untag { user, tags },
         Mutation::Set { user, values } => database::Mutation::Set {
             user,

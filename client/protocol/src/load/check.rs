@@ -77,7 +77,7 @@ fn check_lists(column: usize, ends: &[u32], codes: &[u32]) -> Result<(), LoadErr
 }
 
 /// Whether there is a bit for each row, and none for others.
-fn check_present(column: usize, present: &[u8], rows: usize) -> Result<(), LoadError> {
+pub(super) fn check_present(column: usize, present: &[u8], rows: usize) -> Result<(), LoadError> {
     let beyond = match (rows % 8, present.last()) {
         (0, _) | (_, None) => 0,
         (used, Some(last)) => last >> used,
@@ -92,7 +92,7 @@ fn check_present(column: usize, present: &[u8], rows: usize) -> Result<(), LoadE
     }
 }
 
-fn check_numbers(
+pub(super) fn check_numbers(
     column: usize,
     form: NumberForm,
     present: &[u8],
@@ -111,7 +111,12 @@ fn check_numbers(
 
 /// Whether all codes have an entry; the first entry has the code `first`, and 0 needs none when
 /// that is 1.
-fn check_codes(column: usize, codes: &[u32], entries: usize, first: u64) -> Result<(), LoadError> {
+pub(super) fn check_codes(
+    column: usize,
+    codes: &[u32],
+    entries: usize,
+    first: u64,
+) -> Result<(), LoadError> {
     match codes.iter().max() {
         Some(code) if u64::from(*code) >= entries as u64 + first => Err(LoadError::Code {
             column,

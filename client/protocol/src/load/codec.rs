@@ -13,11 +13,11 @@ use bincode::{
 
 use super::{LoadColumn, LoadError, LoadRows, NumberForm, PackedTexts};
 
-fn said(error: &LoadError) -> EncodeError {
+pub(super) fn said(error: &LoadError) -> EncodeError {
     EncodeError::OtherString(error.to_string())
 }
 
-fn heard(error: &LoadError) -> DecodeError {
+pub(super) fn heard(error: &LoadError) -> DecodeError {
     DecodeError::OtherString(error.to_string())
 }
 
@@ -170,7 +170,10 @@ fn ends(mut lengths: Vec<u32>) -> Result<Vec<u32>, DecodeError> {
 const PIECE_BYTES: usize = 4096;
 
 /// Numbers without a sign: `u8` bytes each (1, 2 or 4), `len`, and so many numbers.
-fn encode_small<E: Encoder>(numbers: &[u32], encoder: &mut E) -> Result<(), EncodeError> {
+pub(super) fn encode_small<E: Encoder>(
+    numbers: &[u32],
+    encoder: &mut E,
+) -> Result<(), EncodeError> {
     let width = match numbers.iter().max() {
         None | Some(..=0xff) => 1,
         Some(..=0xffff) => 2,
@@ -181,7 +184,10 @@ fn encode_small<E: Encoder>(numbers: &[u32], encoder: &mut E) -> Result<(), Enco
 
 /// Numbers with a sign, two's complement: `u8` bytes each (1, 2, 4 or 8), `len`, and so many
 /// numbers.
-fn encode_signed<E: Encoder>(numbers: &[i64], encoder: &mut E) -> Result<(), EncodeError> {
+pub(super) fn encode_signed<E: Encoder>(
+    numbers: &[i64],
+    encoder: &mut E,
+) -> Result<(), EncodeError> {
     let least = numbers.iter().copied().min().unwrap_or(0);
     let most = numbers.iter().copied().max().unwrap_or(0);
     let within = |low: i64, high: i64| least >= low && most <= high;
@@ -216,7 +222,7 @@ fn encode_numbers<T: Copy, const N: usize, E: Encoder>(
     Ok(())
 }
 
-fn decode_small<D: Decoder>(decoder: &mut D) -> Result<Vec<u32>, DecodeError> {
+pub(super) fn decode_small<D: Decoder>(decoder: &mut D) -> Result<Vec<u32>, DecodeError> {
     decode_numbers(decoder, |width, bytes| {
         Some(match width {
             1 => bytes.iter().map(|byte| u32::from(*byte)).collect(),
@@ -227,7 +233,7 @@ fn decode_small<D: Decoder>(decoder: &mut D) -> Result<Vec<u32>, DecodeError> {
     })
 }
 
-fn decode_signed<D: Decoder>(decoder: &mut D) -> Result<Vec<i64>, DecodeError> {
+pub(super) fn decode_signed<D: Decoder>(decoder: &mut D) -> Result<Vec<i64>, DecodeError> {
     decode_numbers(decoder, |width, bytes| {
         Some(match width {
             1 => of_width(bytes, |bytes| i8::from_le_bytes(bytes).into()),

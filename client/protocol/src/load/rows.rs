@@ -115,7 +115,11 @@ impl RowReader<'_> {
     }
 }
 
-fn value_of<'a>(dictionary: &'a [Datum], codes: &[u32], row: usize) -> Option<&'a Datum> {
+pub(super) fn value_of<'a>(
+    dictionary: &'a [Datum],
+    codes: &[u32],
+    row: usize,
+) -> Option<&'a Datum> {
     let code = *codes.get(row)? as usize;
     dictionary.get(code.checked_sub(1)?)
 }
@@ -144,28 +148,38 @@ impl Ranks {
             LoadColumn::Numbers { present, .. } => present,
             LoadColumn::Coded { .. } | LoadColumn::Tags { .. } | LoadColumn::Holdings { .. } => &[],
         };
-        let before = present.iter().scan(0, |sum, byte| {
-            let before = *sum;
-            *sum += byte.count_ones();
-            Some(before)
-        });
-        Self(before.collect())
+        Self(ranks_of(present))
     }
 
     fn number(&self, present: &[u8], numbers: &[i64], row: usize) -> Option<i64> {
-        let byte = *present.get(row / 8)?;
-        let bit = 1_u8 << (row % 8);
-        let within = (byte & (bit - 1)).count_ones();
-        let place = *self.0.get(row / 8)? + within;
-        numbers
-            .get(place as usize)
-            .filter(|_| byte & bit != 0)
-            .copied()
+        ranked(*self.0.get(row / 8)?, present, numbers, row)
     }
 }
 
+/// For each byte of a presence how many numbers there are before it.
+pub(super) fn ranks_of(present: &[u8]) -> Vec<u32> {
+    let before = present.iter().scan(0, |sum, byte| {
+        let before = *sum;
+        *sum += byte.count_ones();
+        Some(before)
+    });
+    before.collect()
+}
+
+/// The number of a row, given how many there are before the byte of its presence.
+pub(super) fn ranked(rank: u32, present: &[u8], numbers: &[i64], row: usize) -> Option<i64> {
+    let byte = *present.get(row / 8)?;
+    let bit = 1_u8 << (row % 8);
+    let within = (byte & (bit - 1)).count_ones();
+    let place = rank + within;
+    numbers
+        .get(place as usize)
+        .filter(|_| byte & bit != 0)
+        .copied()
+}
+
 impl PackedTexts {
-    fn select(&self, places: &[usize]) -> Self {
+    pub(super) fn select(&self, places: &[usize]) -> Self {
         let mut texts = Self {
             text: String::with_capacity(places.len() * self.text.len() / self.len().max(1)),
             ends: Vec::with_capacity(places.len()),
@@ -278,15 +292,15 @@ pub fn presence(rows: impl IntoIterator<Item = bool>) -> Vec<u8> {
 }
 
 /// Entries of a dictionary that are still needed, in the order in which they came to be.
-struct Kept<'a, T> {
+pub(super) struct Kept<'a, T> {
     all: &'a [T],
-    entries: Vec<T>,
+    pub(super) entries: Vec<T>,
     /// For each of all entries its new place, counted from 1; 0 for none yet.
     places: Vec<u32>,
 }
 
 impl<'a, T: Clone> Kept<'a, T> {
-    fn new(all: &'a [T]) -> Self {
+    pub(super) fn new(all: &'a [T]) -> Self {
         Self {
             all,
             entries: Vec::new(),
@@ -294,7 +308,7 @@ impl<'a, T: Clone> Kept<'a, T> {
         }
     }
 
-    fn place_of(&mut self, entry: u32) -> u32 {
+    pub(super) fn place_of(&mut self, entry: u32) -> u32 {
         let (Some(place), Some(value)) = (
             self.places.get_mut(entry as usize),
             self.all.get(entry as usize),

@@ -6,7 +6,7 @@
 mod dictionary;
 mod tags;
 
-use self::dictionary::Dictionary;
+pub(super) use self::dictionary::Dictionary;
 use self::tags::TagColumn;
 use super::mapping::{AttributeKind, OnMissing};
 use super::plan::{AttributeRule, Plan, bad};
@@ -37,7 +37,7 @@ pub(crate) struct RawRows {
 }
 
 impl RawRows {
-    fn push(&mut self, record: &[u8], line: u64) {
+    pub(super) fn push(&mut self, record: &[u8], line: u64) {
         self.text.extend_from_slice(record);
         self.rows.push((self.text.len(), line));
     }
@@ -175,7 +175,7 @@ enum Known {
 }
 
 /// The column of an attribute.
-struct AttributeColumn {
+pub(super) struct AttributeColumn {
     known: Dictionary<Known>,
     values: Values,
     /// Whole numbers can be read straight away: no text of digits means anything else.
@@ -203,7 +203,7 @@ enum Values {
 }
 
 impl AttributeColumn {
-    fn of(rule: &AttributeRule) -> Self {
+    pub(super) fn of(rule: &AttributeRule) -> Self {
         let form = match (rule.mapping.kind, rule.mapping.on_missing) {
             // No number clears.
             (_, OnMissing::Clear) => None,
@@ -246,7 +246,7 @@ impl AttributeColumn {
     }
 
     /// Reads the field of the row under way.
-    fn read(&mut self, rule: &AttributeRule, cell: &Cell<'_>) -> Result<(), String> {
+    pub(super) fn read(&mut self, rule: &AttributeRule, cell: &Cell<'_>) -> Result<(), String> {
         if let (Digits::AreNumbers, Cell::Text(text), Values::Numbers { next, .. }) =
             (self.digits, cell, &mut self.values)
             && let Some(number) = digits(text)
@@ -271,7 +271,7 @@ impl AttributeColumn {
     }
 
     /// Takes the field of the row under way, which is good; says how many bytes more that is.
-    fn take(&mut self, row: usize) -> usize {
+    pub(super) fn take(&mut self, row: usize) -> usize {
         match &mut self.values {
             Values::Coded { codes, next } => match (*next as usize).checked_sub(1) {
                 None => codes.push(0),
@@ -304,7 +304,7 @@ impl AttributeColumn {
         size_of::<u32>()
     }
 
-    fn finish(&mut self, name: &str, rows: usize) -> LoadColumn {
+    pub(super) fn finish(&mut self, name: &str, rows: usize) -> LoadColumn {
         let used = self.known.finish();
         let column = match &mut self.values {
             Values::Coded { codes, .. } => {

@@ -2,12 +2,16 @@
 //!
 //! Knows the statements `SHOW` and `DEFINE`. Does not know rows.
 
+mod event;
+
 use tessera_query_lang::ast::{
     AttributeType, Define, DefineGroup, DefineTag, Exclusivity, Mutability, Notes, OnConflict,
-    Show, ShowList, Spanned, Statement,
+    Period, Show, ShowList, Spanned, Statement, TimeUnit, Validity,
 };
 use tessera_query_lang::name::{Glob, Name};
 
+pub(super) use self::event::define_event;
+use self::event::{check_event, event_statement};
 use super::mapping::{AttributeKind, AttributeMapping, Mapping, TagMapping};
 use crate::cli::error::CliError;
 use crate::cli::session::{Answer, Datum, Session};
@@ -22,6 +26,11 @@ pub(crate) async fn define(mapping: &Mapping, session: &Session) -> Result<(), C
     for tag in &mapping.tags {
         check_group(tag, session).await?;
         check_tag(tag, session).await?;
+    }
+    for event in &mapping.events {
+        for kind in event.known_kinds() {
+            check_event(event, kind, session, "nothing was imported").await?;
+        }
     }
     for statement in statements {
         session.collect(&statement.to_string()).await?;
@@ -38,7 +47,14 @@ fn tag_statement(rule: &TagMapping, tag: &str) -> Result<Statement, CliError> {
         .transpose()?
         .map(Spanned::synthetic);
     let notes = notes(rule.description.as_ref(), rule.owner.as_ref());
+    let validity = rule.dynamic_days.map_or(Validity::Static, |amount| {
+        Validity::Dynamic(Spanned::synthetic(Period {
+            amount,
+            unit: TimeUnit::Day,
+        }))
+    });
     let define = DefineTag {
+        validity,
         group,
         notes,
         ..DefineTag::new(Spanned::synthetic(name(tag)?))
@@ -65,6 +81,11 @@ fn statements(mapping: &Mapping) -> Result<Vec<Statement>, CliError> {
             statements.push(tag_statement(tag, fixed)?);
         }
     }
+    for event in &mapping.events {
+        for kind in event.known_kinds() {
+            statements.push(event_statement(event, kind)?);
+        }
+    }
     Ok(statements)
 }
 
@@ -77,7 +98,21 @@ fn group_statement(group: &str, exclusivity: Exclusivity) -> Result<Statement, C
 }
 
 fn attribute_statement(rule: &AttributeMapping) -> Result<Statement, CliError> {
-    let attribute_type = match rule.kind {
+    let define = Define::Attribute {
+        name: Spanned::synthetic(name(rule.target())?),
+        attribute_type: attribute_type(rule),
+        mutability: if rule.write_once {
+            Mutability::WriteOnce
+        } else {
+            Mutability::Mutable
+        },
+        notes: notes(rule.description.as_ref(), rule.owner.as_ref()),
+    };
+    Ok(Statement::Define(define, OnConflict::Keep))
+}
+
+fn attribute_type(rule: &AttributeMapping) -> AttributeType {
+    match rule.kind {
         AttributeKind::Enum => AttributeType::Enum(rule.values.clone()),
         AttributeKind::Multi => AttributeType::Multi(rule.values.clone()),
         AttributeKind::Integer => AttributeType::Integer,
@@ -87,18 +122,7 @@ fn attribute_statement(rule: &AttributeMapping) -> Result<Statement, CliError> {
         AttributeKind::Boolean => AttributeType::Boolean,
         AttributeKind::Text => AttributeType::Text,
         AttributeKind::User => AttributeType::User,
-    };
-    let define = Define::Attribute {
-        name: Spanned::synthetic(name(rule.target())?),
-        attribute_type,
-        mutability: if rule.write_once {
-            Mutability::WriteOnce
-        } else {
-            Mutability::Mutable
-        },
-        notes: notes(rule.description.as_ref(), rule.owner.as_ref()),
-    };
-    Ok(Statement::Define(define, OnConflict::Keep))
+    }
 }
 
 fn notes(description: Option<&String>, owner: Option<&String>) -> Notes {

@@ -3,9 +3,13 @@
 //! Knows the TOML form and what makes sense in it. Does not know files of data, nor what is
 //! defined on the server.
 
+mod event;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub(crate) use self::event::{EventMapping, PropertyMapping, UnknownUsers};
 
 /// What a mapping may hold at most; more is a mistake, not data.
 const RULES_MAX: usize = 10_000;
@@ -30,6 +34,9 @@ pub(crate) struct Mapping {
     /// Columns that become tags.
     #[serde(default, rename = "tag")]
     pub(crate) tags: Vec<TagMapping>,
+    /// What rows are that are events.
+    #[serde(default, rename = "event")]
+    pub(crate) events: Vec<EventMapping>,
 }
 
 /// One `[[attribute]]`.
@@ -160,10 +167,34 @@ pub(crate) struct TagMapping {
     /// Whether the group lets a user hold one of its tags only.
     #[serde(default)]
     pub(crate) exclusive: bool,
+    /// The column that says since when the tags are held; since the import when not written.
+    pub(crate) since: Option<String>,
+    /// The column that says until when the tags are held; to the tag's own end when not written.
+    pub(crate) until: Option<String>,
+    /// How these two are written (strftime).
+    pub(crate) format: Option<String>,
+    /// On whose word the tags are held; an import's when not written.
+    pub(crate) source: Option<SourceMapping>,
+    /// After how many days holdings end, for the definition; they do not when not written.
+    pub(crate) dynamic_days: Option<u32>,
     /// For the definition.
     pub(crate) description: Option<String>,
     /// For the definition.
     pub(crate) owner: Option<String>,
+}
+
+/// On whose word tags are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SourceMapping {
+    /// Somebody said so.
+    Manual,
+    /// It came with a file.
+    Import,
+    /// A rule said so.
+    Rule,
+    /// A model thinks so.
+    Model,
 }
 
 /// What makes a tag of a column.
@@ -223,9 +254,22 @@ impl Mapping {
                 "must be one ASCII character other than a quote or a line end",
             );
         }
-        if self.attributes.len() + self.tags.len() > RULES_MAX {
+        let properties = self.events.iter().map(|event| 1 + event.properties.len());
+        let rules = self.attributes.len() + self.tags.len() + properties.sum::<usize>();
+        if rules > RULES_MAX {
             return refuse("mapping", "has more than 10000 rules");
         }
+        let has_users = !self.attributes.is_empty() || !self.tags.is_empty();
+        if has_users && !self.events.is_empty() {
+            return refuse(
+                "[[event]]",
+                "rows are events or say something of users: import the file twice",
+            );
+        }
+        for (position, event) in self.events.iter().enumerate() {
+            event.check(position)?;
+        }
+        self.check_kinds_are_distinct()?;
         for attribute in &self.attributes {
             attribute.check().map_err(|reason| {
                 rule_error(
@@ -239,6 +283,29 @@ impl Mapping {
                 .map_err(|reason| rule_error(&tag.place(position), reason))?;
         }
         self.check_names_are_distinct()
+    }
+
+    /// One request creates unknown users or refuses them, and one rule defines a kind of event.
+    fn check_kinds_are_distinct(&self) -> Result<(), MappingError> {
+        let mut seen = std::collections::HashSet::new();
+        for (position, event) in self.events.iter().enumerate() {
+            let place = event.place(position);
+            if event.unknown_users != self.unknown_users() {
+                let reason = "unknown_users must be the same for all events of a mapping";
+                return Err(rule_error(&place, reason));
+            }
+            if let Some(kind) = event.known_kinds().find(|kind| !seen.insert(*kind)) {
+                let reason = format!("a second rule for events {kind:?}");
+                return Err(rule_error(&place, &reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// What events of keys that are no user's do.
+    pub(crate) fn unknown_users(&self) -> UnknownUsers {
+        let first = self.events.first();
+        first.map(|event| event.unknown_users).unwrap_or_default()
     }
 
     fn check_names_are_distinct(&self) -> Result<(), MappingError> {
@@ -331,6 +398,11 @@ impl AttributeMapping {
 }
 
 impl TagMapping {
+    /// Whether something is said of how the tags are held.
+    pub(crate) fn says_how(&self) -> bool {
+        self.since.is_some() || self.until.is_some() || self.source.is_some()
+    }
+
     /// Between the values of a list.
     pub(crate) fn separator(&self) -> &str {
         self.separator.as_deref().unwrap_or(SEPARATOR)
@@ -392,6 +464,16 @@ impl TagMapping {
             self.clear,
             self.by == TagBy::NonZero,
             "clear is for by = \"non-zero\"",
+        )?;
+        only(
+            self.format.is_some(),
+            self.since.is_some() || self.until.is_some(),
+            "format is for since and until",
+        )?;
+        only(
+            self.dynamic_days == Some(0),
+            false,
+            "dynamic_days is at least 1",
         )?;
         only(
             self.exclusive,

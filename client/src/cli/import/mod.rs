@@ -6,6 +6,7 @@
 mod columns;
 mod define;
 mod delimited;
+mod events;
 mod infer;
 mod intern;
 mod lines;

@@ -12,7 +12,7 @@ const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 const ROW_OVERHEAD_BYTES: usize = 64;
 
 /// The rows. Nothing leaves by itself: a row that is refused after it has left is not known any
-/// more, so only who knows that all are answered may [`Self::clear`].
+/// more, so only who knows that some are answered may have them cleared.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     rows: Vec<SentRow>,
@@ -67,11 +67,19 @@ impl Pending {
         self.bytes >= KEPT_BYTES_MAX
     }
 
-    /// Forgets all rows.
-    pub(crate) fn clear(&mut self) {
-        self.rows.clear();
-        self.batches.clear();
-        self.bytes = 0;
+    /// Whether so many rows are kept that it is time to find out which are answered.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.bytes >= KEPT_BYTES_MAX / 2
+    }
+
+    /// Forgets the rows whose changes have places before this one.
+    pub(crate) fn clear_before(&mut self, change: u64) {
+        self.rows.retain(|row| row.first_change >= change);
+        self.batches.retain(|(first, _)| *first >= change);
+        let rows = self.rows.iter();
+        let rows = rows.map(|row| row.found.record.len() + ROW_OVERHEAD_BYTES);
+        let batches = self.batches.iter().map(|(_, rows)| rows.bytes());
+        self.bytes = rows.chain(batches).sum();
     }
 
     /// The row that a change belongs to; none if it has left.
@@ -134,8 +142,12 @@ mod tests {
         }
         assert_eq!(kept, 64);
         assert!(pending.row_of(0).is_some_and(|row| row.line == 0));
-        pending.clear();
-        assert!(!pending.is_full() && pending.row_of(99).is_none());
+        pending.clear_before(33);
+        assert!(!pending.is_full() && !pending.is_half_full());
+        assert!(pending.row_of(33).is_some_and(|row| row.line == 33));
+        assert!(pending.row_of(32).is_none());
+        pending.clear_before(kept);
+        assert!(pending.row_of(99).is_none());
         pending.keep(kept, row(7, 1));
         assert!(pending.row_of(kept).is_some_and(|row| row.line == 7));
     }

@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, HashSet};
 
 use tessera_query_lang::name::Name;
 
+use super::events::EventRule;
 use super::mapping::{
-    AttributeKind, AttributeMapping, Mapping, MultiMode, OnMissing, TagBy, TagMapping,
+    AttributeKind, AttributeMapping, Mapping, MultiMode, OnMissing, SourceMapping, TagBy,
+    TagMapping,
 };
 use super::records::{BadRow, Records};
 use super::value::{Cell, Reading, shown, truth};
 use crate::cli::session::{Datum, Mutation};
+use crate::{HoldEnd, HoldTerms, Source};
 
 /// The longest key of a user, in bytes.
 const KEY_BYTES_MAX: usize = 256;
@@ -27,6 +30,7 @@ pub(crate) struct Plan {
     pub(super) key: usize,
     pub(super) attributes: Vec<AttributeRule>,
     pub(super) tags: Vec<TagRule>,
+    pub(super) events: Vec<EventRule>,
 }
 
 /// Whether rows can be said column by column.
@@ -37,6 +41,8 @@ pub(crate) enum Form {
     /// Some change is not the value of an attribute or a tag that is given: values that are added
     /// to a multi attribute, tags that are taken away.
     Changes,
+    /// They are events, which can be said so.
+    Events,
 }
 
 /// An attribute's column.
@@ -50,6 +56,8 @@ pub(super) struct AttributeRule {
 /// A column that becomes tags, or a tag for every row.
 pub(super) struct TagRule {
     pub(super) column: Option<usize>,
+    since: Option<usize>,
+    until: Option<usize>,
     pub(super) mapping: TagMapping,
     pub(super) missing: Vec<String>,
     /// Names that were defined with the group and the notes already.
@@ -71,6 +79,8 @@ struct Gathered {
     values: Vec<(String, Datum)>,
     additions: Vec<(String, Vec<Datum>)>,
     set: Vec<String>,
+    /// How these are held, where a rule of the mapping says it.
+    terms: Vec<HoldTerms>,
     cleared: Vec<String>,
 }
 
@@ -103,12 +113,15 @@ impl Plan {
                     .column
                     .as_ref()
                     .map(|column| slot(&mut columns, column)),
+                since: rule.since.as_ref().map(|it| slot(&mut columns, it)),
+                until: rule.until.as_ref().map(|it| slot(&mut columns, it)),
                 missing: missing(&rule.missing),
                 mapping: rule.clone(),
                 defined: HashSet::new(),
             })
             .collect();
         Self {
+            events: EventRule::all(mapping, &mut columns),
             columns,
             key,
             attributes,
@@ -121,8 +134,16 @@ impl Plan {
         &self.columns
     }
 
+    /// Whether something is said of how tags are held.
+    pub(super) fn says_how(&self) -> bool {
+        self.tags.iter().any(|rule| rule.mapping.says_how())
+    }
+
     /// How rows are said.
     pub(crate) fn form(&self) -> Form {
+        if !self.events.is_empty() {
+            return Form::Events;
+        }
         let adds = |rule: &AttributeRule| {
             let mode = rule.mapping.mode.unwrap_or_default();
             rule.mapping.kind == AttributeKind::Multi && mode == MultiMode::Add
@@ -143,9 +164,14 @@ impl Plan {
                 .map_err(|reason| bad(row, rule.column, reason))?;
         }
         let mut names_end = Vec::with_capacity(self.tags.len());
+        let says_how = self.says_how();
         for rule in &self.tags {
             rule.gather(row, &mut gathered)
                 .map_err(|reason| bad(row, rule.column.unwrap_or(self.key), reason))?;
+            if says_how && gathered.terms.len() < gathered.set.len() {
+                let terms = rule.terms(row)?;
+                gathered.terms.resize(gathered.set.len(), terms);
+            }
             names_end.push(gathered.set.len());
         }
         let definitions = self.definitions(&gathered.set, &names_end);
@@ -185,7 +211,7 @@ impl Plan {
 }
 
 /// The position of a column among those that are needed.
-fn slot(columns: &mut Vec<String>, column: &str) -> usize {
+pub(super) fn slot(columns: &mut Vec<String>, column: &str) -> usize {
     columns
         .iter()
         .position(|known| known == column)
@@ -335,6 +361,48 @@ impl TagRule {
         Ok(())
     }
 
+    /// How its tags are held in a row.
+    pub(super) fn terms(&self, row: &Records) -> Result<HoldTerms, BadRow> {
+        let since_us = self.moment(row, self.since)?;
+        let until_us = self.moment(row, self.until)?;
+        if let (Some(since_us), Some(until_us), Some(column)) = (since_us, until_us, self.until)
+            && until_us <= since_us
+        {
+            let reason = "the tag would end no later than it starts";
+            return Err(bad(row, column, reason.to_owned()));
+        }
+        Ok(HoldTerms {
+            since_us,
+            end: until_us.map_or(HoldEnd::OfTag, HoldEnd::At),
+            source: match self.mapping.source {
+                None | Some(SourceMapping::Import) => Source::Import,
+                Some(SourceMapping::Manual) => Source::Manual,
+                Some(SourceMapping::Rule) => Source::Rule,
+                Some(SourceMapping::Model) => Source::Model,
+            },
+        })
+    }
+
+    /// The moment that a column says, if there is one.
+    fn moment(&self, row: &Records, column: Option<usize>) -> Result<Option<i64>, BadRow> {
+        let Some(column) = column else {
+            return Ok(None);
+        };
+        let reading = Reading {
+            kind: AttributeKind::Timestamp,
+            scale: 0,
+            format: self.mapping.format.as_deref(),
+        };
+        let moment = match row.cell(column) {
+            Ok(Cell::Missing) => return Ok(None),
+            Ok(Cell::Text(text)) if is_missing(&text, &self.missing) => return Ok(None),
+            Ok(Cell::Text(text)) => reading.moment(&text),
+            Ok(Cell::List(_)) => Err("is a list, not a moment".to_owned()),
+            Err(reason) => Err(reason.to_owned()),
+        };
+        moment.map(Some).map_err(|reason| bad(row, column, reason))
+    }
+
     fn gather_truth(&self, cell: &Cell<'_>, gathered: &mut Gathered) -> Result<(), String> {
         match self.truth_of(cell)? {
             Some(true) => gathered.set.extend(self.mapping.name.clone()),
@@ -365,7 +433,7 @@ impl TagRule {
             None | Some("") => Cow::Borrowed(text),
             Some(prefix) => Cow::Owned(format!("{prefix}{text}")),
         };
-        checked_name(name)
+        checked_name(name, "a tag")
     }
 
     /// Whether its names carry a group or notes: then they are defined before they are first used.
@@ -374,9 +442,11 @@ impl TagRule {
             group,
             description,
             owner,
+            dynamic_days,
             ..
         } = &self.mapping;
-        group.is_some() || description.is_some() || owner.is_some()
+        let has_notes = description.is_some() || owner.is_some();
+        group.is_some() || dynamic_days.is_some() || has_notes
     }
 
     /// Which of its names are to be defined and were not yet.
@@ -398,8 +468,8 @@ impl TagRule {
     }
 }
 
-/// A tag's name in normal form. Most are ASCII, which is its own normal form.
-fn checked_name(text: Cow<'_, str>) -> Result<String, String> {
+/// A name in normal form. Most are ASCII, which is its own normal form.
+pub(super) fn checked_name(text: Cow<'_, str>, what: &str) -> Result<String, String> {
     let plain = text
         .bytes()
         .all(|byte| byte.is_ascii() && !byte.is_ascii_control());
@@ -408,7 +478,7 @@ fn checked_name(text: Cow<'_, str>) -> Result<String, String> {
     }
     match Name::new(&text) {
         Ok(name) => Ok(name.as_str().to_owned()),
-        Err(error) => Err(format!("{} cannot name a tag: {error}", shown(&text))),
+        Err(error) => Err(format!("{} cannot name {what}: {error}", shown(&text))),
     }
 }
 
@@ -434,11 +504,20 @@ impl Gathered {
                 tags: self.cleared,
             });
         }
-        if !self.set.is_empty() {
+        if self.terms.is_empty() && !self.set.is_empty() {
             mutations.push(Mutation::Tag {
                 user: user.clone(),
                 tags: self.set,
             });
+        } else {
+            let held: Vec<(String, HoldTerms)> = self.set.into_iter().zip(self.terms).collect();
+            for alike in held.chunk_by(|(_, left), (_, right)| left == right) {
+                mutations.extend(alike.first().map(|(_, terms)| Mutation::Hold {
+                    user: user.clone(),
+                    tags: alike.iter().map(|(tag, _)| tag.clone()).collect(),
+                    terms: *terms,
+                }));
+            }
         }
         // An untag alone does not make a user, and the row says that there is one.
         let makes_user = |mutation: &Mutation| !matches!(mutation, Mutation::Untag { .. });

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc;
 
 use super::columns::{Columns, RowsBatch};
+use super::events::{Events, EventsBatch};
 use super::plan::{Changes, Form, Plan};
 use super::records::{BadRow, Next, Records};
 use super::rejects::Reject;
@@ -50,6 +51,8 @@ pub(crate) enum Item {
     Row(Row),
     /// Rows of one file.
     Rows(RowsBatch),
+    /// Events of one kind and file.
+    Events(EventsBatch),
     /// A row that is none.
     Bad(Reject),
     /// A file cannot be read on; nothing follows.
@@ -68,6 +71,10 @@ pub(crate) fn start(
         Form::Columns => {
             let columns = Box::new(Columns::new(plan));
             (Conversion::Columns(columns), BATCHES_WAITING_MAX)
+        }
+        Form::Events => {
+            let events = Box::new(Events::new(plan));
+            (Conversion::Events(events), BATCHES_WAITING_MAX)
         }
     };
     let (sender, receiver) = mpsc::channel(waiting_max);
@@ -102,6 +109,7 @@ struct Reader {
 enum Conversion {
     Changes(Box<Plan>),
     Columns(Box<Columns>),
+    Events(Box<Events>),
 }
 
 /// Nobody takes the rows any more.
@@ -144,8 +152,9 @@ impl Reader {
                 self.chunk.push(item);
                 self.chunk_bytes += records.raw().len();
             }
+            self.finish_full_events(file);
             if self.is_full() {
-                self.finish_batch(file);
+                self.finish_full_batch(file);
                 self.hand_over()?;
             }
         }
@@ -155,6 +164,7 @@ impl Reader {
     fn row(&mut self, file: usize, name: &str, records: &Records) -> Option<Item> {
         let converted = match &mut self.conversion {
             Conversion::Columns(columns) => columns.add(records).map(|()| None),
+            Conversion::Events(events) => events.add(records).map(|()| None),
             Conversion::Changes(plan) => plan.convert(records).map(|changes| {
                 Some(Item::Row(Row {
                     changes,
@@ -167,11 +177,31 @@ impl Reader {
         converted.unwrap_or_else(|bad| Some(Item::Bad(reject(name, records, bad))))
     }
 
+    /// Ends what is in the making.
     fn finish_batch(&mut self, file: usize) {
+        match &mut self.conversion {
+            Conversion::Events(events) => {
+                self.chunk
+                    .extend(events.finish_all(file).into_iter().map(Item::Events));
+            }
+            Conversion::Columns(_) | Conversion::Changes(_) => self.finish_full_batch(file),
+        }
+    }
+
+    /// Ends the batch of rows; those of events go on until they are full themselves.
+    fn finish_full_batch(&mut self, file: usize) {
         if let Conversion::Columns(columns) = &mut self.conversion
             && columns.len() > 0
         {
             self.chunk.push(Item::Rows(columns.finish(file)));
+        }
+    }
+
+    /// Ends the batches of events that are full.
+    fn finish_full_events(&mut self, file: usize) {
+        if let Conversion::Events(events) = &mut self.conversion {
+            let full = events.finish_full(file, self.batch_rows);
+            self.chunk.extend(full.into_iter().map(Item::Events));
         }
     }
 
@@ -180,9 +210,15 @@ impl Reader {
             Conversion::Columns(columns) => {
                 columns.len() >= self.batch_rows || columns.bytes() >= BATCH_BYTES
             }
+            Conversion::Events(_) => self.has_events(),
             Conversion::Changes(_) => false,
         };
         batch_is_full || self.chunk.len() >= CHUNK_ROWS || self.chunk_bytes >= CHUNK_BYTES
+    }
+
+    fn has_events(&self) -> bool {
+        let is_batch = |item: &Item| matches!(item, Item::Events(_));
+        self.chunk.last().is_some_and(is_batch)
     }
 
     fn hand_over(&mut self) -> Result<(), Abandoned> {

@@ -9,14 +9,15 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::mpsc;
 
 use super::columns::{RawRows, RowsBatch};
-use super::define::define_tag;
-use super::mapping::Mapping;
+use super::define::{define_event, define_tag};
+use super::events::EventsBatch;
+use super::mapping::{Mapping, UnknownUsers};
 use super::pending::Pending;
 use super::plan::{Changes, Form};
 use super::read::{Item, Row};
 use super::rejects::{Reject, Rejects};
 use super::source::BytesRead;
-use crate::bulk::{BulkReport, BulkTotals, Refusal, blame::speaks_of};
+use crate::bulk::{BulkReport, BulkTotals, Flush, Refusal, blame::speaks_of};
 use crate::cli::error::{CliError, with_hint};
 use crate::cli::output::printable;
 use crate::cli::progress::Progress;
@@ -25,6 +26,8 @@ use crate::{LoadColumn, LoadRows};
 
 /// Bytes of rows that are under way, about, for each lane of the bulk writer.
 const ROWS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Batches of events that are under way.
+const EVENT_LANES: usize = 6;
 
 /// What to do about a bad row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub(crate) struct Sending<'a> {
     stderr: &'a mut (dyn Write + Send),
     server: Option<Server>,
     pending: Pending,
+    /// Ends when the first half of what is kept is answered.
+    flushing: Option<Flush>,
     /// Tags that rows name and that cannot be theirs, and why.
     foreign_tags: BTreeMap<String, String>,
     totals: Totals,
@@ -130,6 +135,7 @@ impl<'a> Sending<'a> {
             stderr,
             server: None,
             pending: Pending::default(),
+            flushing: None,
             foreign_tags: BTreeMap::new(),
             totals: Totals::default(),
         }
@@ -149,6 +155,16 @@ impl<'a> Sending<'a> {
         };
         let defaults = match form {
             Form::Changes => defaults,
+            // The server applies at once what has come meanwhile: the more, the quicker.
+            Form::Events => BulkOptions {
+                lanes: EVENT_LANES,
+                batch_bytes_max: ROWS_BYTES_MAX,
+                unknown_users: match parts.mapping.unknown_users() {
+                    UnknownUsers::Create => crate::UnknownUsers::Create,
+                    UnknownUsers::Refuse => crate::UnknownUsers::Refuse,
+                },
+                ..defaults
+            },
             // One that is decoded while the other is applied.
             Form::Columns => BulkOptions {
                 lanes: 2,
@@ -199,6 +215,10 @@ impl<'a> Sending<'a> {
                 Item::Rows(batch) => {
                     self.totals.rows += batch.rows.len() as u64;
                     self.send_rows(batch).await?;
+                }
+                Item::Events(batch) => {
+                    self.totals.rows += batch.rows.len() as u64;
+                    self.send_events(batch).await?;
                 }
                 Item::Bad(reject) => {
                     self.totals.rows += 1;
@@ -281,6 +301,26 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
+    async fn send_events(&mut self, batch: EventsBatch) -> Result<(), Stop> {
+        let Some(server) = &self.server else {
+            return Ok(());
+        };
+        for (rule, kind) in &batch.definitions {
+            if let Some(rule) = self.mapping.events.get(*rule) {
+                let defined = define_event(rule, kind, &server.session).await;
+                defined.map_err(Stop::Other)?;
+            }
+        }
+        self.forget_answered().await?;
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        let places = server.writer.push_events(batch.rows).await;
+        let places = places.map_err(|_| Stop::Writer)?;
+        self.pending.keep_batch(places.start, batch.records);
+        Ok(())
+    }
+
     /// Rows that give a tag that cannot be theirs, and why.
     fn foreign_rows_of(&self, rows: &LoadRows) -> Vec<(u32, String)> {
         let mut found = Vec::new();
@@ -350,7 +390,8 @@ impl<'a> Sending<'a> {
                 | Mutation::Set { .. }
                 | Mutation::Add { .. }
                 | Mutation::Remove { .. }
-                | Mutation::DeleteUser { .. } => None,
+                | Mutation::DeleteUser { .. }
+                | Mutation::Track(_) => None,
             })
             .flatten()
             .find_map(|tag| self.foreign_tags.get(tag))
@@ -372,16 +413,23 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// When too much is kept: waits until all of it is answered, and lets it go.
+    /// When too much is kept: waits until the first half of it is answered, and lets it go.
     async fn forget_answered(&mut self) -> Result<(), Stop> {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        if self.flushing.is_none() && self.pending.is_half_full() {
+            self.flushing = Some(server.writer.begin_flush().await);
+        }
         if !self.pending.is_full() {
             return Ok(());
         }
-        if let Some(server) = &mut self.server {
-            server.writer.flush().await.map_err(|_| Stop::Writer)?;
+        if let Some(flush) = self.flushing.take() {
+            let before = flush.before;
+            flush.ended().await.map_err(|_| Stop::Writer)?;
+            self.take_refusals()?;
+            self.pending.clear_before(before);
         }
-        self.take_refusals()?;
-        self.pending.clear();
         Ok(())
     }
 
@@ -506,6 +554,7 @@ fn column_of(mapping: &Mapping, refusal: &Refusal) -> Option<String> {
         | Mutation::Hold { .. }
         | Mutation::Untag { .. }
         | Mutation::DeleteUser { .. } => Vec::new(),
+        Mutation::Track(track) => track.values.iter().map(|(name, _)| name.as_str()).collect(),
     };
     let name = match names.as_slice() {
         [only] => Some(*only),
@@ -514,11 +563,13 @@ fn column_of(mapping: &Mapping, refusal: &Refusal) -> Option<String> {
             .copied()
             .find(|name| speaks_of(&refusal.failure.message, name)),
     }?;
-    let rule = mapping
-        .attributes
-        .iter()
-        .find(|rule| rule.target() == name)?;
-    Some(rule.column.clone())
+    let properties = mapping.events.iter().flat_map(|event| &event.properties);
+    let properties = properties.map(|rule| (rule.target(), &rule.column));
+    let attributes = mapping.attributes.iter();
+    let attributes = attributes.map(|rule| (rule.target(), &rule.column));
+    let mut rules = attributes.chain(properties);
+    let (_, column) = rules.find(|(target, _)| *target == name)?;
+    Some(column.clone())
 }
 
 #[cfg(test)]

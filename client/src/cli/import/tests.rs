@@ -65,6 +65,7 @@ fn told(request: &Request) -> String {
         RequestBody::Write { .. } | RequestBody::Load { .. } => {
             format!("{} changes", mutations(request).len())
         }
+        RequestBody::LoadEvents { rows, .. } => format!("{} {}", rows.len(), rows.event),
         RequestBody::Ping => String::new(),
     }
 }
@@ -78,6 +79,12 @@ fn mutations(request: &Request) -> Vec<Mutation> {
             let reader = rows.reader();
             let all = (0..rows.len()).flat_map(|row| reader.mutations(row));
             all.collect()
+        }
+        RequestBody::LoadEvents { rows, .. } => {
+            let tracks = (0..rows.len()).filter_map(|row| rows.track(row));
+            tracks
+                .map(|track| Mutation::Track(Box::new(track)))
+                .collect()
         }
     }
 }
@@ -118,6 +125,24 @@ fn answer(request: &Request, age_type: Option<&str>) -> Vec<ServerMessage> {
                 facts_changed,
                 ..Summary::default()
             })]
+        }
+        RequestBody::LoadEvents { rows, .. } => {
+            let of_bad = |row: &usize| rows.track(*row).is_some_and(|event| event.user == "bad");
+            match (0..rows.len()).find(of_bad) {
+                Some(row) => {
+                    let failure = Failure {
+                        code: FailureCode::TypeMismatch,
+                        message: "amount cannot be so".to_owned(),
+                        span: Some((row as u32, row as u32 + 1)),
+                        hint: None,
+                    };
+                    vec![ServerMessage::Failed { id, failure }]
+                }
+                None => vec![end(Summary {
+                    facts_changed: rows.len() as u64,
+                    ..Summary::default()
+                })],
+            }
         }
         RequestBody::Execute { .. } | RequestBody::Ping => vec![end(Summary::default())],
     }
@@ -347,6 +372,44 @@ async fn a_fixed_tag_of_another_group_is_an_error_before_anything_is_sent() {
         "{:?}",
         imported.asked
     );
+}
+
+const EVENTS: &str = "key = \"id\"\n[[event]]\ncolumn = \"what\"\ntime = \"at\"\n\
+                      [[event.property]]\ncolumn = \"sum\"\nname = \"amount\"\ntype = \"integer\"\n";
+
+#[tokio::test]
+async fn rows_become_events_and_bad_ones_are_set_aside() {
+    let data = "id,what,at,sum\na,buy,2026-01-01,1\nbad,buy,2026-01-01,2\n\
+                a,view,2026-01-02,\nb,buy,then,3\nb,buy,2026-01-03,4\n";
+    let imported = import_by(EVENTS, data, None, &[]).await;
+    imported.outcome.unwrap();
+    let expected = "rows: 5\nchanges of users: 0\nchanges of facts: 3\nrejected: 2\n";
+    assert!(imported.out.starts_with(expected), "{}", imported.out);
+    for told in [
+        "a.csv, line 3, column sum: amount cannot be so",
+        "a.csv, line 5, column 3 (at): \"then\" is not a moment",
+    ] {
+        assert!(imported.err.contains(told), "{}", imported.err);
+    }
+    let rejects = fs::read_to_string(imported.folder.path().join("a.csv.rejects.csv")).unwrap();
+    assert!(rejects.contains("\"bad,buy,2026-01-01,2\""), "{rejects}");
+    let asked: Vec<String> = imported
+        .asked
+        .iter()
+        .map(|it| it.replace('"', ""))
+        .collect();
+    for statement in [
+        "SHOW EVENTS LIKE buy",
+        "DEFINE EVENT IF NOT EXISTS buy (amount INTEGER)",
+        "DEFINE EVENT IF NOT EXISTS view (amount INTEGER)",
+    ] {
+        assert!(asked.iter().any(|it| it == statement), "{asked:?}");
+    }
+    // All of a kind but the bad one, once it was found.
+    assert!(asked.iter().any(|it| it == "3 buy") && asked.iter().any(|it| it == "2 buy"));
+    assert!(asked.iter().any(|it| it == "1 view"), "{asked:?}");
+    let strict = import_by(EVENTS, data, None, &["--strict"]).await;
+    assert_eq!(strict.outcome.unwrap_err().status(), 1);
 }
 
 #[tokio::test]

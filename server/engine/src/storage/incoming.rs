@@ -32,7 +32,7 @@ use crate::{
         cache::CacheKey,
         families::{Family, FamilyId, IncomingKey, IncomingLists, damaged_at, read},
         formats::ValueFormat,
-        keys::{ColumnKey, FragmentKey, KeyBlockKey, KeyFormat, UserKey},
+        keys::{ColumnKey, EventTableKey, FragmentKey, KeyBlockKey, KeyFormat, UserKey},
         rocks::{Rocks, SortedFile, Sync},
     },
     user_keys::KeyBlockDelta,
@@ -255,6 +255,17 @@ impl Entries<'_, '_> {
         self.touched.push(CacheKey::Keys(key));
         self.begin(&key);
         self.file.merge(&self.key, &delta.encode())
+    }
+
+    /// Changes a table of events by a delta's bytes.
+    pub(crate) fn merge_events(
+        &mut self,
+        key: EventTableKey,
+        delta: &[u8],
+    ) -> Result<(), StorageError> {
+        self.touched.push(CacheKey::EventTable(key));
+        self.begin(&key);
+        self.file.merge(&self.key, delta)
     }
 
     /// Changes a column by a delta's bytes.

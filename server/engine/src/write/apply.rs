@@ -60,6 +60,13 @@ pub(super) fn apply(
                 .flat_map(|row| rows.commands(row))
                 .try_for_each(|command| apply_to_user(staging, &moment, partition, command))
         }
+        Command::LoadEvents { at_us, rows } => {
+            let moment = Moment::new(limits, at_us);
+            staging.advance(partition)?;
+            (0..rows.len())
+                .filter_map(|row| rows.command(row))
+                .try_for_each(|command| apply_to_user(staging, &moment, partition, command))
+        }
         Command::Sweep {
             at_us: _,
             ended_by_s,

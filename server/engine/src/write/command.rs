@@ -9,7 +9,10 @@ use bincode::{Decode, Encode};
 use crate::{
     ids::{AttributeId, EventId, TagId, UserId, ValueCode},
     storage::{EventDetails, SchemaKey, StoredDefinition, StoredValue},
-    write::{holdings::HoldTerms, load::LoadRows},
+    write::{
+        holdings::HoldTerms,
+        load::{EventRows, LoadRows},
+    },
 };
 
 /// One step of one partition, or of the definitions. Takes one place in the partition's order.
@@ -62,6 +65,13 @@ pub(crate) enum Command {
         ended_by_s: i64,
         /// Whose, as far as they still live.
         users: Vec<UserId>,
+    },
+    /// Events of a kind of users of one partition, in this order.
+    LoadEvents {
+        /// The time of the request, in microseconds since 1970-01-01T00:00:00Z.
+        at_us: i64,
+        /// What the users did.
+        rows: EventRows,
     },
 }
 
@@ -268,6 +278,25 @@ mod tests {
         }
     }
 
+    fn load_of_events() -> Command {
+        let values = RowColumn::Values {
+            attribute: AttributeId(8),
+            values: Arc::new(vec![Some(StoredValue::Code(ValueCode(1)))]),
+            codes: vec![1, 0],
+        };
+        Command::LoadEvents {
+            at_us: 1_700_000_000_000_000,
+            rows: EventRows {
+                event: EventId(3),
+                keys: ["u1", "u2"].into_iter().collect(),
+                of: vec![1, 0],
+                times_us: vec![-1, 1_600_000_000_000_000],
+                ids: Some(["", "e-1"].into_iter().collect()),
+                columns: vec![values],
+            },
+        }
+    }
+
     fn examples() -> Vec<Command> {
         let at_us = 1_700_000_000_000_000;
         let notes = StoredNotes {
@@ -313,6 +342,7 @@ mod tests {
                 ended_by_s: 1_600_000_000,
                 users: vec![UserId(1), UserId(70_000)],
             }])
+            .chain([load_of_events()])
             .collect()
     }
 

@@ -8,9 +8,9 @@ use crate::{
     ids::{EventId, PartitionId, UserId},
     schema::Schema,
     storage::{
-        Changes, Definitions, IdempotentOutcome, NextEventIdKey, NextIds, NextIdsKey,
-        PartitionState, Partitions, Records, RequestKey, Requests, SchemaKey, Store, UnusedEventId,
-        UnusedIds, UserIdKey, UserIds, UserKey, View,
+        Changes, Definitions, IdempotentOutcome, IncomingFiles, NextEventIdKey, NextIds,
+        NextIdsKey, PartitionState, Partitions, Records, RequestKey, Requests, SchemaKey, Store,
+        UnusedEventId, UnusedIds, UserIdKey, UserIds, UserKey, View,
     },
     write::{
         command::SchemaChange,
@@ -19,7 +19,7 @@ use crate::{
         events::{self, StagedEvent},
         idempotency::IdempotencyKey,
         key_changes::KeyChanges,
-        load::{Loads, write_files},
+        load::{Loads, write_event_files, write_files},
         staging::{LiveUser, Slot, Staging},
     },
 };
@@ -70,16 +70,31 @@ impl Commit<'_> {
     /// Everything staged in one batch, and new users in files that the store takes with it.
     fn run_load(&self) -> Result<Arc<View>, Error> {
         let files = self.store.incoming_files();
-        if let Err(error) = write_files(self.scheduler, &files, self.loads.newcomers()) {
-            files.discard();
-            return Err(error);
-        }
-        let changes = self.changes()?;
+        let extents = match self.write_loads(&files) {
+            Ok(extents) => extents,
+            Err(error) => {
+                files.discard();
+                return Err(error);
+            }
+        };
+        let mut changes = self.changes()?;
+        changes.extend(extents);
         let schema = self.staging.schema.clone();
         let view = self
             .store
             .commit_load(changes, &files, schema, self.version);
         Ok(view?)
+    }
+
+    /// Writes the files of new users and events, and gives what is to be written with them.
+    fn write_loads(&self, files: &IncomingFiles<'_>) -> Result<Vec<Changes>, Error> {
+        let Self {
+            scheduler, loads, ..
+        } = self;
+        if !loads.has_no_newcomers() {
+            write_files(scheduler, files, loads.newcomers())?;
+        }
+        write_event_files(scheduler, files, &self.staging.base, loads.events())
     }
 
     /// All that is staged, part by part.

@@ -47,6 +47,12 @@ pub enum WriteError {
         /// The nearest names.
         nearest: Vec<String>,
     },
+    /// A key that is no user's, where it must be.
+    #[error("there is no user {key:?}")]
+    UnknownUser {
+        /// The key, shortened.
+        key: String,
+    },
     /// A property that a kind of event does not have.
     #[error("{event} events have no property named {name:?}")]
     UnknownProperty {
@@ -155,6 +161,7 @@ impl WriteError {
             | Self::UnknownAttribute { .. }
             | Self::UnknownEvent { .. }
             | Self::UnknownProperty { .. }
+            | Self::UnknownUser { .. }
             | Self::UnknownValue { .. } => ErrorCode::UnknownName,
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
@@ -183,6 +190,7 @@ impl WriteError {
             }
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
+            | Self::UnknownUser { .. }
             | Self::WrongType { .. }
             | Self::NotMulti { .. }
             | Self::EventTime { .. }

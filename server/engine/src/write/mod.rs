@@ -43,7 +43,10 @@ mod writer;
 pub(crate) use coerce::show as show_datum;
 pub use error::{LimitError, SchemaError, SchemaErrorKind, WriteError};
 pub use holdings::{HoldEnd, HoldTerms};
-pub use load::{LoadColumn, LoadRequest, NumberForm, PackedTexts, ShapeError};
+pub use load::{
+    EventColumn, EventLoadRequest, LoadColumn, LoadRequest, NumberForm, PackedTexts, ShapeError,
+    UnknownUsers,
+};
 pub use mutation::{Mutation, SchemaStatement, UnknownTags, WriteRequest};
 pub(crate) use size::{bytes_applied, bytes_copied};
 pub(crate) use submit::{Job, Selected, SelectedUsers, WriterHandle};

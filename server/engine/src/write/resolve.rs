@@ -6,7 +6,7 @@
 //! Knows what each kind of mutation becomes. How names of tags, values and events are found is in
 //! `tags`, `values` and `events`. Does not know what a command does.
 
-mod events;
+pub(super) mod events;
 mod tags;
 mod values;
 

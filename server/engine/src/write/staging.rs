@@ -187,6 +187,15 @@ impl Staging {
         !self.by_key.is_empty() && self.by_key.contains_key(key)
     }
 
+    /// Who has a key, as it will be, if it was asked for before.
+    pub(super) fn staged_user(&self, key: &str) -> Option<Option<UserId>> {
+        if self.by_key.is_empty() {
+            return None;
+        }
+        let slot = self.slot(*self.by_key.get(key)?);
+        Some(slot.after.as_ref().map(|user| user.id))
+    }
+
     /// Finds the slot of a key, reading the user from the store at first sight.
     pub(super) fn find(&mut self, key: &str) -> Result<SlotId, StorageError> {
         if let Some(slot) = self.by_key.get(key) {

@@ -12,8 +12,8 @@ use crate::{
     limits::Limits,
     storage::View,
     write::{
-        LoadRequest, Mutation, SchemaStatement, WriteRequest,
-        load::check_load,
+        EventLoadRequest, LoadRequest, Mutation, SchemaStatement, WriteRequest,
+        load::{check_event_load, check_load},
         queue::{NotPut, Queue},
         reply::Reply,
         size::check_size,
@@ -50,6 +50,7 @@ pub(crate) struct SelectedUsers {
 pub(crate) enum Job {
     Write(WriteRequest),
     Load(LoadRequest),
+    LoadEvents(EventLoadRequest),
     Schema(Box<SchemaStatement>),
     Where(Select),
     /// Forgets old events, and rolls up those of long ago.
@@ -128,6 +129,9 @@ impl WriterHandle {
                 check_size(&request.mutations, mutations_max, request_bytes_max)?
             }
             Job::Load(request) => check_load(request, mutations_max, request_bytes_max)?,
+            Job::LoadEvents(request) => {
+                check_event_load(request, mutations_max, request_bytes_max)?
+            }
             Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep => 0,
         })
     }

@@ -147,7 +147,7 @@ impl Sharing {
     fn of(job: &Job) -> Self {
         match job {
             Job::Write(_) => Self::Writes,
-            Job::Load(_) => Self::Loads,
+            Job::Load(_) | Job::LoadEvents(_) => Self::Loads,
             Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep => Self::Nothing,
         }
     }
@@ -238,7 +238,12 @@ impl State {
         }
         let mutations = taken.iter().flat_map(|submitted| match &submitted.job {
             Job::Write(request) => request.mutations.as_slice(),
-            Job::Load(_) | Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep => &[],
+            Job::Load(_)
+            | Job::LoadEvents(_)
+            | Job::Schema(_)
+            | Job::Where(_)
+            | Job::SweepEvents
+            | Job::Sweep => &[],
         });
         if let Err(error) = staging.prefetch(&self.scheduler, mutations.map(Mutation::user)) {
             tracing::debug!(%error, "the users of several writes cannot be read at once");

@@ -6,10 +6,10 @@ use super::super::intern::{Interner, Seen};
 use super::super::value::Cell;
 
 /// Texts of a column with what they stand for, and which of them are in the batch.
-pub(super) struct Dictionary<T> {
+pub(in crate::cli::import) struct Dictionary<T> {
     texts: Interner,
     /// What each text stands for.
-    pub(super) values: Vec<T>,
+    pub(in crate::cli::import) values: Vec<T>,
     /// For each text its place in the batch plus one; 0 for none.
     places: Vec<u32>,
     /// The texts of the batch in the order of their places.
@@ -17,7 +17,7 @@ pub(super) struct Dictionary<T> {
 }
 
 impl<T> Dictionary<T> {
-    pub(super) fn new() -> Self {
+    pub(in crate::cli::import) fn new() -> Self {
         Self {
             texts: Interner::new(),
             values: Vec::new(),
@@ -27,7 +27,11 @@ impl<T> Dictionary<T> {
     }
 
     /// The number of a field, whose value is asked for when it is the first of its kind.
-    pub(super) fn number_of(&mut self, cell: &Cell<'_>, value: impl FnOnce() -> T) -> usize {
+    pub(in crate::cli::import) fn number_of(
+        &mut self,
+        cell: &Cell<'_>,
+        value: impl FnOnce() -> T,
+    ) -> usize {
         match cell {
             Cell::Missing => self.number(b"0", value),
             Cell::Text(text) => self.number_with(b't', text, value),
@@ -56,7 +60,11 @@ impl<T> Dictionary<T> {
         }
     }
 
-    pub(super) fn number(&mut self, text: &[u8], value: impl FnOnce() -> T) -> usize {
+    pub(in crate::cli::import) fn number(
+        &mut self,
+        text: &[u8],
+        value: impl FnOnce() -> T,
+    ) -> usize {
         match self.texts.number(text) {
             Seen::Before(number) => number,
             Seen::Now(number) => {
@@ -68,7 +76,7 @@ impl<T> Dictionary<T> {
     }
 
     /// The place of a text in the batch, and whether it is new there.
-    pub(super) fn code(&mut self, number: usize) -> (u32, bool) {
+    pub(in crate::cli::import) fn code(&mut self, number: usize) -> (u32, bool) {
         let place = &mut self.places[number];
         let added = *place == 0;
         if added {
@@ -79,7 +87,7 @@ impl<T> Dictionary<T> {
     }
 
     /// Ends the batch: the numbers of its texts by their places.
-    pub(super) fn finish(&mut self) -> Vec<usize> {
+    pub(in crate::cli::import) fn finish(&mut self) -> Vec<usize> {
         for number in &self.used {
             self.places[*number] = 0;
         }
@@ -87,12 +95,12 @@ impl<T> Dictionary<T> {
     }
 
     /// Whether it has grown beyond what is worth keeping for the next batch.
-    pub(super) fn is_overgrown(&self) -> bool {
+    pub(in crate::cli::import) fn is_overgrown(&self) -> bool {
         self.texts.is_overgrown()
     }
 
     /// Begins anew, between batches, when it is.
-    pub(super) fn forget_if_overgrown(&mut self) {
+    pub(in crate::cli::import) fn forget_if_overgrown(&mut self) {
         if self.is_overgrown() {
             *self = Self::new();
         }

@@ -2,13 +2,15 @@
 //!
 //! Knows what makes a tag of a field. Does not know what the tags are for.
 
+use std::collections::HashMap;
+
 use super::super::mapping::TagBy;
 use super::super::plan::{Plan, TagRule, bad, is_missing};
 use super::super::records::{BadRow, Records};
 use super::super::value::Cell;
 use super::dictionary::Dictionary;
 use super::replace;
-use crate::LoadColumn;
+use crate::{HoldTerms, LoadColumn};
 
 /// What an item of a rule's column stands for.
 #[derive(Debug)]
@@ -29,18 +31,43 @@ pub(super) struct TagColumn {
     names: Dictionary<String>,
     ends: Vec<u32>,
     codes: Vec<u32>,
+    held: Option<Held>,
     /// The tags of the row under way, and for each rule where its tags end.
     next: Vec<usize>,
     next_ends: Vec<usize>,
 }
 
+/// How tags are held, where a rule says it.
+#[derive(Default)]
+struct Held {
+    /// The terms of the batch.
+    terms: Vec<HoldTerms>,
+    places: HashMap<HoldTerms, u32>,
+    /// For each code the place of its terms.
+    of: Vec<u32>,
+    /// For each rule those of the row under way.
+    next: Vec<HoldTerms>,
+}
+
+impl Held {
+    fn place_of(&mut self, terms: HoldTerms) -> u32 {
+        *self.places.entry(terms).or_insert_with(|| {
+            self.terms.push(terms);
+            // No more than rows and rules.
+            self.terms.len() as u32 - 1
+        })
+    }
+}
+
 impl TagColumn {
     pub(super) fn of(rules: &[TagRule]) -> Self {
+        let says_how = rules.iter().any(|rule| rule.mapping.says_how());
         Self {
             rules: rules.iter().map(|_| Dictionary::new()).collect(),
             names: Dictionary::new(),
             ends: Vec::new(),
             codes: Vec::new(),
+            held: says_how.then(Held::default),
             next: Vec::new(),
             next_ends: Vec::new(),
         }
@@ -50,6 +77,9 @@ impl TagColumn {
     pub(super) fn read(&mut self, plan: &Plan, row: &Records) -> Result<(), BadRow> {
         self.next.clear();
         self.next_ends.clear();
+        if let Some(held) = &mut self.held {
+            held.next.clear();
+        }
         for (rule, items) in plan.tags.iter().zip(&mut self.rules) {
             let mut reading = Reading {
                 rule,
@@ -65,6 +95,13 @@ impl TagColumn {
                 },
             };
             read.map_err(|reason| bad(row, rule.column.unwrap_or(plan.key), reason))?;
+            if let Some(held) = &mut self.held {
+                let has_tags = self.next.len() > self.next_ends.last().copied().unwrap_or(0);
+                held.next.push(match has_tags {
+                    true => rule.terms(row)?,
+                    false => HoldTerms::default(),
+                });
+            }
             self.next_ends.push(self.next.len());
         }
         Ok(())
@@ -87,6 +124,14 @@ impl TagColumn {
         self.ends.push(self.codes.len() as u32);
         let mut start = 0;
         for (place, (rule, end)) in rules.iter_mut().zip(&self.next_ends).enumerate() {
+            if let Some(held) = &mut self.held
+                && *end > start
+            {
+                let terms = held.next.get(place).copied().unwrap_or_default();
+                let terms = held.place_of(terms);
+                held.of.resize(held.of.len() + *end - start, terms);
+                bytes += size_of::<u32>() * (*end - start) + size_of::<HoldTerms>();
+            }
             if rule.is_to_be_defined() {
                 for number in &self.next[start..*end] {
                     rule.define(&self.names.values[*number..=*number], place, definitions);
@@ -102,13 +147,20 @@ impl TagColumn {
         let used = self.names.finish();
         let rows = self.ends.len();
         let codes = self.codes.len();
-        let column = LoadColumn::Tags {
-            names: used
-                .iter()
-                .map(|number| self.names.values[*number].clone())
-                .collect(),
-            ends: replace(&mut self.ends, rows),
-            codes: replace(&mut self.codes, codes),
+        let names = used.iter();
+        let names = names.map(|number| self.names.values[*number].clone());
+        let names = names.collect();
+        let ends = replace(&mut self.ends, rows);
+        let codes = replace(&mut self.codes, codes);
+        let column = match self.held.as_mut().map(std::mem::take) {
+            None => LoadColumn::Tags { names, ends, codes },
+            Some(held) => LoadColumn::Holdings {
+                names,
+                ends,
+                codes,
+                terms: held.terms,
+                of: held.of,
+            },
         };
         let overgrown = |items: &Dictionary<KnownTags>| items.is_overgrown();
         if self.names.is_overgrown() || self.rules.iter().any(overgrown) {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use super::*;
 use crate::cli::import::columns::Columns;
 use crate::cli::import::records::{FileFormat, Next};
-use crate::cli::import::source::{BytesRead, Source};
+use crate::cli::import::source::{BytesRead, Source as FileSource};
 
 /// What each row of a file becomes.
 fn rows(mapping: &str, format: FileFormat, data: &str) -> Vec<Result<Changes, BadRow>> {
@@ -24,7 +24,7 @@ fn rows(mapping: &str, format: FileFormat, data: &str) -> Vec<Result<Changes, Ba
 
 fn open(plan: &Plan, format: FileFormat, data: &str) -> Records {
     let data = Cursor::new(data.as_bytes().to_vec());
-    let source = Source::new("test".to_owned(), data, &BytesRead::default()).unwrap();
+    let source = FileSource::new("test".to_owned(), data, &BytesRead::default()).unwrap();
     Records::open(source, format, b',', plan.columns()).unwrap()
 }
 
@@ -412,4 +412,99 @@ fn a_bad_row_defines_nothing_and_takes_no_definition_from_later_rows() {
         .map(|row| row.as_ref().unwrap().definitions.clone())
         .collect();
     assert_eq!(definitions, [vec![(0, "x".to_owned())], vec![]]);
+}
+
+#[test]
+fn tags_are_held_as_the_row_says() {
+    let held =
+        |tags: &[&str], since_us: Option<i64>, end: HoldEnd, source: Source| Mutation::Hold {
+            user: user(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            terms: HoldTerms {
+                since_us,
+                end,
+                source,
+            },
+        };
+    let check = |rule: &str, fields: &str, expected: Result<Vec<Mutation>, &str>| {
+        let rule = format!("[[tag]]\ncolumn = \"x\"\n{rule}");
+        let found = row(&rule, "x,from,to", fields);
+        assert_eq!(found, expected.map_err(str::to_owned), "{rule}: {fields}");
+    };
+    let both = "by = \"value\"\nsince = \"from\"\nuntil = \"to\"";
+    let until = HoldEnd::At(172_800_000_000);
+    check(
+        both,
+        "a,1970-01-02,1970-01-03",
+        Ok(vec![held(
+            &["a"],
+            Some(86_400_000_000),
+            until,
+            Source::Import,
+        )]),
+    );
+    check(
+        both,
+        "a,,1970-01-03",
+        Ok(vec![held(&["a"], None, until, Source::Import)]),
+    );
+    check(
+        both,
+        "a,,",
+        Ok(vec![held(&["a"], None, HoldEnd::OfTag, Source::Import)]),
+    );
+    // Of a tag that is not given nothing is said.
+    check(both, ",soon,later", Ok(vec![ensure()]));
+    check(
+        both,
+        "a,soon,",
+        Err("3 (from): \"soon\" is not a moment such as 2026-11-23T10:00:00Z"),
+    );
+    check(
+        both,
+        "a,1970-01-03,1970-01-03",
+        Err("4 (to): the tag would end no later than it starts"),
+    );
+    let list = "by = \"list\"\nuntil = \"to\"\nformat = \"%d.%m.%Y\"\nsource = \"model\"\n\
+                [[tag]]\ncolumn = \"from\"\nby = \"value\"\n";
+    check(
+        list,
+        "a;b,c,03.01.1970",
+        Ok(vec![
+            held(&["a", "b"], None, until, Source::Model),
+            held(&["c"], None, HoldEnd::OfTag, Source::Import),
+        ]),
+    );
+    // Also where rows travel as changes.
+    let changes =
+        format!("{both}\n[[tag]]\ncolumn = \"y\"\nby = \"non-zero\"\nname = \"n\"\nclear = true");
+    let found = row(
+        &format!("[[tag]]\ncolumn = \"x\"\n{changes}"),
+        "x,from,to,y",
+        "a,,1970-01-03,1",
+    );
+    let expected = vec![
+        held(&["a"], None, until, Source::Import),
+        held(&["n"], None, HoldEnd::OfTag, Source::Import),
+    ];
+    assert_eq!(found, Ok(expected));
+}
+
+#[test]
+fn tags_that_end_are_defined_as_such() {
+    let mapping = "[[tag]]\ncolumn = \"x\"\nby = \"value\"\ndynamic_days = 30\n";
+    let definitions = rows(mapping, FileFormat::Csv, "id,x\n1,a\n")[0]
+        .as_ref()
+        .unwrap()
+        .definitions
+        .clone();
+    assert_eq!(definitions, [(0, "a".to_owned())]);
+    let refused =
+        Mapping::parse("key = \"id\"\n[[tag]]\ncolumn = \"x\"\nby = \"value\"\nformat = \"%Y\"\n");
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("format is for since and until")
+    );
 }

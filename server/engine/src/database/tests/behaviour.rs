@@ -53,7 +53,7 @@ fn refuse(fixture: &Fixture, statement: &str, message: &str) {
 
 /// The keys of those who are found, in order, and by the oracle the same.
 #[track_caller]
-fn found(fixture: &Fixture, expr: &str) -> Vec<String> {
+pub(super) fn found(fixture: &Fixture, expr: &str) -> Vec<String> {
     let (_, rows) = run(fixture, &format!("SEGMENT {expr} LIMIT 1000"));
     let mut keys: Vec<String> = rows
         .into_iter()

@@ -6,6 +6,7 @@
 
 mod behaviour;
 mod definitions;
+mod event_loading;
 mod groups;
 mod holdings;
 mod limits;

@@ -5,6 +5,7 @@
 //! and users who are new are built into sorted files that the store takes as they are.
 
 mod build;
+mod events;
 mod files;
 mod newcomers;
 mod request;
@@ -12,6 +13,8 @@ mod resolve;
 mod rows;
 mod stage;
 
+pub use events::{EventColumn, EventLoadRequest, UnknownUsers};
+pub(super) use events::{EventRows, check_event_load, resolve_event_load, write_event_files};
 pub(super) use files::write_files;
 pub use request::{LoadColumn, LoadRequest, NumberForm, PackedTexts, ShapeError};
 pub(super) use request::{check_load, row_bits};
@@ -19,4 +22,4 @@ pub(super) use resolve::resolve_load;
 pub(super) use rows::LoadRows;
 #[cfg(test)]
 pub(super) use rows::RowColumn;
-pub(super) use stage::Loads;
+pub(super) use stage::{Changed, Loads};

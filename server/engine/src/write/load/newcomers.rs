@@ -228,6 +228,15 @@ impl Newcomers {
         }
     }
 
+    /// The id of the one with a key.
+    pub(super) fn id_of(&self, key: &str) -> Option<UserId> {
+        let key_of = |row: &u32| self.rows.keys.at(*row as usize).unwrap_or("");
+        let by_key = &self.found.by_key;
+        let place = by_key.binary_search_by(|row| key_of(row).cmp(key)).ok()?;
+        let place = self.found.rows.binary_search(by_key.get(place)?).ok()?;
+        self.ids.get(place).copied()
+    }
+
     /// All of them, in the order of rows and of ids.
     pub(super) fn iter(&self) -> impl Iterator<Item = Newcomer<'_>> {
         let found = &self.found;

@@ -116,6 +116,9 @@ pub enum ShapeError {
     /// The ends of rows fall, or do not reach the end of the codes.
     #[error("the ends of a column's rows do not fit its codes")]
     RowEnds,
+    /// A property of events has two columns.
+    #[error("two columns are of the same property")]
+    Twice,
 }
 
 impl PackedTexts {
@@ -242,15 +245,7 @@ fn check_shape(column: &LoadColumn, rows: usize) -> Result<(), ShapeError> {
             form: _,
             present,
             numbers,
-        } => {
-            let bits: u32 = present.iter().map(|byte| byte.count_ones()).sum();
-            let beyond = (rows..present.len() * 8).any(|row| bit(present, row));
-            or(
-                present.len() == rows.div_ceil(8) && !beyond,
-                ShapeError::RowCount,
-            )?;
-            or(bits as usize == numbers.len(), ShapeError::NumberCount)
-        }
+        } => present_fits(present, numbers, rows),
         LoadColumn::Tags { names, ends, codes } => {
             or(ends.len() == rows, ShapeError::RowCount)?;
             let is_whole = ends.last().map_or(0, |end| *end as usize) == codes.len();
@@ -274,6 +269,19 @@ fn check_shape(column: &LoadColumn, rows: usize) -> Result<(), ShapeError> {
             let is_known = |code: &u32| (*code as usize) < terms.len();
             or(of.iter().all(is_known), ShapeError::Code)
         }
+    }
+}
+
+/// Whether there is a bit for every row, and a number for every bit that is set.
+pub(super) fn present_fits(present: &[u8], numbers: &[i64], rows: usize) -> Result<(), ShapeError> {
+    let bits: u32 = present.iter().map(|byte| byte.count_ones()).sum();
+    let beyond = (rows..present.len().saturating_mul(8)).any(|row| bit(present, row));
+    if present.len() != rows.div_ceil(8) || beyond {
+        return Err(ShapeError::RowCount);
+    }
+    match bits as usize == numbers.len() {
+        true => Ok(()),
+        false => Err(ShapeError::NumberCount),
     }
 }
 

@@ -169,7 +169,7 @@ fn numbers<'a>(
 }
 
 /// Whether every number of a form is stored as it is.
-fn is_stored_as_sent(kind: AttributeKind, form: NumberForm) -> bool {
+pub(super) fn is_stored_as_sent(kind: AttributeKind, form: NumberForm) -> bool {
     match (kind, form) {
         (AttributeKind::Integer, NumberForm::Integer) => true,
         (AttributeKind::Decimal { scale }, NumberForm::Decimal { scale: sent }) => scale == sent,
@@ -193,7 +193,7 @@ fn is_stored_as_sent(kind: AttributeKind, form: NumberForm) -> bool {
 }
 
 /// Numbers as a dictionary and one code a row.
-fn as_dictionary(
+pub(super) fn as_dictionary(
     form: NumberForm,
     row_count: usize,
     rows: &[u32],
@@ -216,7 +216,7 @@ fn as_dictionary(
 }
 
 impl NumberForm {
-    fn datum(self, number: i64) -> Datum {
+    pub(super) fn datum(self, number: i64) -> Datum {
         match self {
             Self::Integer => Datum::Integer(number),
             Self::Decimal { scale } => Datum::Decimal {
@@ -270,9 +270,9 @@ fn note_starts(
 }
 
 /// Which partition every row lies in.
-struct Places {
-    of_row: Vec<PartitionId>,
-    partition_count: u16,
+pub(super) struct Places {
+    pub(super) of_row: Vec<PartitionId>,
+    pub(super) partition_count: u16,
 }
 
 impl Places {
@@ -343,7 +343,7 @@ impl Places {
         }
     }
 
-    fn split_values(
+    pub(super) fn split_values(
         &self,
         attribute: AttributeId,
         values: &Arc<Vec<Option<StoredValue>>>,
@@ -361,7 +361,7 @@ impl Places {
         parts.into_iter().map(column).collect()
     }
 
-    fn split_numbers(
+    pub(super) fn split_numbers(
         &self,
         attribute: AttributeId,
         rows: &[u32],

@@ -111,7 +111,7 @@ impl RowColumn {
     }
 
     /// The value that a row sets or clears.
-    fn value(&self, row: usize) -> Option<(AttributeId, Option<StoredValue>)> {
+    pub(super) fn value(&self, row: usize) -> Option<(AttributeId, Option<StoredValue>)> {
         match self {
             Self::Values {
                 attribute,
@@ -123,14 +123,21 @@ impl RowColumn {
             }
             Self::Numbers {
                 attribute,
-                rows,
-                numbers,
-            } => {
-                let place = rows.binary_search(&u32::try_from(row).ok()?).ok()?;
-                let number = *numbers.get(place)?;
-                Some((*attribute, Some(StoredValue::Number(number))))
-            }
+                rows: _,
+                numbers: _,
+            } => Some((*attribute, Some(StoredValue::Number(self.number(row)?)))),
             Self::Tags { .. } | Self::Holdings { .. } => None,
+        }
+    }
+
+    /// The number that a row sets, where it is not one of a dictionary.
+    pub(super) fn number(&self, row: usize) -> Option<i64> {
+        match self {
+            Self::Numbers { rows, numbers, .. } => {
+                let place = rows.binary_search(&u32::try_from(row).ok()?).ok()?;
+                numbers.get(place).copied()
+            }
+            Self::Values { .. } | Self::Tags { .. } | Self::Holdings { .. } => None,
         }
     }
 

@@ -1,15 +1,20 @@
 //! Staging a load: which of its users are new, and what the others become.
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
 use crate::{
     error::Error,
     exec::scheduler::Scheduler,
-    ids::PartitionId,
+    ids::{Location, PartitionId},
     limits::Limits,
     write::{
         apply::{Moment, apply, apply_to_user},
         command::Command,
         load::{
             LoadRows,
+            events::EventBatch,
             newcomers::{Found, Newcomers, Rules},
         },
         staging::Staging,
@@ -19,11 +24,15 @@ use crate::{
 /// With fewer new users than this, writing files takes longer than staging them.
 const NEWCOMERS_MIN: u64 = if cfg!(test) { 2 } else { 1_000 };
 
-/// The new users of the loads that share a commit.
+/// The new users and events of the loads that share a commit.
 #[derive(Default)]
 pub(in crate::write) struct Loads {
     /// By partition, those of earlier loads first.
     newcomers: Vec<Vec<Newcomers>>,
+    /// By partition, those of earlier loads first.
+    pub(super) events: Vec<Vec<EventBatch>>,
+    /// The ids of these events.
+    pub(super) event_ids: HashSet<(Location, String), RandomState>,
 }
 
 /// What a load changes by new users alone.
@@ -38,6 +47,8 @@ impl Loads {
     pub(in crate::write) fn new(partition_count: usize) -> Self {
         Self {
             newcomers: (0..partition_count).map(|_| Vec::new()).collect(),
+            events: (0..partition_count).map(|_| Vec::new()).collect(),
+            event_ids: HashSet::default(),
         }
     }
 
@@ -46,9 +57,20 @@ impl Loads {
         &self.newcomers
     }
 
+    /// The new users of a partition.
+    pub(super) fn newcomers_of(&self, partition: PartitionId) -> &[Newcomers] {
+        let newcomers = self.newcomers.get(usize::from(partition.0));
+        newcomers.map_or(&[][..], Vec::as_slice)
+    }
+
     /// Whether there are no new users.
-    pub(in crate::write) fn is_empty(&self) -> bool {
+    pub(in crate::write) fn has_no_newcomers(&self) -> bool {
         self.newcomers.iter().all(Vec::is_empty)
+    }
+
+    /// Whether there are neither new users nor events.
+    pub(in crate::write) fn is_empty(&self) -> bool {
+        self.has_no_newcomers() && self.has_no_events()
     }
 
     /// Applies a load: its new users are set aside, all others are staged. Ids are given in the
@@ -104,8 +126,7 @@ impl Loads {
         let rules = Rules::new(&staging.schema, limits, at_us);
         let found = scheduler.fold(parts.len(), Vec::new, |mut done, _, number| {
             let (partition, rows) = &parts[number];
-            let earlier = self.newcomers.get(usize::from(partition.0));
-            let earlier = earlier.map_or(&[][..], Vec::as_slice);
+            let earlier = self.newcomers_of(*partition);
             let found = Found::find(staging, &rules, *partition, rows, earlier)?;
             done.push((number, found));
             Ok(done)

@@ -46,7 +46,7 @@ impl Resolver<'_> {
     }
 
     /// Refuses an event that cannot have been, and an id that cannot be one.
-    fn check_event(
+    pub(in crate::write) fn check_event(
         &self,
         user: &str,
         event: &EventDefinition,
@@ -75,7 +75,7 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    fn event(&self, name: &str) -> Result<Arc<EventDefinition>, Error> {
+    pub(in crate::write) fn event(&self, name: &str) -> Result<Arc<EventDefinition>, Error> {
         let schema = &self.staging.schema;
         if let Some(definition) = schema.shared_event(name) {
             return Ok(definition);
@@ -94,7 +94,11 @@ impl Resolver<'_> {
     }
 }
 
-fn property(event: &EventDefinition, name: &str) -> Result<Arc<AttributeDefinition>, WriteError> {
+/// Finds a property of a kind of event.
+pub(in crate::write) fn property(
+    event: &EventDefinition,
+    name: &str,
+) -> Result<Arc<AttributeDefinition>, WriteError> {
     if let Some(property) = event.property(name) {
         return Ok(Arc::clone(property));
     }

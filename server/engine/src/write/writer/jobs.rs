@@ -16,14 +16,14 @@ use crate::{
     storage::{IdempotentOutcome, StorageError},
     time::micros_of_timestamp,
     write::{
-        Job, LoadRequest, Mutation, SchemaStatement, UnknownTags, WriteRequest,
+        EventLoadRequest, Job, LoadRequest, Mutation, SchemaStatement, UnknownTags, WriteRequest,
         apply::apply,
         command::Command,
         commit::OutcomeChanges,
         event_sweep,
         facts::summarise,
         idempotency::IdempotencyKey,
-        load::{Loads, resolve_load},
+        load::{Loads, resolve_event_load, resolve_load},
         resolve::{Resolver, resolve},
         schema_change,
         size::bytes_copied,
@@ -96,6 +96,15 @@ impl State {
                 }
                 Err(error) => Err(error),
             },
+            Job::LoadEvents(request) => match self.stage_event_load(group, &request) {
+                Ok(Some(summary)) => Ok(summary),
+                Ok(None) => {
+                    group.staging.roll_back();
+                    let job = Job::LoadEvents(request);
+                    return Some(Submitted { job, bytes, reply });
+                }
+                Err(error) => Err(error),
+            },
             Job::Where(select) => self.stage_where(group, select),
             Job::SweepEvents => self.stage_event_sweep(group),
             Job::Schema(statement) => self.stage_schema(group, &statement),
@@ -134,6 +143,32 @@ impl State {
         let parts = resolve_load(resolver, request)?;
         let Some(direct) = loads.stage(staging, &self.limits, &self.scheduler, at_us, parts)?
         else {
+            return Ok(None);
+        };
+        let mut summary = keep(group);
+        summary.users_changed += direct.users;
+        summary.facts_changed += direct.facts;
+        remember(group, request.idempotency_key, at_us, &summary);
+        Ok(Some(summary))
+    }
+
+    /// As [`Self::stage_load`], of events.
+    fn stage_event_load(
+        &self,
+        group: &mut Group,
+        request: &EventLoadRequest,
+    ) -> Result<Option<Summary>, Error> {
+        if let Some(summary) = self.answered(group, request.idempotency_key) {
+            return Ok(Some(summary));
+        }
+        let at_us = micros_of_timestamp(self.clock.now());
+        let Group { staging, loads, .. } = group;
+        let resolver = Resolver::new(staging, &self.limits, at_us, UnknownTags::Refuse);
+        let parts = resolve_event_load(resolver, request)?;
+        let unknown_users = request.unknown_users;
+        let (limits, scheduler) = (&self.limits, &self.scheduler);
+        let staged = loads.stage_events(staging, limits, scheduler, at_us, unknown_users, parts)?;
+        let Some(direct) = staged else {
             return Ok(None);
         };
         let mut summary = keep(group);
@@ -270,10 +305,16 @@ impl State {
     fn stage_event_sweep(&self, group: &mut Group) -> Result<Summary, Error> {
         let at_us = micros_of_timestamp(self.clock.now());
         let Group { staging, .. } = group;
-        for (partition, command) in event_sweep::find(&staging.base, &self.limits, at_us)? {
+        let commands = event_sweep::find(&staging.base, &self.limits, at_us)?;
+        let facts_changed = commands.len() as u64;
+        for (partition, command) in commands {
             apply(staging, &self.limits, partition, command)?;
         }
-        Ok(keep(group))
+        keep(group);
+        Ok(Summary {
+            facts_changed,
+            ..Summary::default()
+        })
     }
 }
 
