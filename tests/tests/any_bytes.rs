@@ -12,7 +12,7 @@ use tessera_protocol::{
     load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
     message::{
         ClientMessage, Datum, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage,
-        Summary, UnknownTags,
+        Summary, Track, UnknownTags,
     },
 };
 use tessera_tests::{
@@ -169,11 +169,20 @@ fn client_message(seed: u64) -> ClientMessage {
         Step::Wait(_) => RequestBody::Write {
             idempotency_key: None,
             unknown_tags: UnknownTags::Define,
-            mutations: vec![Mutation::Add {
-                user: "u".to_owned(),
-                attribute: "a".to_owned(),
-                values: vec![Datum::Null],
-            }],
+            mutations: vec![
+                Mutation::Add {
+                    user: "u".to_owned(),
+                    attribute: "a".to_owned(),
+                    values: vec![Datum::Null],
+                },
+                Mutation::Track(Box::new(Track {
+                    user: "u".to_owned(),
+                    event: "e".to_owned(),
+                    time_us: Some(seed as i64),
+                    id: Some("i".to_owned()),
+                    values: vec![("p".to_owned(), Datum::Null)],
+                })),
+            ],
         },
     };
     ClientMessage::Request(Request {

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use tessera_protocol::{
     handshake::hello,
-    load::LoadRows,
+    load::{EventRows, LoadRows},
     message::{
         ClientMessage, FailureCode, Hello, MAGIC, Mutation, Request, RequestBody, RequestId,
-        ServerMessage, UnknownTags,
+        ServerMessage, UnknownTags, UnknownUsers,
     },
 };
 use tessera_tests::wire::{Wire, WireError, write_body};
@@ -23,7 +23,10 @@ pub(crate) const ATTACKS: Attacks = &[
     ("many requests and no reading", flood),
     ("rows that nobody fetches", no_credit),
     ("more mutations than a write may have", many_mutations),
-    ("a load in a connection of version 1", load_of_the_future),
+    (
+        "what a connection of an older version does not have",
+        load_of_the_future,
+    ),
     ("more connections than there may be", many_connections),
 ];
 
@@ -100,29 +103,48 @@ fn second_hello(server: SocketAddr) -> Vec<Wire> {
 }
 
 fn load_of_the_future(server: SocketAddr) -> Vec<Wire> {
-    let mut wire = Wire::open(server).unwrap();
-    wire.send(&ClientMessage::Hello(Hello {
-        magic: MAGIC,
-        version_min: 1,
-        version_max: 1,
-        agent: String::new(),
-    }))
-    .unwrap();
-    match wire.receive() {
-        Ok(ServerMessage::Welcome(welcome)) => assert_eq!(welcome.version, 1),
-        other => panic!("{other:?}"),
-    }
     let load = RequestBody::Load {
         idempotency_key: None,
         unknown_tags: UnknownTags::Refuse,
         rows: LoadRows::default(),
     };
-    ask(&mut wire, 1, 1, load);
+    let events = RequestBody::LoadEvents {
+        idempotency_key: None,
+        unknown_users: UnknownUsers::Create,
+        rows: EventRows::default(),
+    };
+    let track = RequestBody::Write {
+        idempotency_key: None,
+        unknown_tags: UnknownTags::Refuse,
+        mutations: vec![Mutation::Track(Box::default())],
+    };
+    let asked_too_early = |(version, body)| said_too_early(server, version, body);
+    [(1, load), (3, events), (3, track)]
+        .into_iter()
+        .map(asked_too_early)
+        .collect()
+}
+
+/// A request in a version that does not have it.
+fn said_too_early(server: SocketAddr, version: u16, body: RequestBody) -> Wire {
+    let mut wire = Wire::open(server).unwrap();
+    wire.send(&ClientMessage::Hello(Hello {
+        magic: MAGIC,
+        version_min: 1,
+        version_max: version,
+        agent: String::new(),
+    }))
+    .unwrap();
+    match wire.receive() {
+        Ok(ServerMessage::Welcome(welcome)) => assert_eq!(welcome.version, version),
+        other => panic!("{other:?}"),
+    }
+    ask(&mut wire, 1, 1, body);
     match wire.receive() {
         Ok(ServerMessage::Failed { failure, .. }) => assert_eq!(failure.code, FailureCode::Version),
         other => panic!("{other:?}"),
     }
-    vec![wire]
+    wire
 }
 
 /// What has just been answered may still be cancelled or given credit: the client cannot know.
