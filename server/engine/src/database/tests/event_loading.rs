@@ -76,7 +76,14 @@ fn column(property: &str, events: &[Event]) -> EventColumn {
         .flatten()
         .map(|value| match value {
             Datum::Decimal { units, .. } => i64::try_from(*units).ok(),
-            _ => None,
+            Datum::Null
+            | Datum::Boolean(_)
+            | Datum::Integer(_)
+            | Datum::Real(_)
+            | Datum::Text(_)
+            | Datum::Date(_)
+            | Datum::Timestamp(_)
+            | Datum::List(_) => None,
         })
         .collect();
     let property = property.to_owned();
