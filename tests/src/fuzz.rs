@@ -110,19 +110,34 @@ pub fn message_decoder(bytes: &[u8]) {
     }
 }
 
-/// The reader of stored bitmaps refuses any bytes that are none, and agrees with the `roaring`
-/// crate about the others.
+/// The reader of stored bitmaps refuses any bytes that are none; of others it makes portable ones
+/// that the `roaring` crate reads in the same way, and stores them so that they come back.
 ///
 /// # Panics
 /// When that does not hold.
 pub fn fragment_decoder(bytes: &[u8]) {
-    let Ok(fragment) = Fragment::from_portable(bytes.to_vec()) else {
-        return;
-    };
-    let peer =
-        roaring::RoaringBitmap::deserialize_from(bytes).expect("the peer takes what we take");
+    if let Ok(fragment) = Fragment::from_portable(bytes) {
+        is_a_set(&fragment);
+    }
+    // The first byte says that all others are to be the packed form, which a fuzzer would have to
+    // find out.
+    let packed = [&[1], bytes].concat();
+    for bytes in [bytes, &packed] {
+        if let Ok(fragment) = Fragment::from_stored(bytes) {
+            is_a_set(&fragment);
+        }
+    }
+}
+
+fn is_a_set(fragment: &Fragment) {
+    let peer = roaring::RoaringBitmap::deserialize_from(fragment.portable().as_slice())
+        .expect("the peer takes what we take");
     assert_eq!(fragment.cardinality(), peer.len());
     assert!(fragment.iter().eq(peer.iter()));
     let again = Fragment::from_sorted(fragment.iter()).expect("sorted");
+    assert!(again.iter().eq(peer.iter()));
+    let mut stored = Vec::new();
+    fragment.write_stored(&mut stored);
+    let again = Fragment::from_stored(&stored).expect("what was stored is read");
     assert!(again.iter().eq(peer.iter()));
 }

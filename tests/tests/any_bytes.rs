@@ -6,6 +6,7 @@
 use bytes::BytesMut;
 use jiff::Timestamp;
 use proptest::prelude::*;
+use tessera_engine::bitmap::Fragment;
 use tessera_protocol::{
     codec::{encode_client, encode_server},
     frame::encode_frame,
@@ -319,6 +320,10 @@ proptest! {
         bitmap.optimize();
         let mut bytes = Vec::new();
         bitmap.serialize_into(&mut bytes).unwrap();
-        fuzz::fragment_decoder(&flipped(bytes, &flips, length));
+        let mut stored = Vec::new();
+        Fragment::from_portable(&bytes).unwrap().write_stored(&mut stored);
+        for bytes in [bytes, stored] {
+            fuzz::fragment_decoder(&flipped(bytes, &flips, length));
+        }
     }
 }

@@ -76,7 +76,7 @@ impl Row {
     }
 
     fn bytes(&self) -> BytesCount {
-        BytesCount::new(self.fragment.portable().len())
+        BytesCount::new(self.fragment.portable_len())
     }
 }
 
@@ -202,9 +202,9 @@ mod combine {
     #[divan::bench(args = FORMS)]
     fn bound_copy(bencher: Bencher, form: Form) {
         let row = Row::of(form, 2);
-        let mut to = row.fragment.portable().to_vec();
+        let mut to = row.fragment.containers().to_vec();
         bencher.counter(row.bytes()).bench_local(|| {
-            to.copy_from_slice(black_box(row.fragment.portable()));
+            to.copy_from_slice(black_box(row.fragment.containers()));
             black_box(&to);
         });
     }
@@ -215,7 +215,42 @@ mod combine {
         let row = Row::of(form, 2);
         bencher
             .counter(row.bytes())
-            .bench_local(|| sum(black_box(row.fragment.portable())));
+            .bench_local(|| sum(black_box(row.fragment.containers())));
+    }
+}
+
+/// A row on its way from the store, and to it. What is counted are its bytes in memory.
+mod storing {
+    use super::*;
+
+    #[divan::bench(args = FORMS)]
+    fn read(bencher: Bencher, form: Form) {
+        let row = Row::of(form, 1);
+        let mut stored = Vec::new();
+        row.fragment.write_stored(&mut stored);
+        bencher
+            .counter(row.bytes())
+            .bench_local(|| Fragment::from_stored(black_box(&stored)));
+    }
+
+    /// As older versions stored it.
+    #[divan::bench(args = FORMS)]
+    fn read_portable(bencher: Bencher, form: Form) {
+        let row = Row::of(form, 1);
+        let stored = row.fragment.portable();
+        bencher
+            .counter(row.bytes())
+            .bench_local(|| Fragment::from_stored(black_box(&stored)));
+    }
+
+    #[divan::bench(args = FORMS)]
+    fn write(bencher: Bencher, form: Form) {
+        let row = Row::of(form, 1);
+        bencher.counter(row.bytes()).bench_local(|| {
+            let mut stored = Vec::new();
+            row.fragment.write_stored(&mut stored);
+            stored
+        });
     }
 }
 
@@ -242,7 +277,7 @@ mod many {
     fn bytes(rows: &[Row]) -> BytesCount {
         BytesCount::new(
             rows.iter()
-                .map(|row| row.fragment.portable().len())
+                .map(|row| row.fragment.portable_len())
                 .sum::<usize>(),
         )
     }
@@ -317,7 +352,7 @@ mod many {
     fn bound(bencher: Bencher, rows: &[Row]) {
         bencher.counter(bytes(rows)).bench_local(|| {
             rows.iter()
-                .map(|row| sum(black_box(row.fragment.portable())))
+                .map(|row| sum(black_box(row.fragment.containers())))
                 .fold(0, u64::wrapping_add)
         });
     }

@@ -22,7 +22,7 @@ use roaring::RoaringBitmap;
 use super::{
     FragmentError,
     block::Block,
-    fragment::portable_bytes,
+    fragment::{Fragment, portable_bytes},
     layout::{Layout, Reader},
     varint,
 };
@@ -152,7 +152,7 @@ fn unpack(change: u32) -> (u32, Operation) {
 }
 
 /// Applies deltas, oldest first, to a stored fragment (nothing stored: the empty one) and
-/// returns its new portable bytes, run-optimised.
+/// returns its new stored form, run-optimised.
 ///
 /// # Errors
 /// When the fragment or a delta is damaged.
@@ -161,10 +161,12 @@ pub fn merge_full<'a>(
     deltas: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<u8>, FragmentError> {
     let changes = Changes::read_all(deltas)?;
-    let mut bitmap = base.map(checked_bitmap).transpose()?.unwrap_or_default();
+    let mut bitmap = base.map(stored_bitmap).transpose()?.unwrap_or_default();
     bitmap -= changes.bitmap(|block| &block.clear);
     bitmap |= changes.bitmap(|block| &block.set);
-    portable_bytes(bitmap)
+    let mut out = Vec::new();
+    Fragment::from_portable(&portable_bytes(bitmap)?)?.write_stored(&mut out);
+    Ok(out)
 }
 
 /// Combines deltas, oldest first, into one.
@@ -175,10 +177,10 @@ pub fn merge_partial<'a>(deltas: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u
     Ok(Changes::read_all(deltas)?.encode())
 }
 
-fn checked_bitmap(bytes: &[u8]) -> Result<RoaringBitmap, FragmentError> {
-    Layout::parse(bytes)?;
+fn stored_bitmap(bytes: &[u8]) -> Result<RoaringBitmap, FragmentError> {
+    let fragment = Fragment::from_stored(bytes)?;
     // Checked the line before, and more strictly than the library would.
-    RoaringBitmap::deserialize_unchecked_from(bytes)
+    RoaringBitmap::deserialize_unchecked_from(fragment.portable().as_slice())
         .map_err(|error| FragmentError::Library(error.kind()))
 }
 
@@ -237,7 +239,8 @@ impl Changes {
         let set_bytes = reader.u32("length of a bitmap")? as usize;
         let set_bytes = reader.take(set_bytes, "bitmap of what to set")?;
         let clear_bytes = reader.take(bytes.len() - reader.at, "bitmap of what to clear")?;
-        let (set, clear) = (Layout::parse(set_bytes)?, Layout::parse(clear_bytes)?);
+        let (set, set_bytes) = Layout::parse(set_bytes)?;
+        let (clear, clear_bytes) = Layout::parse(clear_bytes)?;
         let mut in_set = Block::new();
         for block_index in 0..SHARD_BLOCKS {
             if set.cardinality(block_index) == 0 && clear.cardinality(block_index) == 0 {

@@ -2,16 +2,20 @@
 
 use roaring::RoaringBitmap;
 
-use super::{FragmentError, block::Block, containers::Container, layout::Layout, sieve::Sieve};
+use super::{
+    FragmentError, block::Block, containers::Container, layout::Layout, sieve::Sieve, stored,
+};
 use crate::ids::{BLOCK_BITS, SHARD_BLOCKS, SHARD_USERS};
 
-/// An immutable set of offsets in a shard: portable roaring bytes, checked once and then read
-/// in place, container by container.
+/// An immutable set of offsets in a shard: the containers of a portable roaring bitmap, checked
+/// once and then read in place. It is stored in fewer bytes.
 ///
 /// A block index beyond the shard (16 or more) reads as an empty block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
-    bytes: Box<[u8]>,
+    /// Without the portable form's header, so that bitmaps take no more than whole pages: an
+    /// allocator has no size just beyond.
+    containers: Box<[u8]>,
     layout: Layout,
 }
 
@@ -24,10 +28,8 @@ impl Default for Fragment {
 impl Fragment {
     /// The empty set.
     pub fn empty() -> Self {
-        // Cookie 12346 and no containers.
-        const EMPTY: [u8; 8] = [0x3a, 0x30, 0, 0, 0, 0, 0, 0];
         Self {
-            bytes: Box::new(EMPTY),
+            containers: Box::default(),
             layout: Layout::default(),
         }
     }
@@ -36,12 +38,32 @@ impl Fragment {
     ///
     /// # Errors
     /// When the bytes are not the whole, valid portable form of a set of offsets below 2^20.
-    pub fn from_portable(bytes: Vec<u8>) -> Result<Self, FragmentError> {
-        let layout = Layout::parse(&bytes)?;
+    pub fn from_portable(bytes: &[u8]) -> Result<Self, FragmentError> {
+        let (layout, containers) = Layout::parse(bytes)?;
         Ok(Self {
-            bytes: bytes.into_boxed_slice(),
+            containers: containers.into(),
             layout,
         })
+    }
+
+    /// Takes the stored form, or portable roaring bytes, which older versions stored.
+    ///
+    /// # Errors
+    /// When the bytes are neither, as a whole, of a set of offsets below 2^20.
+    pub fn from_stored(bytes: &[u8]) -> Result<Self, FragmentError> {
+        if bytes.first() != Some(&stored::FORM) {
+            return Self::from_portable(bytes);
+        }
+        let (layout, containers) = stored::unpack(bytes)?;
+        Ok(Self {
+            containers: containers.into_boxed_slice(),
+            layout,
+        })
+    }
+
+    /// Appends the stored form. Sets read from it take what they take now.
+    pub fn write_stored(&self, out: &mut Vec<u8>) {
+        stored::pack(self, out);
     }
 
     /// Builds the set of some offsets, run-optimised.
@@ -58,12 +80,24 @@ impl Fragment {
                 .try_push(offset)
                 .map_err(|_| FragmentError::OffsetOrder(offset))?;
         }
-        Self::from_portable(portable_bytes(bitmap)?)
+        Self::from_portable(&portable_bytes(bitmap)?)
     }
 
     /// The portable roaring bytes.
-    pub fn portable(&self) -> &[u8] {
-        &self.bytes
+    pub fn portable(&self) -> Vec<u8> {
+        let mut bytes = self.layout.portable_header(self.containers.len());
+        bytes.extend_from_slice(&self.containers);
+        bytes
+    }
+
+    /// How many these are.
+    pub fn portable_len(&self) -> usize {
+        self.layout.header_bytes() + self.containers.len()
+    }
+
+    /// The bytes that are read in place: the portable ones without their header.
+    pub fn containers(&self) -> &[u8] {
+        &self.containers
     }
 
     /// How many offsets are in the set.
@@ -89,7 +123,7 @@ impl Fragment {
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.bytes.len() + self.layout.heap_bytes()
+        self.containers.len() + self.layout.heap_bytes()
     }
 
     /// `out` becomes a block of the set.
@@ -124,7 +158,7 @@ impl Fragment {
 
     /// Asks for a block's bytes, which will be read soon.
     pub fn fetch_ahead(&self, block_index: u32) {
-        self.layout.fetch_ahead(&self.bytes, block_index);
+        self.layout.fetch_ahead(&self.containers, block_index);
     }
 
     /// The offsets in rising order.
@@ -139,7 +173,7 @@ impl Fragment {
 
     /// One block, in place.
     pub(super) fn container(&self, block_index: u32) -> Container<'_> {
-        self.layout.container(&self.bytes, block_index)
+        self.layout.container(&self.containers, block_index)
     }
 }
 

@@ -28,10 +28,11 @@ const COOKIE_WITH_RUNS: u32 = 12347;
 /// From this many containers on the run form has an offset header too.
 const OFFSETS_FROM: u32 = 4;
 /// An array holds at most this many values.
-const ARRAY_VALUES_MAX: u32 = 4096;
-const BITMAP_BYTES: usize = BLOCK_WORDS * 8;
+pub(super) const ARRAY_VALUES_MAX: u32 = 4096;
+/// A bitmap's words.
+pub(super) const BITMAP_BYTES: usize = BLOCK_WORDS * 8;
 
-/// The checked directory of a bitmap's bytes.
+/// The checked directory of a bitmap's containers, which lie one after the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     /// Bit i: block i has an entry.
@@ -43,46 +44,124 @@ pub(super) struct Layout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     kind: Kind,
-    /// Where the values start; for runs, after their count.
+    /// Where the values start, from the first container's beginning on; for runs, after their
+    /// count.
     start: u32,
     bytes: u32,
     cardinality: u32,
 }
 
+/// How a container's values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Array,
     Bitmap,
     Runs,
 }
 
-/// What the header says of one container.
-struct Described {
-    key: u16,
-    cardinality: u32,
-    kind: Kind,
+impl Kind {
+    /// What stands before the values.
+    fn count_bytes(self) -> u32 {
+        match self {
+            Self::Array | Self::Bitmap => 0,
+            Self::Runs => 2,
+        }
+    }
+}
+
+/// What is said of a container before it comes.
+pub(super) struct Described {
+    pub(super) key: u16,
+    pub(super) cardinality: u32,
+    pub(super) kind: Kind,
     /// Where the offset header says it starts, if there is one.
-    declared_start: Option<u32>,
+    pub(super) declared_start: Option<u32>,
 }
 
 impl Layout {
-    /// Checks a whole portable bitmap.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, FragmentError> {
+    /// Checks a whole portable bitmap: its layout, and the bytes of its containers.
+    pub(super) fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), FragmentError> {
         let mut reader = Reader { bytes, at: 0 };
         let described = read_header(&mut reader)?;
+        let containers = reader.rest();
+        Ok((Self::of(&described, containers, reader.at)?, containers))
+    }
+
+    /// Checks containers that lie one after the other, behind so many bytes of a header.
+    pub(super) fn of(
+        described: &[Described],
+        containers: &[u8],
+        header_bytes: usize,
+    ) -> Result<Self, FragmentError> {
+        let mut reader = Reader {
+            bytes: containers,
+            at: 0,
+        };
         let mut present = 0;
         let mut entries = Vec::with_capacity(described.len());
-        for container in &described {
+        for container in described {
+            check_start(container, header_bytes + reader.at)?;
             entries.push(read_container(&mut reader, container)?);
             present |= 1 << container.key;
         }
-        match bytes.len() - reader.at {
+        match reader.rest().len() {
             0 => Ok(Self {
                 present,
                 entries: entries.into_boxed_slice(),
             }),
             extra => Err(FragmentError::TrailingBytes(extra)),
         }
+    }
+
+    /// The portable form's header, with room for so many bytes behind it.
+    pub(super) fn portable_header(&self, containers_bytes: usize) -> Vec<u8> {
+        // At most one a block.
+        let count = self.entries.len() as u32;
+        let with_starts = !self.has_runs() || count >= OFFSETS_FROM;
+        let header_bytes = self.header_bytes();
+        let mut out = Vec::with_capacity(header_bytes + containers_bytes);
+        if self.has_runs() {
+            let cookie = COOKIE_WITH_RUNS | (count - 1) << 16;
+            out.extend_from_slice(&cookie.to_le_bytes());
+            let flags = self.run_flags().to_le_bytes();
+            out.extend(flags.iter().take(count.div_ceil(8) as usize));
+        } else {
+            out.extend_from_slice(&COOKIE_WITHOUT_RUNS.to_le_bytes());
+            out.extend_from_slice(&count.to_le_bytes());
+        }
+        let keys = (0..SHARD_BLOCKS as u16).filter(|key| self.present >> key & 1 == 1);
+        for (key, entry) in keys.zip(&self.entries) {
+            out.extend_from_slice(&key.to_le_bytes());
+            // A container has 1 to 2^16 values.
+            out.extend_from_slice(&(entry.cardinality.saturating_sub(1) as u16).to_le_bytes());
+        }
+        for entry in self.entries.iter().filter(|_| with_starts) {
+            // At most 16 containers of less than 2^18 bytes.
+            let start = header_bytes as u32 + entry.start - entry.kind.count_bytes();
+            out.extend_from_slice(&start.to_le_bytes());
+        }
+        out
+    }
+
+    /// How long the portable form's header is.
+    pub(super) fn header_bytes(&self) -> usize {
+        let count = self.entries.len();
+        if !self.has_runs() {
+            return 8 + 8 * count;
+        }
+        let with_starts = count >= OFFSETS_FROM as usize;
+        4 + count.div_ceil(8) + count * if with_starts { 8 } else { 4 }
+    }
+
+    fn has_runs(&self) -> bool {
+        self.run_flags() != 0
+    }
+
+    /// Bit i: the i-th container consists of runs.
+    fn run_flags(&self) -> u16 {
+        let flag = |entry: &Entry| u16::from(entry.kind == Kind::Runs);
+        let flags = self.entries.iter().rev().map(flag);
+        flags.fold(0, |flags, flag| flags << 1 | flag)
     }
 
     /// How many values are in a block; none beyond the shard.
@@ -98,7 +177,7 @@ impl Layout {
             .sum()
     }
 
-    /// The container of a block, in the bytes this layout was parsed from.
+    /// The container of a block, in the containers' bytes.
     pub(super) fn container<'a>(&self, bytes: &'a [u8], block_index: u32) -> Container<'a> {
         let Some(entry) = self.entry(block_index) else {
             return Container::Empty;
@@ -217,23 +296,26 @@ fn read_descriptions(
     Ok(described)
 }
 
+/// Whether a container starts where it was said to.
+fn check_start(described: &Described, found: usize) -> Result<(), FragmentError> {
+    match described.declared_start {
+        Some(declared) if declared as usize != found => Err(FragmentError::ContainerOffset {
+            key: described.key,
+            declared,
+            // A fragment has at most 16 containers of less than 2^18 bytes: no truncation.
+            found: found as u32,
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn read_container(reader: &mut Reader<'_>, described: &Described) -> Result<Entry, FragmentError> {
     let Described {
         key,
         cardinality,
         kind,
-        declared_start,
+        declared_start: _,
     } = *described;
-    if let Some(declared) = declared_start
-        && declared as usize != reader.at
-    {
-        // A fragment has at most 16 containers of less than 2^18 bytes: no truncation.
-        return Err(FragmentError::ContainerOffset {
-            key,
-            declared,
-            found: reader.at as u32,
-        });
-    }
     let bytes = match kind {
         Kind::Array => cardinality as usize * 2,
         Kind::Bitmap => BITMAP_BYTES,
@@ -304,13 +386,18 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// What is not taken yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     pub(super) fn take(
         &mut self,
         count: usize,
         what: &'static str,
     ) -> Result<&'a [u8], FragmentError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let taken = rest.get(..count).ok_or(FragmentError::Truncated(what))?;
+        let taken = self.rest().get(..count);
+        let taken = taken.ok_or(FragmentError::Truncated(what))?;
         self.at += count;
         Ok(taken)
     }

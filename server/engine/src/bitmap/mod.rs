@@ -7,7 +7,8 @@
 //!
 //! The pieces:
 //! - [`Block`]: 2^16 bits to compute in, small enough for the nearest caches.
-//! - [`Fragment`]: an immutable set of offsets in a shard, checked once and then read in place.
+//! - [`Fragment`]: an immutable set of offsets in a shard, checked once and then read in place;
+//!   stored in fewer bytes.
 //! - [`FragmentDelta`], [`merge_full`], [`merge_partial`]: changes to a fragment as bytes.
 //! - [`Demands`], [`unite`], [`fill_at_least`]: several fragments' blocks at once.
 //! - [`ThresholdCounter`]: "at least k of these".
@@ -25,6 +26,7 @@ mod packing;
 mod several;
 mod sieve;
 mod slices;
+mod stored;
 mod threshold;
 pub(crate) mod varint;
 
@@ -92,6 +94,12 @@ pub enum FragmentError {
         /// What the container holds.
         found: u32,
     },
+    /// What is said of a container before it comes fits none.
+    #[error("the head of block {0} is that of no container")]
+    Head(u16),
+    /// Packed places end before there are as many as there should be, or lie beyond the block.
+    #[error("the packed places in block {0} are fewer than declared, or beyond the block")]
+    PackedPlaces(u16),
     /// An offset of 2^20 or more.
     #[error("the offset {0} is beyond the shard")]
     OffsetBeyondShard(u32),
@@ -101,8 +109,8 @@ pub enum FragmentError {
     /// The first byte of a delta names no form this program knows.
     #[error("{0} is not a known form of delta")]
     UnknownDelta(u8),
-    /// A number in a delta is longer than it may be, or not in its shortest form.
-    #[error("a delta holds a malformed number")]
+    /// A number in a delta or of a run is longer than it may be, or not in its shortest form.
+    #[error("a number is malformed")]
     MalformedNumber,
     /// A delta sets and clears the same offset.
     #[error("a delta both sets and clears the offset {0}")]

@@ -86,10 +86,7 @@ pub fn merge_full<'a>(
     let header = checked(base)?;
     match patch(base, header, &changes) {
         Some(bytes) => Ok(bytes),
-        None => Ok(redraft(
-            Some(ColumnBlock::from_bytes(base.to_vec())?),
-            &changes,
-        )),
+        None => Ok(redraft(Some(ColumnBlock::from_bytes(base)?), &changes)),
     }
 }
 

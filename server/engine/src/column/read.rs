@@ -32,7 +32,9 @@ pub(super) const HEADER_BYTES: usize = 22;
 /// The values of 2^16 places, some or all of them missing. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnBlock {
-    bytes: Box<[u8]>,
+    /// Without the header, so that the codes of a full block take whole pages and no more: an
+    /// allocator has no size just beyond.
+    codes: Box<[u8]>,
     header: Header,
     /// The greatest code of a value; 0 where there is none.
     code_max: u64,
@@ -248,10 +250,8 @@ impl Default for ColumnBlock {
 impl ColumnBlock {
     /// Every place missing.
     pub fn empty() -> Self {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES);
-        Header::EMPTY.write(&mut bytes);
         Self {
-            bytes: bytes.into_boxed_slice(),
+            codes: Box::default(),
             header: Header::EMPTY,
             code_max: 0,
         }
@@ -261,10 +261,10 @@ impl ColumnBlock {
     ///
     /// # Errors
     /// When the bytes are not the whole, valid form of a block.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ColumnError> {
-        let (header, code_max) = measured(&bytes)?;
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ColumnError> {
+        let (header, code_max) = measured(bytes)?;
         Ok(Self {
-            bytes: bytes.into_boxed_slice(),
+            codes: bytes.get(HEADER_BYTES..).unwrap_or_default().into(),
             header,
             code_max,
         })
@@ -274,22 +274,31 @@ impl ColumnBlock {
     /// the last one wins.
     pub fn from_entries(entries: impl IntoIterator<Item = (u16, i64)>) -> Self {
         let (header, bytes) = super::build::from_entries(entries);
-        let code_max = greatest_code(&header, &bytes[HEADER_BYTES..]);
+        let codes = bytes.get(HEADER_BYTES..).unwrap_or_default();
+        let code_max = greatest_code(&header, codes);
         Self {
-            bytes: bytes.into_boxed_slice(),
+            codes: codes.into(),
             header,
             code_max,
         }
     }
 
     /// The stored form.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.bytes_len());
+        self.header.write(&mut bytes);
+        bytes.extend_from_slice(&self.codes);
+        bytes
+    }
+
+    /// How long the stored form is.
+    pub fn bytes_len(&self) -> usize {
+        HEADER_BYTES + self.codes.len()
     }
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.bytes.len()
+        self.codes.len()
     }
 
     /// The value of a place.
@@ -368,7 +377,7 @@ impl ColumnBlock {
     }
 
     fn codes<const WIDTH: usize>(&self) -> &[[u8; WIDTH]] {
-        self.bytes[HEADER_BYTES..].as_chunks().0
+        self.codes.as_chunks().0
     }
 }
 

@@ -41,9 +41,9 @@ fn apply(values: &mut Values, changes: &[Change]) {
 }
 
 fn check_values(bytes: &[u8], expected: &Values) {
-    let block = ColumnBlock::from_bytes(bytes.to_vec()).unwrap();
+    let block = ColumnBlock::from_bytes(bytes).unwrap();
     assert_eq!(block.bytes(), bytes);
-    assert_eq!(block.heap_bytes(), bytes.len());
+    assert_eq!(block.bytes_len(), bytes.len());
     let mut visited = 0;
     block.for_each(&Block::full(), |place, value| {
         assert_eq!(place, visited as u16);
@@ -65,7 +65,7 @@ fn the_stored_form_is_golden() {
         let block = ColumnBlock::from_entries(entries.iter().copied());
         assert_eq!(block.bytes(), expected, "{entries:?}");
         check_values(&expected, &entries.iter().copied().collect());
-        assert_eq!(ColumnBlock::from_bytes(expected), Ok(block));
+        assert_eq!(ColumnBlock::from_bytes(&expected), Ok(block));
     };
     let header = [
         1, 1, 3, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0,
@@ -143,10 +143,7 @@ fn the_delta_is_golden() {
 #[test]
 fn damaged_blocks_are_refused() {
     let check = |bytes: Vec<u8>, expected: ColumnError| {
-        assert_eq!(
-            ColumnBlock::from_bytes(bytes.clone()),
-            Err(expected.clone())
-        );
+        assert_eq!(ColumnBlock::from_bytes(&bytes), Err(expected.clone()));
         assert_eq!(full(Some(&bytes), &[]), Err(expected));
     };
     let truncated = ColumnError::Truncated("header of a column block");
@@ -235,7 +232,7 @@ fn a_whole_block_is_kept() {
             .collect();
         let block = ColumnBlock::from_entries(values.clone());
         assert_eq!(block.bytes().len(), 22 + bytes);
-        check_values(block.bytes(), &values);
+        check_values(&block.bytes(), &values);
         for place in [0, 1, 255, 256, u16::MAX] {
             assert_eq!(block.value(place), Some(value_of(place)));
         }
@@ -255,7 +252,7 @@ fn a_whole_block_is_kept() {
 fn small_changes_keep_the_frame_and_great_ones_do_not() {
     let base = ColumnBlock::from_entries([(0, 10), (3, 20)]);
     let check = |changes: &[Change], width: u8| {
-        let merged = full(Some(base.bytes()), &[delta(changes).encode()]).unwrap();
+        let merged = full(Some(&base.bytes()), &[delta(changes).encode()]).unwrap();
         let mut expected = Values::from([(0, 10), (3, 20)]);
         apply(&mut expected, changes);
         check_values(&merged, &expected);
@@ -301,7 +298,7 @@ proptest! {
     #[test]
     fn values_read_back(values in values(), places in prop::collection::vec(any::<u16>(), 0..50)) {
         let block = ColumnBlock::from_entries(values.clone());
-        check_values(block.bytes(), &values);
+        check_values(&block.bytes(), &values);
         let mut wanted = Block::new();
         places.iter().chain(values.keys()).for_each(|place| wanted.insert(*place));
         let mut visited = Vec::new();
@@ -343,7 +340,7 @@ proptest! {
         let mut expected = base.clone().unwrap_or_default();
         batches.iter().for_each(|changes| apply(&mut expected, changes));
         let deltas: Vec<_> = batches.iter().map(|changes| delta(changes).encode()).collect();
-        let stored = base.map(|values| ColumnBlock::from_entries(values).bytes().to_vec());
+        let stored = base.map(|values| ColumnBlock::from_entries(values).bytes());
         check_values(&full(stored.as_deref(), &deltas).unwrap(), &expected);
         let (older, newer) = deltas.split_at(split.index(deltas.len() + 1));
         let combined = [partial(older).unwrap(), partial(newer).unwrap()];
@@ -360,7 +357,7 @@ proptest! {
         tail in prop::collection::vec(prop_oneof![any::<u8>(), 0u8..3], 0..120),
     ) {
         let bytes = [start, tail].concat();
-        if let Ok(block) = ColumnBlock::from_bytes(bytes.clone()) {
+        if let Ok(block) = ColumnBlock::from_bytes(&bytes) {
             block.for_each(&Block::full(), |_, _| ());
         }
         let _ = full(Some(&bytes), &[delta(&[(3, Some(7))]).encode()]);
@@ -371,11 +368,11 @@ proptest! {
 
     #[test]
     fn mutated_bytes_never_panic(values in values(), changes in changes(), at in any::<Index>(), byte: u8, header_at in 0usize..22) {
-        let valid = ColumnBlock::from_entries(values).bytes().to_vec();
+        let valid = ColumnBlock::from_entries(values).bytes();
         for at in [at.index(valid.len()), header_at] {
             let mut bytes = valid.clone();
             bytes[at] = byte;
-            let Ok(block) = ColumnBlock::from_bytes(bytes.clone()) else { continue };
+            let Ok(block) = ColumnBlock::from_bytes(&bytes) else { continue };
             let mut before = Values::new();
             block.for_each(&Block::full(), |place, value| before.extend(value.map(|value| (place, value))));
             apply(&mut before, &changes);

@@ -169,8 +169,8 @@ pub(crate) struct CacheUsage {
 impl CacheUsage {
     fn add(&mut self, value: &Cached) {
         match value {
-            Cached::Fragment(fragment) => self.fragment_bytes += fragment.portable().len() as u64,
-            Cached::Column(column) => self.column_bytes += column.bytes().len() as u64,
+            Cached::Fragment(fragment) => self.fragment_bytes += fragment.portable_len() as u64,
+            Cached::Column(column) => self.column_bytes += column.bytes_len() as u64,
             Cached::Keys(keys) => self.key_bytes += keys.heap_bytes() as u64,
             Cached::EventTable(table) => self.event_bytes += table.bytes().len() as u64,
             Cached::SlicesHeld(_) => {}
@@ -445,8 +445,8 @@ mod tests {
         let expected = CacheUsage {
             bytes: caches.usage().bytes,
             bytes_max: caches.bytes_max,
-            fragment_bytes: fragment.portable().len() as u64,
-            column_bytes: column.bytes().len() as u64,
+            fragment_bytes: fragment.portable_len() as u64,
+            column_bytes: column.bytes_len() as u64,
             key_bytes: keys.heap_bytes() as u64,
             entries: 3,
             ..CacheUsage::default()

@@ -144,12 +144,12 @@ impl ValueFormat for String {
 
 impl ValueFormat for Fragment {
     fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        out.extend_from_slice(self.portable());
+        self.write_stored(out);
         Ok(())
     }
 
     fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
-        Self::from_portable(bytes.to_vec()).map_err(FormatError::new)
+        Self::from_stored(bytes).map_err(FormatError::new)
     }
 }
 
@@ -166,12 +166,12 @@ impl ValueFormat for KeyBlock {
 
 impl ValueFormat for ColumnBlock {
     fn write_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        out.extend_from_slice(self.bytes());
+        out.extend_from_slice(&self.bytes());
         Ok(())
     }
 
     fn read_from(bytes: &[u8]) -> Result<Self, FormatError> {
-        Self::from_bytes(bytes.to_vec()).map_err(FormatError::new)
+        Self::from_bytes(bytes).map_err(FormatError::new)
     }
 }
 

@@ -277,7 +277,7 @@ fn add_users(sheet: &mut Sheet) {
     let keys = KeyBlock::from_entries((0..256).map(|place| (place, long.as_str()))).unwrap();
     let mut bytes = Vec::new();
     keys.write_to(&mut bytes);
-    assert_eq!(bytes[..12], [1, 4, 0, 1, 0, 1, 0, 0, 0, 2, 0, 0]);
+    assert_eq!(bytes[..8], [2, 1, 0x80, 2, 0x80, 2, b'x', b'x']);
     let record = UserRecord {
         values: vec![
             (AttributeId(0), StoredValue::Code(ValueCode(5))),

@@ -22,9 +22,10 @@ use crate::storage::{
 ///
 /// History: 1 is the first; 2 stores the keys of a run of users together, and records in a form
 /// of fewer bytes; 3 knows how tags are held, and has families of events, which begin empty; 4 has
-/// rules, lifecycles and former names of tags, and groups in groups.
-/// Records of older formats say by their first byte what they are, and are left as they are until
-/// they are written again: nothing of them is done by an upgrade.
+/// rules, lifecycles and former names of tags, and groups in groups, and stores sets of users and
+/// blocks of keys in fewer bytes.
+/// Records, fragments and key blocks of older formats say by their first byte what they are, and
+/// are left as they are until they are written again: nothing of them is done by an upgrade.
 pub const FORMAT_VERSION: u32 = 4;
 
 /// A step from `from` to `from + 1`.

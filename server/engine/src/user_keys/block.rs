@@ -1,29 +1,15 @@
 //! The keys of a run of consecutive ids.
 //!
-//! # Stored form
-//!
-//! All numbers are little-endian.
-//!
-//! | bytes | what |
-//! | --- | --- |
-//! | 1 | the form: 1 |
-//! | 1 | the width of an end in bytes: 2, or 4 where the keys take more than 65,535 bytes |
-//! | 2 | how many places follow; those after them have no key |
-//! | width each | by place, where its key ends in the text |
-//! | the rest | the keys, one after the other, in UTF-8 |
-//!
-//! A key begins where the one before it ends, and a place whose key would be empty has none.
+//! Knows how keys are found, copied and put together. Does not know how a block is stored.
 
 use std::ops::Range;
 
-use super::{KeyBlockError, PackedKeys};
+use super::{KeyBlockError, PackedKeys, stored};
 use crate::{
     ids::{KEY_BLOCK_USERS, UserId},
     limits::KEY_BYTES_MAX,
 };
 
-const FORM: u8 = 1;
-const HEADER_BYTES: usize = 4;
 /// Keys that are found before they are copied.
 const SPANS: usize = 64;
 
@@ -125,53 +111,23 @@ impl KeyBlock {
         Ok(draft.build())
     }
 
-    /// Takes the stored form.
+    /// Takes the stored form, or that of older formats.
     ///
     /// # Errors
     /// When the bytes are not the whole, valid form of a block.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyBlockError> {
-        let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
-            return Err(KeyBlockError::Truncated("header"));
-        };
-        let [form, width, low, high] = *header;
-        if form != FORM {
-            return Err(KeyBlockError::UnknownForm(form));
-        }
-        let places = u16::from_le_bytes([low, high]);
-        if u32::from(places) > KEY_BLOCK_USERS {
-            return Err(KeyBlockError::TooManyPlaces(u32::from(places)));
-        }
-        let ends_bytes = usize::from(places) * usize::from(width);
-        let (ends, text) = rest
-            .split_at_checked(ends_bytes)
-            .ok_or(KeyBlockError::Truncated("ends"))?;
-        let ends = match width {
-            2 => le_numbers(ends, |end| u32::from(u16::from_le_bytes(end))),
-            4 => le_numbers(ends, u32::from_le_bytes),
-            _ => return Err(KeyBlockError::Width(width)),
-        };
-        let text = std::str::from_utf8(text).map_err(|_| KeyBlockError::NotText)?;
-        check_ends(&ends, text)?;
+        let (ends, text) = stored::read(bytes)?;
+        let text = String::from_utf8(text).map_err(|_| KeyBlockError::NotText)?;
+        check_ends(&ends, &text)?;
         Ok(Self {
             ends: Ends::of(ends),
-            text: text.into(),
+            text: text.into_boxed_str(),
         })
     }
 
     /// Appends the stored form.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        let places = self.ends.len();
-        let width: u8 = if is_narrow(self.text.len()) { 2 } else { 4 };
-        out.reserve(HEADER_BYTES + places * usize::from(width) + self.text.len());
-        // At most as many as a block has.
-        let [low, high] = (places as u16).to_le_bytes();
-        out.extend_from_slice(&[FORM, width, low, high]);
-        for end in self.ends.iter() {
-            // A block's text is at most 2^12 keys of 256 bytes.
-            let bytes = (end as u32).to_le_bytes();
-            out.extend_from_slice(bytes.get(..usize::from(width)).unwrap_or_default());
-        }
-        out.extend_from_slice(self.text.as_bytes());
+        stored::write(self.ends.iter(), self.text.as_bytes(), out);
     }
 
     /// The key at a place.
@@ -275,11 +231,6 @@ fn append_spans(spans: &[Span<'_>], out: &mut PackedKeys) {
         let text = text.get(first.start..last.end).unwrap_or_default();
         out.push_run(text, run.iter().map(|(_, span)| span.end - first.start));
     }
-}
-
-fn le_numbers<const WIDTH: usize, T>(bytes: &[u8], number: impl Fn([u8; WIDTH]) -> T) -> Vec<T> {
-    let (numbers, _) = bytes.as_chunks::<WIDTH>();
-    numbers.iter().map(|bytes| number(*bytes)).collect()
 }
 
 fn check_length(place: u32, bytes: usize) -> Result<(), KeyBlockError> {

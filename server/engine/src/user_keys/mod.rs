@@ -11,6 +11,7 @@
 mod block;
 mod delta;
 mod packed;
+mod stored;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,14 @@ pub enum KeyBlockError {
     /// More places than a block has.
     #[error("{0} places are more than a key block has")]
     TooManyPlaces(u32),
+    /// A stretch of no places, or of more than are left in the block.
+    #[error("{places} places from place {place} on are none, or more than a key block has")]
+    Stretch {
+        /// The first place.
+        place: u32,
+        /// How many.
+        places: u64,
+    },
     /// The ends of keys do not rise, or the last is not where the bytes end.
     #[error("the key at place {0} does not end where it may")]
     End(u32),
@@ -53,8 +62,8 @@ pub enum KeyBlockError {
     /// The first byte of a delta names no form this program knows.
     #[error("{0} is not a known form of delta")]
     UnknownDelta(u8),
-    /// A number in a delta is longer than it may be, or not in its shortest form.
-    #[error("a delta holds a malformed number")]
+    /// A number is longer than it may be, or not in its shortest form.
+    #[error("a number is malformed")]
     MalformedNumber,
     /// A place beyond the block.
     #[error("the place {0} is beyond the block")]

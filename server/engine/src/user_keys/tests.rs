@@ -41,16 +41,13 @@ fn applied(keys: &mut Keys, changes: &[(u16, Option<String>)]) -> Vec<u8> {
 #[test]
 fn bytes_are_what_they_were() {
     let block = KeyBlock::from_entries([(0, "a"), (2, "é")]).unwrap();
-    assert_eq!(
-        bytes_of(&block),
-        [1, 2, 3, 0, 1, 0, 1, 0, 3, 0, b'a', 0xc3, 0xa9]
-    );
+    assert_eq!(bytes_of(&block), [2, 3, 1, 1, 0, 1, 2, 1, b'a', 0xc3, 0xa9]);
     let mut delta = KeyBlockDelta::new();
     delta.set(2, "é");
     delta.set(0, "gone");
     delta.clear(0);
     assert_eq!(delta.encode(), [1, 0, 3, 2, 0xc3, 0xa9]);
-    assert_eq!(bytes_of(&KeyBlock::empty()), [1, 2, 0, 0]);
+    assert_eq!(bytes_of(&KeyBlock::empty()), [2, 0]);
 }
 
 #[test]
@@ -63,15 +60,30 @@ fn keys_of_one_length_cost_their_bytes_only() {
         assert_eq!(block.heap_bytes(), heap_bytes, "{keys:?}");
         assert_eq!(block.key(keys.len() as u16 + 1), None);
     };
-    check(&[], &[1, 2, 0, 0], 0);
-    check(&[(0, "ab")], &[1, 2, 1, 0, 2, 0, b'a', b'b'], 2);
-    let two = [1, 2, 2, 0, 2, 0, 4, 0, b'a', b'b', b'c', b'd'];
+    check(&[], &[2, 0], 0);
+    check(&[(0, "ab")], &[2, 1, 2, 1, b'a', b'b'], 2);
+    let two = [2, 1, 2, 2, b'a', b'c', b'b', b'd'];
     check(&[(0, "ab"), (1, "cd")], &two, 4);
-    // A place without a key, or a key of another length, needs the ends.
-    let gap = [1, 2, 2, 0, 0, 0, 2, 0, b'c', b'd'];
+    // A place without a key, or a key of another length, needs the ends in memory.
+    let gap = [2, 2, 0, 1, 2, 1, b'c', b'd'];
     check(&[(1, "cd")], &gap, 6);
-    let longer = [1, 2, 2, 0, 1, 0, 3, 0, b'a', b'c', b'd'];
+    let longer = [2, 2, 1, 1, 2, 1, b'a', b'c', b'd'];
     check(&[(0, "a"), (1, "cd")], &longer, 7);
+}
+
+#[test]
+fn what_older_versions_stored_is_read() {
+    let check = |stored: &[u8], keys: &[(u16, &str)]| {
+        let block = KeyBlock::from_entries(keys.iter().copied()).unwrap();
+        assert_eq!(KeyBlock::from_bytes(stored).unwrap(), block, "{keys:?}");
+        let merged = merge_full(Some(stored), std::iter::empty());
+        assert_eq!(merged, Ok(bytes_of(&block)));
+    };
+    check(&[1, 2, 0, 0], &[]);
+    let three = [1, 2, 3, 0, 1, 0, 1, 0, 3, 0, b'a', 0xc3, 0xa9];
+    check(&three, &[(0, "a"), (2, "é")]);
+    let wide = [1, 4, 2, 0, 1, 0, 0, 0, 2, 0, 0, 0, b'a', b'b'];
+    check(&wide, &[(0, "a"), (1, "b")]);
 }
 
 #[test]
@@ -82,7 +94,7 @@ fn damaged_blocks_are_refused() {
     };
     check(&[], "header");
     check(&[1, 2, 0], "header");
-    check(&[2, 2, 0, 0], "form");
+    check(&[3, 2, 0, 0], "form");
     check(&[1, 3, 0, 0], "width");
     check(&[1, 2, 1, 0, 1], "ends");
     check(&[1, 2, 1, 16], "4097 places");
@@ -94,6 +106,21 @@ fn damaged_blocks_are_refused() {
     check(&[1, 2, 2, 0, 1, 0, 2, 0, 0xc3, 0xa9], "place 0");
     let long = [&[1, 2, 1, 0, 1, 1][..], &[b'x'; 257]].concat();
     check(&long, "257 bytes");
+    check(&[2], "malformed");
+    check(&[2, 1], "malformed");
+    check(&[2, 1, 2], "malformed");
+    check(&[2, 0x80, 0], "malformed");
+    check(&[2, 1, 2, 0], "0 places from place 0");
+    check(&[2, 1, 0, 0x81, 0x20], "4097 places from place 0");
+    check(
+        &[2, 2, 0, 0x80, 0x20, 1, 1, b'a'],
+        "1 places from place 4096",
+    );
+    check(&[2, 1, 0x81, 2, 1], "257 bytes");
+    check(&[2, 1, 1, 1], "place 1");
+    check(&[2, 1, 1, 1, b'a', b'b'], "place 1");
+    check(&[2, 1, 1, 1, 0xff], "UTF-8");
+    check(&[2, 1, 1, 2, 0xc3, 0xa9], "place 0");
 }
 
 #[test]

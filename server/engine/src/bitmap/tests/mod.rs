@@ -8,12 +8,13 @@ mod deltas;
 mod fragments;
 mod numbers;
 mod several;
+mod stored;
 mod thresholds;
 
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
 
-use super::Block;
+use super::{Block, Fragment};
 use crate::ids::{BLOCK_BITS, BLOCK_USERS, SHARD_BLOCKS, SHARD_USERS};
 
 /// Random words that need no more room in a failure report than their seed.
@@ -139,6 +140,14 @@ pub(super) fn optimised(set: &RoaringBitmap) -> Vec<u8> {
     let mut set = set.clone();
     set.optimize();
     portable(&set)
+}
+
+/// The bytes that are stored.
+pub(super) fn stored(set: &RoaringBitmap) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let fragment = Fragment::from_portable(&optimised(set)).unwrap();
+    fragment.write_stored(&mut bytes);
+    bytes
 }
 
 /// Sets at the edges of what there can be.

@@ -1,8 +1,8 @@
 //! From format 3 to 4: nothing is written anew.
 //!
 //! What format 4 says of tags and groups (rules, lifecycles, former names, groups in groups) has
-//! forms of its own beside those of format 3, which mean in format 4 what they meant. Only the
-//! version tells older programs to keep away.
+//! forms of its own beside those of format 3, which mean in format 4 what they meant, and so have
+//! the fragments and key blocks that it writes. Only the version tells older programs to keep away.
 
 use crate::storage::{StorageError, rocks::Rocks};
 

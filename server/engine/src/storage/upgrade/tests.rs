@@ -10,6 +10,7 @@ use std::{path::Path, sync::Arc};
 
 use super::*;
 use crate::{
+    bitmap::Fragment,
     budget::Budget,
     database::{Database, Options},
     datum::Datum,
@@ -136,6 +137,36 @@ fn record_forms(dir: &Path) -> (usize, usize) {
     (old, new)
 }
 
+/// Leaves the fragments of a store as a compaction by an older version would.
+fn put_older_fragments(dir: &Path) {
+    let rocks = rocks_in(dir);
+    let mut batch = rocks.batch();
+    rocks
+        .snapshot()
+        .walk(FamilyId::Fragments, &[], |key, value| {
+            let fragment = Fragment::from_stored(value).unwrap();
+            batch.put(FamilyId::Fragments, key, &fragment.portable())
+        })
+        .unwrap();
+    rocks.commit(batch, Sync::Disk).unwrap();
+}
+
+/// How many fragments are in the form of older formats, and in this one's.
+fn fragment_forms(dir: &Path) -> (usize, usize) {
+    let (mut old, mut new) = (0, 0);
+    rocks_in(dir)
+        .snapshot()
+        .walk(FamilyId::Fragments, &[], |_, value| {
+            match value.first() {
+                Some(1) => new += 1,
+                Some(_) | None => old += 1,
+            }
+            Ok(())
+        })
+        .unwrap();
+    (old, new)
+}
+
 #[test]
 fn a_store_of_format_1_is_brought_to_this_one() {
     let dir = copy_of(FORMAT_1);
@@ -204,6 +235,9 @@ fn a_store_of_format_2_is_brought_to_this_one() {
 #[test]
 fn a_store_of_format_3_is_brought_to_this_one() {
     let dir = copy_of(FORMAT_3);
+    put_older_fragments(dir.path());
+    let (older, none) = fragment_forms(dir.path());
+    assert!(older > 10 && none == 0);
     assert_eq!(state_of(dir.path()), (3, false));
     let clock = Arc::new(ManualClock::at(
         "2026-11-20T12:00:00Z".parse::<jiff::Timestamp>().unwrap(),
@@ -230,8 +264,13 @@ fn a_store_of_format_3_is_brought_to_this_one() {
             "{expression}"
         );
     }
+    rows(&database, "TAG another WITH vip");
+    assert_eq!(verify(&database.view()).unwrap().problem_count, 0);
     database.close().unwrap();
     assert_eq!(state_of(dir.path()), (FORMAT_VERSION, false));
+    // Only what was written since is in the form of this format.
+    let (left, written) = fragment_forms(dir.path());
+    assert!(left > older / 2 && written >= 2, "{left} {written}");
 }
 
 #[test]
