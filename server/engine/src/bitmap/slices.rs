@@ -41,6 +41,7 @@ pub struct NumberSlices {
 #[derive(Debug, Clone, Default)]
 pub struct SliceScratch {
     half: Block,
+    tried: Block,
     /// Slices that are no bitmaps in a block.
     unpacked: Vec<Block>,
 }
@@ -50,6 +51,21 @@ impl SliceScratch {
     pub fn new() -> Self {
         Self::default()
     }
+}
+
+/// On which side of zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Zero and more.
+    Above,
+    Below,
+}
+
+/// Which end of some numbers is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Least,
+    Greatest,
 }
 
 /// What [`NumberSlices::sum`] adds up.
@@ -200,6 +216,64 @@ impl NumberSlices {
             count,
             sum: above - below,
         }
+    }
+
+    /// The least and the greatest value of users of a block, if one has a value.
+    pub fn extremes(
+        &self,
+        block_index: u32,
+        users: &Block,
+        scratch: &mut SliceScratch,
+    ) -> Option<(i64, i64)> {
+        // Those below zero are `-magnitude - 1`, the complement.
+        let mut above = |end| self.extreme(block_index, users, (Side::Above, end), scratch);
+        let (least_above, greatest_above) = (above(End::Least), above(End::Greatest));
+        let mut below = |end| self.extreme(block_index, users, (Side::Below, end), scratch);
+        let least = below(End::Greatest).map(|magnitude| !magnitude);
+        let greatest = match greatest_above {
+            Some(greatest) => Some(greatest),
+            None => below(End::Least).map(|magnitude| !magnitude),
+        };
+        Some((least.or(least_above)?, greatest?))
+    }
+
+    /// The least or the greatest magnitude on one side of zero: slice by slice from the highest,
+    /// those stay who have the bit that is wanted, where anybody has it.
+    fn extreme(
+        &self,
+        block_index: u32,
+        users: &Block,
+        (side, end): (Side, End),
+        scratch: &mut SliceScratch,
+    ) -> Option<i64> {
+        if side == Side::Below && self.sign.block_cardinality(block_index) == 0 {
+            return None;
+        }
+        let SliceScratch { half, tried, .. } = scratch;
+        half.copy_from(users);
+        self.present.and_into(block_index, half);
+        match side {
+            Side::Above => self.sign.and_not_into(block_index, half),
+            Side::Below => self.sign.and_into(block_index, half),
+        }
+        if half.is_empty() {
+            return None;
+        }
+        let mut magnitude = 0;
+        for (bit, slice) in self.bits.iter().enumerate().rev() {
+            tried.copy_from(half);
+            match end {
+                End::Greatest => slice.and_into(block_index, tried),
+                End::Least => slice.and_not_into(block_index, tried),
+            }
+            let has_wanted = !tried.is_empty();
+            if has_wanted {
+                std::mem::swap(half, tried);
+            }
+            // At most 63 slices: the sign is never touched.
+            magnitude |= i64::from(has_wanted == (end == End::Greatest)) << bit;
+        }
+        Some(magnitude)
     }
 
     fn sum_magnitudes(&self, block_index: u32, users: &Block) -> i128 {

@@ -101,6 +101,21 @@ impl Plan {
         1 + self.inputs().map(Self::operators).sum::<u32>()
     }
 
+    /// Whether only rows and slices are combined, so that finding its users again costs little:
+    /// no events are gone through, and nobody is looked at alone.
+    pub fn combines_rows_only(&self) -> bool {
+        let is_row = match &self.operation {
+            Operation::Nothing
+            | Operation::Row(_)
+            | Operation::Slices(..)
+            | Operation::Union(_)
+            | Operation::Intersect { .. }
+            | Operation::Threshold { .. } => true,
+            Operation::Ids(_) | Operation::Behaviour(_) | Operation::Look { .. } => false,
+        };
+        is_row && self.inputs().all(Self::combines_rows_only)
+    }
+
     /// The inputs of this operator.
     pub fn inputs(&self) -> impl Iterator<Item = &Self> {
         let (first, second): (&[Self], &[Self]) = match &self.operation {

@@ -70,6 +70,16 @@ fn check_sum(numbers: &Numbers, slices: &NumberSlices, block_index: u32, users: 
     );
 }
 
+fn check_extremes(numbers: &Numbers, slices: &NumberSlices, block_index: u32, users: &Block) {
+    let values = numbers
+        .iter()
+        .filter(|(offset, _)| **offset >> 16 == block_index && users.contains(**offset as u16))
+        .map(|(_, value)| *value);
+    let expected = values.clone().min().zip(values.max());
+    let found = slices.extremes(block_index, users, &mut SliceScratch::new());
+    assert_eq!(found, expected, "block {block_index}");
+}
+
 fn value() -> impl Strategy<Value = i64> {
     prop_oneof![
         3 => -10i64..10,
@@ -119,6 +129,14 @@ fn extremes_are_found_and_summed() {
         }
     }
     check_sum(&numbers, &slices, 0, &Block::full());
+    let mut first = Block::new();
+    for end in 0..=values.len() as u16 {
+        let mut others = Block::full();
+        others.and_not(&first);
+        check_extremes(&numbers, &slices, 0, &first);
+        check_extremes(&numbers, &slices, 0, &others);
+        first.insert(end);
+    }
     let most: Numbers = (0..1 << 16).map(|offset| (offset, i64::MIN)).collect();
     let slices = self::slices(&most);
     check_sum(&most, &slices, 0, &Block::full());
@@ -200,7 +218,9 @@ proptest! {
     }
 
     #[test]
-    fn sums_are_those_of_the_numbers(numbers in numbers(), users in block(), block_index in 0u32..3) {
-        check_sum(&numbers, &slices(&numbers), block_index, &users);
+    fn sums_and_extremes_are_those_of_the_numbers(numbers in numbers(), users in block(), block_index in 0u32..3) {
+        let slices = slices(&numbers);
+        check_sum(&numbers, &slices, block_index, &users);
+        check_extremes(&numbers, &slices, block_index, &users);
     }
 }

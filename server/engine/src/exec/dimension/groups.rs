@@ -3,6 +3,7 @@
 use tessera_query_lang::ast::Comparison;
 
 use super::{
+    narrow::Narrowed,
     split::Component,
     statistics::{Distribution, Totals},
     table::Table,
@@ -152,6 +153,21 @@ impl<'t> Groups<'t> {
         let (percents, found) = self.percentiles.get(index)?;
         let place = percents.iter().position(|known| *known == percent)?;
         *found.get(group as usize * percents.len() + place)?
+    }
+
+    /// Whether every percentile is in its group's windows: then it is that of all numbers.
+    pub(super) fn are_within(&self, narrowed: &Narrowed<'_>) -> bool {
+        self.indices().into_iter().all(|group| {
+            let windows = narrowed.windows(&self.table.key(self.slot(group)));
+            let measured = windows.iter().zip(&self.percentiles);
+            measured
+                .filter_map(|(windows, known)| Some((windows.as_ref()?, known)))
+                .all(|(windows, (percents, found))| {
+                    let found = found.chunks(percents.len().max(1)).nth(group as usize);
+                    let mut found = found.unwrap_or_default().iter().flatten();
+                    found.all(|number| windows.hold(*number))
+                })
+        })
     }
 
     /// Whether a condition holds. A missing measure compares as false.

@@ -10,21 +10,28 @@
 //! and for each slot its counters. Dims of several values (tags, groups, multi attributes)
 //! intersect the block with each candidate's row, and a user with several counts in each. Users
 //! with none are in the group of the missing value. See `tags` for how candidates are given up.
+//!
+//! Where all dims are such rows, sums, extremes and percentiles of many users come from the bit
+//! slices of their numbers; see `narrow` for how percentiles do.
 
 mod axis;
 mod calendar;
 mod groups;
 mod layout;
+mod narrow;
 mod numbers;
 mod output;
 mod packed;
 mod reader;
+mod source;
 mod split;
 mod statistics;
 mod table;
 mod tags;
 mod walk;
 mod wanted;
+
+pub(crate) use source::explain;
 
 use std::collections::HashSet;
 
@@ -40,10 +47,12 @@ use crate::{
     schema::Schema,
 };
 use groups::Groups;
+use narrow::Narrowed;
+use source::NumberSource;
 use split::BoundDim;
 use table::Table;
 use tags::RowCount;
-use walk::Walk;
+use walk::{Reach, Walk};
 use wanted::{WantedNumbers, wanted_numbers, wanted_percentiles};
 
 /// Runs a dimension; gives the number of rows.
@@ -62,21 +71,17 @@ pub(crate) fn run(
         dataset: held.as_ref().map_or(context.dataset, |held| held),
         ..context
     };
-    let split = Split {
-        dims: query
-            .dims
-            .iter()
-            .map(|dim| BoundDim::new(schema, &dim.kind))
-            .collect(),
-        wanted: wanted_numbers(query),
-        users: plan.estimate,
-    };
+    let split = Split::new(schema, plan, query);
     let meter = ByteMeter::new(context.limits.group_bytes_max);
-    let table = match RowCount::new(context, plan, query, &split) {
-        Some(rows) => rows.run(&split, &meter)?,
-        None => gather(context, plan, &split, &meter)?,
+    let percents = wanted_percentiles(query);
+    let groups = match RowCount::new(context, plan, query, &split) {
+        Some(rows) => Groups::new(
+            rows.run(&split, &meter)?,
+            context.limits.groups_max,
+            percents,
+        )?,
+        None => measure(context, plan, &split, percents, &meter)?,
     };
-    let groups = Groups::new(table, context.limits.groups_max, wanted_percentiles(query))?;
     output::write(schema, query, &groups, sink)
 }
 
@@ -100,16 +105,54 @@ struct Split {
     users: u64,
 }
 
+impl Split {
+    fn new(schema: &Schema, plan: &Plan, query: &DimensionQuery) -> Self {
+        let dims = query.dims.iter();
+        Self {
+            dims: dims.map(|dim| BoundDim::new(schema, &dim.kind)).collect(),
+            wanted: wanted_numbers(query),
+            users: plan.estimate,
+        }
+    }
+}
+
+/// The groups, with percentiles that are exact however their numbers are had.
+fn measure<'t>(
+    context: Context<'_>,
+    plan: &Plan,
+    split: &Split,
+    percents: Vec<Vec<u8>>,
+    meter: &'t ByteMeter,
+) -> Result<Groups<'t>, Error> {
+    let groups_max = context.limits.groups_max;
+    match NumberSource::choose(context, plan, split)? {
+        NumberSource::Columns | NumberSource::Slices => {}
+        NumberSource::Windows => {
+            let sample = gather(context, plan, split, Reach::Sample, meter)?;
+            let narrowed = Narrowed::of(&sample, &percents, meter)?;
+            drop(sample);
+            let table = gather(context, plan, split, Reach::Narrowed(&narrowed), meter)?;
+            let groups = Groups::new(table, groups_max, percents.clone())?;
+            if groups.are_within(&narrowed) {
+                return Ok(groups);
+            }
+        }
+    }
+    let table = gather(context, plan, split, Reach::All, meter)?;
+    Groups::new(table, groups_max, percents)
+}
+
 /// Goes through all shards.
 fn gather<'t>(
     context: Context<'_>,
     plan: &Plan,
     split: &Split,
+    reach: Reach<'_>,
     meter: &'t ByteMeter,
 ) -> Result<Table<'t>, Error> {
     let walk = context.fold_shards(
         plan,
-        || Walk::new(split, context, meter),
+        || Walk::new(split, context, reach, meter),
         |mut walk, shard| {
             walk.shard(shard)?;
             Ok(walk)

@@ -4,6 +4,7 @@
 //! 128 bits before they could pass the greatest number.
 
 use super::{
+    narrow::Windows,
     statistics::{Distribution, Totals},
     table::LANES,
     wanted::{Gather, WantedNumbers},
@@ -137,17 +138,41 @@ impl Numbers {
         }
     }
 
-    /// Takes the numbers of users, whose codes are in the same order as their slots.
-    pub(super) fn add(&mut self, codes: Codes<'_>, frame: Frame, slots: &[u32]) {
+    /// Takes the least and the greatest of some numbers.
+    pub(super) fn add_extremes(&mut self, slot: usize, (least, greatest): (i64, i64)) {
+        if let Some(totals) = self.totals.get_mut(slot) {
+            totals.min = totals.min.min(least);
+            totals.max = totals.max.max(greatest);
+        }
+    }
+
+    /// Counts a number of the distribution so many times.
+    pub(super) fn add_times(&mut self, slot: usize, number: i64, times: u64) {
+        if let Some(distribution) = self.distributions.get_mut(slot)
+            && times > 0
+        {
+            self.distribution_bytes += distribution.add_times(number, times);
+        }
+    }
+
+    /// Takes the numbers of users, whose codes are in the same order as their slots. With
+    /// windows, all of them are in one slot, whose windows these are.
+    pub(super) fn add(
+        &mut self,
+        codes: Codes<'_>,
+        frame: Frame,
+        slots: &[u32],
+        windows: Option<&Windows>,
+    ) {
         match codes {
             Codes::Zero(count) => {
                 let zeros = vec![[]; count as usize];
-                self.add_codes::<0>(&zeros, frame, slots);
+                self.add_codes::<0>(&zeros, frame, slots, windows);
             }
-            Codes::One(codes) => self.add_codes(codes, frame, slots),
-            Codes::Two(codes) => self.add_codes(codes, frame, slots),
-            Codes::Four(codes) => self.add_codes(codes, frame, slots),
-            Codes::Eight(codes) => self.add_codes(codes, frame, slots),
+            Codes::One(codes) => self.add_codes(codes, frame, slots, windows),
+            Codes::Two(codes) => self.add_codes(codes, frame, slots, windows),
+            Codes::Four(codes) => self.add_codes(codes, frame, slots, windows),
+            Codes::Eight(codes) => self.add_codes(codes, frame, slots, windows),
         }
     }
 
@@ -156,6 +181,7 @@ impl Numbers {
         codes: &[[u8; WIDTH]],
         frame: Frame,
         slots: &[u32],
+        windows: Option<&Windows>,
     ) {
         if self.make_reach(frame, slots.len()) {
             match self.lanes {
@@ -178,6 +204,7 @@ impl Numbers {
         }
         if self.wanted.distribution == Gather::Yes {
             for_each(codes, frame, slots, |slot, number| {
+                let number = windows.map_or(number, |windows| windows.place(number));
                 self.distribution_bytes += self.distributions[slot].add(number);
             });
         }

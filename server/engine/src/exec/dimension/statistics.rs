@@ -61,7 +61,8 @@ impl Distribution {
             .sum()
     }
 
-    fn add_times(&mut self, number: i64, times: u64) -> usize {
+    /// Takes a number so many times; gives the bytes that it took.
+    pub(super) fn add_times(&mut self, number: i64, times: u64) -> usize {
         self.count += times;
         // A number below the window wraps to a place far beyond it.
         let place = number.wrapping_sub(self.low) as u64;
@@ -136,25 +137,45 @@ impl Distribution {
         self.window.capacity() * size_of::<u64>() + hash_bytes::<(i64, u64)>(self.others.capacity())
     }
 
+    /// How many numbers were taken.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// The nearest-rank percentiles: each the least number that so many percent do not exceed.
     /// Of no numbers there are none.
     pub(super) fn percentiles(&self, percents: &[u8]) -> Vec<Option<i64>> {
+        let ranks: Vec<u64> = percents.iter().map(|percent| self.rank(*percent)).collect();
+        self.numbers_at(&ranks)
+    }
+
+    /// Which one in order a percentile is, counted from 1.
+    pub(super) fn rank(&self, percent: u8) -> u64 {
+        let rank = (u128::from(self.count) * u128::from(percent)).div_ceil(100);
+        // Percentiles are of 0 to 100: no greater than the count.
+        u64::try_from(rank).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// The numbers at some ranks, counted from 1, all found in one pass from the least number to
+    /// the greatest. Before the first and beyond the last there are none.
+    pub(super) fn numbers_at(&self, ranks: &[u64]) -> Vec<Option<i64>> {
         let mut numbers: Vec<(i64, u64)> = self.iter().collect();
         if !self.others.is_empty() {
             numbers.sort_unstable();
         }
+        let mut order: Vec<usize> = (0..ranks.len()).filter(|index| ranks[*index] > 0).collect();
+        order.sort_unstable_by_key(|index| ranks[*index]);
+        let mut wanted = order.into_iter().peekable();
+        let mut found = vec![None; ranks.len()];
         // A number may be both in the window and beside it: what counts is the running sum.
-        let at = |percent: &u8| {
-            let rank = (u128::from(self.count) * u128::from(*percent))
-                .div_ceil(100)
-                .max(1);
-            let mut seen = 0_u128;
-            numbers.iter().find_map(|(number, times)| {
-                seen += u128::from(*times);
-                (seen >= rank).then_some(*number)
-            })
-        };
-        percents.iter().map(at).collect()
+        let mut seen = 0_u64;
+        for (number, times) in numbers {
+            seen = seen.saturating_add(times);
+            while let Some(index) = wanted.next_if(|index| ranks[*index] <= seen) {
+                found[index] = Some(number);
+            }
+        }
+        found
     }
 
     /// Bytes that finding percentiles takes.

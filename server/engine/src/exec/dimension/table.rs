@@ -5,10 +5,10 @@ use super::{
     Split,
     axis::{Axis, MISSING},
     layout::{GroupKey, Layout},
+    narrow::Windows,
     numbers::Numbers,
 };
 use crate::{
-    bitmap::SliceSum,
     column::{Codes, Frame},
     error::Error,
     exec::{
@@ -170,18 +170,17 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes the sum of some users' numbers in one group.
-    pub(super) fn add_sum(
+    /// What was gathered of one measured attribute, and a group's slot in it.
+    pub(super) fn numbers_of(
         &mut self,
         key: &GroupKey,
         measured: usize,
-        sum: SliceSum,
-    ) -> Result<(), Error> {
-        let slot = self.slot(key)?;
-        if let Some(numbers) = self.numbers.get_mut(measured) {
-            numbers.add_sum(slot as usize, sum);
-        }
-        Ok(())
+    ) -> Result<Option<(usize, &mut Numbers)>, Error> {
+        let slot = self.slot(key)? as usize;
+        Ok(self
+            .numbers
+            .get_mut(measured)
+            .map(|numbers| (slot, numbers)))
     }
 
     /// Takes the numbers of users, whose codes are in the same order as their slots.
@@ -191,9 +190,10 @@ impl<'a> Table<'a> {
         codes: Codes<'_>,
         frame: Frame,
         slots: &[u32],
+        windows: Option<&Windows>,
     ) {
         if let Some(numbers) = self.numbers.get_mut(measured) {
-            numbers.add(codes, frame, slots);
+            numbers.add(codes, frame, slots, windows);
         }
     }
 

@@ -6,14 +6,17 @@ use super::{
     Split,
     axis::MISSING,
     layout::GroupKey,
+    narrow::{Counted, Narrowed, Windows, keep_sampled},
     packed::{Packed, Piece},
     reader::Reader,
     split::{BoundDim, ColumnSplit},
     table::Table,
-    wanted::WantedNumbers,
+    wanted::{Gather, WantedNumbers},
 };
 use crate::{
-    bitmap::{BLOCK_WORDS, Block, Fragment, NumberSlices, Sieve, SliceScratch, magnitude},
+    bitmap::{
+        BLOCK_WORDS, Block, Fragment, NumberSlices, Sieve, SliceScratch, SliceSum, magnitude,
+    },
     column::ColumnBlock,
     error::Error,
     exec::{
@@ -29,16 +32,40 @@ const ROW_VALUES_MAX: u32 = 64;
 /// so many values of a short one.
 const BITMAP_COST: u32 = 200;
 const VALUES_A_USER: u32 = 4;
-/// Users from which on sums are made of slices, for each slice; with fewer a walk over the column
-/// costs less.
+/// Users from which on numbers are read from slices, for each slice and each time it is; with
+/// fewer a walk over the column costs less.
 const USERS_A_SLICE: u32 = 100;
+/// How often slices are read for the least and the greatest number.
+const EXTREMES_PASSES: u32 = 3;
 /// Values in a container that has no words.
 const ARRAY_VALUES_MAX: u32 = 4096;
+
+/// Who is gone through, and which of their numbers are kept one by one.
+#[derive(Clone, Copy)]
+pub(super) enum Reach<'a> {
+    /// Everybody, and every number.
+    All,
+    /// A part of the users, and every number.
+    Sample,
+    /// Everybody, and the numbers in windows.
+    Narrowed(&'a Narrowed<'a>),
+}
+
+impl<'a> Reach<'a> {
+    /// The windows of a group by measured attribute; empty where every number is kept.
+    fn windows(self, key: &GroupKey) -> &'a [Option<Windows>] {
+        match self {
+            Self::All | Self::Sample => &[],
+            Self::Narrowed(narrowed) => narrowed.windows(key),
+        }
+    }
+}
 
 /// Puts the users of shards into groups.
 pub(super) struct Walk<'a, 't> {
     split: &'a Split,
     context: Context<'a>,
+    reach: Reach<'a>,
     table: Table<'t>,
     /// Dims with one component a user.
     columns: Vec<ColumnDim<'a>>,
@@ -63,7 +90,7 @@ struct ShardRows {
     values: Vec<Arc<Fragment>>,
     /// Everybody, where there are such rows.
     everyone: Option<Arc<Fragment>>,
-    /// The slices of the measured attributes, where all that is wanted are sums of whole blocks.
+    /// The slices of the measured attributes, where they tell what is wanted of whole blocks.
     slices: Vec<NumberSlices>,
 }
 
@@ -87,7 +114,12 @@ struct BlockColumns<'s> {
 
 impl<'a, 't> Walk<'a, 't> {
     /// No users yet.
-    pub(super) fn new(split: &'a Split, context: Context<'a>, meter: &'t ByteMeter) -> Self {
+    pub(super) fn new(
+        split: &'a Split,
+        context: Context<'a>,
+        reach: Reach<'a>,
+        meter: &'t ByteMeter,
+    ) -> Self {
         let columns: Vec<ColumnDim<'a>> = split
             .dims
             .iter()
@@ -104,6 +136,7 @@ impl<'a, 't> Walk<'a, 't> {
         Self {
             split,
             context,
+            reach,
             table: Table::new(split, context.limits, meter),
             room: Room {
                 packed: Packed::new(),
@@ -135,7 +168,32 @@ impl<'a, 't> Walk<'a, 't> {
     /// Goes through a shard.
     pub(super) fn shard(&mut self, mut shard: ShardScan<'_>) -> Result<(), Error> {
         let rows = self.load(shard.unit)?;
-        shard.for_each_block(0, |block| self.block(&rows, block))
+        shard.for_each_block(0, |block| match self.reach {
+            Reach::All | Reach::Narrowed(_) => self.block(&rows, block),
+            Reach::Sample => self.sample(&rows, block),
+        })
+    }
+
+    /// Takes a part of a block's users.
+    fn sample(&mut self, rows: &ShardRows, block: FoundBlock<'_>) -> Result<(), Error> {
+        let mut users = self.room.blocks.pop().unwrap_or_default();
+        users.copy_from(block.users);
+        keep_sampled(block.id.0, &mut users);
+        if !users.is_empty() {
+            let users = &users;
+            self.block(rows, FoundBlock { users, ..block })?;
+        }
+        self.room.blocks.push(users);
+        Ok(())
+    }
+
+    /// Whether slices tell all that is wanted of numbers, where a group has many users.
+    fn has_slices(&self) -> bool {
+        let is_told = |wanted: &WantedNumbers| match (wanted.distribution, self.reach) {
+            (Gather::No, Reach::All) | (_, Reach::Narrowed(_)) => true,
+            (Gather::Yes, Reach::All) | (_, Reach::Sample) => false,
+        };
+        self.columns.is_empty() && self.split.wanted.iter().all(is_told)
     }
 
     /// Loads the candidates' rows of a shard.
@@ -169,17 +227,14 @@ impl<'a, 't> Walk<'a, 't> {
             [] => None,
             [..] => Some(fragment(RowId::Users)?),
         };
-        let sums_only = self.split.wanted.iter().all(WantedNumbers::is_sum);
-        let slices = if self.columns.is_empty() && sums_only {
+        let slices = if self.has_slices() {
+            let dataset = self.context.dataset;
             let load = |wanted: &WantedNumbers| {
                 let number = NumberId::from(wanted.attribute);
-                NumberSlices::load(|row| fragment(number.row(row)))
+                dataset.slices(unit.partition, unit.shard, number)
             };
-            self.split
-                .wanted
-                .iter()
-                .map(load)
-                .collect::<Result<_, _>>()?
+            let wanted = self.split.wanted.iter();
+            wanted.map(load).collect::<Result<_, _>>()?
         } else {
             Vec::new()
         };
@@ -309,15 +364,13 @@ impl<'a, 't> Walk<'a, 't> {
         if self.columns.is_empty() && columns.measured.is_empty() {
             return self.count(&key, users.count());
         }
+        let windows = self.reach.windows(&key);
         if !columns.slices.is_empty() {
             let count = users.count();
-            let slices = columns
-                .measured
-                .iter()
-                .map(|column| slices_of(column))
-                .sum::<u32>();
-            if count > USERS_A_SLICE * slices {
-                return self.sum_slices(users, count, columns, &key);
+            let is_worth_it = |slices| count > USERS_A_SLICE.saturating_mul(slices);
+            if self.slices_read(columns, windows).is_some_and(is_worth_it) {
+                self.count(&key, count)?;
+                return self.measure_slices(users, columns, &key, windows);
             }
         }
         let mut next = 0;
@@ -325,26 +378,80 @@ impl<'a, 't> Walk<'a, 't> {
             let piece = Piece::of(users.words(), next);
             next = piece.end();
             if piece.users() > 0 {
-                self.piece(piece, columns, &key)?;
+                self.piece(piece, columns, &key, windows)?;
             }
         }
         Ok(())
     }
 
-    /// Sums the numbers of a whole block's users, who are in one group.
-    fn sum_slices(
+    /// How many slices tell what is wanted of a group, each time they are read; `None` where they
+    /// do not.
+    fn slices_read(&self, columns: &BlockColumns<'_>, windows: &[Option<Windows>]) -> Option<u32> {
+        let measured = self.split.wanted.iter().zip(&columns.measured);
+        let read = |(index, (wanted, column)): (usize, (&WantedNumbers, &Arc<ColumnBlock>))| {
+            let extremes = match wanted.extremes {
+                Gather::Yes => EXTREMES_PASSES,
+                Gather::No => 0,
+            };
+            let windows = match wanted.distribution {
+                Gather::Yes => windows.get(index)?.as_ref()?.len(),
+                Gather::No => 0,
+            };
+            Some(slices_of(column) * (1 + extremes + windows))
+        };
+        measured.enumerate().map(read).sum()
+    }
+
+    /// Measures a whole block's users, who are in one group.
+    fn measure_slices(
         &mut self,
         users: &Block,
-        count: u32,
         columns: &BlockColumns<'_>,
         key: &GroupKey,
+        windows: &[Option<Windows>],
     ) -> Result<(), Error> {
-        self.count(key, count)?;
-        for (measured, slices) in columns.slices.iter().enumerate() {
-            let sum = slices.sum(columns.index, users, &mut self.room.slices);
-            self.table.add_sum(key, measured, sum)?;
+        let index = columns.index;
+        let Room {
+            slices: scratch,
+            blocks,
+            ..
+        } = &mut self.room;
+        let attributes = self.split.wanted.iter().zip(&columns.measured);
+        for (measured, (slices, (wanted, column))) in
+            columns.slices.iter().zip(attributes).enumerate()
+        {
+            let Some((slot, numbers)) = self.table.numbers_of(key, measured)? else {
+                continue;
+            };
+            let sum = match wanted.sum {
+                Gather::Yes => slices.sum(index, users, scratch),
+                Gather::No => SliceSum {
+                    count: slices.present().count_and(index, users),
+                    sum: 0,
+                },
+            };
+            numbers.add_sum(slot, sum);
+            if wanted.extremes == Gather::Yes
+                && let Some(extremes) = slices.extremes(index, users, scratch)
+            {
+                numbers.add_extremes(slot, extremes);
+            }
+            if let Some(windows) = windows.get(measured).and_then(Option::as_ref) {
+                let mut found = blocks.pop().unwrap_or_default();
+                let counted = Counted {
+                    slices,
+                    column,
+                    index,
+                    users,
+                    present: sum.count,
+                };
+                windows.count(&counted, scratch, &mut found, |number, times| {
+                    numbers.add_times(slot, number, times);
+                });
+                blocks.push(found);
+            }
         }
-        Ok(())
+        self.table.check_bytes()
     }
 
     /// Takes a piece of a block's users.
@@ -353,6 +460,7 @@ impl<'a, 't> Walk<'a, 't> {
         piece: Piece<'_>,
         columns: &BlockColumns<'_>,
         key: &GroupKey,
+        windows: &[Option<Windows>],
     ) -> Result<(), Error> {
         let dims = self.columns.iter_mut().zip(&columns.dims);
         for ((dim, column), (_, indices)) in dims.zip(&mut self.room.indices) {
@@ -368,8 +476,9 @@ impl<'a, 't> Walk<'a, 't> {
         self.table.add_each(slots);
         for (measured, column) in columns.measured.iter().enumerate() {
             let codes = self.room.packed.pack(column, piece);
+            let windows = windows.get(measured).and_then(Option::as_ref);
             self.table
-                .add_numbers(measured, codes, column.frame(), slots);
+                .add_numbers(measured, codes, column.frame(), slots, windows);
         }
         self.table.check_bytes()
     }

@@ -9,17 +9,12 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WantedNumbers {
     pub(super) attribute: AttributeId,
+    /// Their sum, for means too. How many there are always is.
+    pub(super) sum: Gather,
     /// The least and the greatest.
     pub(super) extremes: Gather,
     /// How often each number occurs.
     pub(super) distribution: Gather,
-}
-
-impl WantedNumbers {
-    /// Whether counts and sums are enough.
-    pub(super) fn is_sum(&self) -> bool {
-        self.extremes == Gather::No && self.distribution == Gather::No
-    }
 }
 
 /// Whether something is gathered.
@@ -36,6 +31,7 @@ pub(super) fn wanted_numbers(query: &DimensionQuery) -> Vec<WantedNumbers> {
         .iter()
         .map(|measured| WantedNumbers {
             attribute: measured.attribute,
+            sum: Gather::No,
             extremes: Gather::No,
             distribution: Gather::No,
         })
@@ -50,7 +46,7 @@ pub(super) fn wanted_numbers(query: &DimensionQuery) -> Vec<WantedNumbers> {
         match statistic {
             Statistic::Min | Statistic::Max => wanted.extremes = Gather::Yes,
             Statistic::Percentile(_) => wanted.distribution = Gather::Yes,
-            Statistic::Sum | Statistic::Average => {}
+            Statistic::Sum | Statistic::Average => wanted.sum = Gather::Yes,
         }
     });
     wanted

@@ -86,6 +86,11 @@ fn record(numbers: &mut Numbers, index: u32, first_tag: u32, tags: u32) -> UserR
             StoredValue::Number((numbers.below(1 << 30) as i64 - (1 << 28)) * 100_000),
         ),
     ];
+    // Not drawn, so that everything else stays as it is.
+    if index % 4 > 0 {
+        let note = format!("note {}", index.wrapping_mul(7919) % 500);
+        record.set_value(random::NOTE, Some(StoredValue::Text(note)));
+    }
     for (attribute, value) in values {
         if numbers.below(20) > 0 {
             record.set_value(attribute, Some(value));

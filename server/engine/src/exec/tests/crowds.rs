@@ -12,9 +12,16 @@ use crate::{
         dataset::Dataset,
         dimension, naive,
         segment::{Place, PreparedSegment},
-        testing::{Bench, Collected, crowd::crowd},
+        testing::{
+            Bench, Collected,
+            crowd::crowd,
+            memory::{MemoryDataset, User},
+            random,
+        },
     },
+    ids::{Location, PartitionId, TagId, UserId},
     plan::query::DimensionQuery,
+    storage::{StoredValue, UserRecord},
 };
 
 fn resolved(bench: &Bench, text: &str) -> DimensionQuery {
@@ -107,6 +114,92 @@ fn sums_of_many_users_agree_with_the_oracle() {
     }
 }
 
+/// Where numbers come from, as `EXPLAIN` has it.
+fn source(bench: &Bench, text: &str) -> &'static str {
+    let query = resolved(bench, text);
+    let plan = planned(bench, query.filter.clone());
+    let source = dimension::explain(bench.context(), &plan, &query);
+    source
+        .expect("memory does not fail")
+        .expect("numbers are measured")
+}
+
+#[test]
+fn percentiles_over_slices_agree_with_the_oracle() {
+    let bench = Bench::new(crowd(13, 56_000, 2));
+    let check = |dims: &str, measures: &str, filter: &str| {
+        let text = format!("DIMENSION {dims} MEASURE {measures} WHERE {filter}");
+        assert!(source(&bench, &text).contains("one descent"), "{text}");
+        let rows = run(&bench, &text).expect("memory does not fail");
+        assert_eq!(unordered(rows), unordered(oracle(&bench, &text)), "{text}");
+    };
+    let many = "count, sum(spend), min(spend), max(spend), p25(spend), avg(age), p99(seen)";
+    check("tag:vip", "p50(age)", "ALL");
+    check("tag:vip", "p50(age), p90(age), p10(age)", "NOT tag:many-1");
+    check(
+        "tag:(vip, many-0)",
+        "p0(spend), p100(spend), p50(born)",
+        "ALL",
+    );
+    check("tag:vip, tag:many-1", many, "ALL");
+    check("tag:vip, interests", many, "age < 60 OR gender:f");
+}
+
+#[test]
+fn percentiles_of_a_part_that_misleads_are_right() {
+    // Who is looked at first has small numbers, and nobody else.
+    let user = |index: u32| {
+        let word = index / 64;
+        let is_sampled = word.is_multiple_of(4) && index % 16 == word / 4 * 5 % 16;
+        let mut record = UserRecord::default();
+        record.add_tag(TagId(0));
+        let age = if is_sampled {
+            1
+        } else {
+            100 + i64::from(index % 50)
+        };
+        record.set_value(random::AGE, Some(StoredValue::Number(age)));
+        User {
+            key: format!("u{index}"),
+            location: Location {
+                partition: PartitionId(0),
+                user: UserId(index),
+            },
+            record,
+        }
+    };
+    let users = (0..40_000).map(user).collect();
+    let bench = Bench::new(MemoryDataset::new(
+        random::schema(),
+        random::PARTITIONS,
+        users,
+    ));
+    let text = "DIMENSION tag:vip MEASURE p1(age), p50(age), p99(age)";
+    assert!(source(&bench, text).contains("one descent"));
+    let rows = run(&bench, text).expect("memory does not fail");
+    assert_eq!(unordered(rows), unordered(oracle(&bench, text)));
+}
+
+#[test]
+fn numbers_come_from_where_they_cost_least() {
+    let bench = Bench::new(crowd(17, 34_000, 1));
+    let check = |text: &str, expected: &str| {
+        let found = source(&bench, text);
+        assert!(found.starts_with(expected), "{text}: {found}");
+    };
+    check("DIMENSION gender MEASURE p50(age)", "columns");
+    check("DIMENSION tag:vip MEASURE p50(age)", "bit slices");
+    check("DIMENSION tag:vip MEASURE sum(age), max(age)", "bit slices");
+    check(
+        "DIMENSION tag:vip MEASURE p50(age) WHERE tag:many-0 AND age > 30",
+        "columns",
+    );
+    check(
+        "DIMENSION tag:vip MEASURE p50(age) WHERE NOT user:u1",
+        "columns",
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -132,7 +225,7 @@ proptest! {
     #[test]
     fn pages_of_an_order_are_parts_of_the_whole(
         seed in any::<u64>(),
-        order in select(&["age", "age DESC", "spend DESC, KEY", "gender DESC, age", "seen", "born DESC, spend", "active, KEY DESC"]),
+        order in select(&["age", "age DESC", "spend DESC, KEY", "gender DESC, age", "seen", "born DESC, spend", "active, KEY DESC", "note", "note DESC, age", "note, KEY DESC", "note DESC"]),
         limit in select(&[3_u64, 100, 700]),
         filter in select(&["ALL", "tag:many-0", "NOT gender:f"]),
     ) {
@@ -164,6 +257,62 @@ proptest! {
         }
         prop_assert!(next.is_some() || paged.len() == all.len());
         prop_assert_eq!(&paged[..], &all[..paged.len()]);
+    }
+}
+
+#[test]
+fn a_walk_along_texts_that_leads_nowhere_is_given_up() {
+    // The segment's users have the last texts, and there are enough of them to begin a walk.
+    let user = |index: u32| {
+        let mut record = UserRecord::default();
+        let is_member = index.is_multiple_of(20);
+        if is_member {
+            record.add_tag(TagId(0));
+        }
+        let note = match is_member {
+            true => format!("z{}", index * 7919 % 20_000),
+            false => format!("a{index}"),
+        };
+        record.set_value(random::NOTE, Some(StoredValue::Text(note)));
+        User {
+            key: format!("u{index}"),
+            location: Location {
+                partition: PartitionId((index % 2) as u16),
+                user: UserId(index),
+            },
+            record,
+        }
+    };
+    let users = (0..24_000).map(user).collect();
+    let bench = Bench::new(MemoryDataset::new(random::schema(), 2, users));
+    let rows = |text: &str, limit: Option<u64>| {
+        let Statement::Segment(segment) = statement(text) else {
+            panic!("{text} is no segment")
+        };
+        let query = resolver(&bench.dataset)
+            .segment(&segment)
+            .expect("it resolves");
+        let prepared = PreparedSegment {
+            plan: planned(&bench, query.filter),
+            returns: query.returns,
+            order: query.order,
+            sample: None,
+        };
+        let way = prepared
+            .explain_order(bench.context(), limit)
+            .expect("memory does not fail");
+        let mut sink = Collected::default();
+        let page = prepared.run(bench.context(), None, limit, &mut sink);
+        page.expect("memory does not fail");
+        (way.expect("it is ordered"), sink.rows)
+    };
+    for order in ["note", "note DESC"] {
+        let text = format!("SEGMENT tag:vip ORDER BY {order}");
+        let (way, all) = rows(&text, None);
+        assert!(way.contains("records"), "{way}");
+        let (way, first) = rows(&text, Some(30));
+        assert!(way.contains("index"), "{way}");
+        assert_eq!(first[..], all[..30], "{text}");
     }
 }
 
