@@ -4,7 +4,7 @@
 //! for them. Does not know where they come from: the store's snapshot in the server, a handful
 //! of vectors in a test.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use crate::{
     behaviour::{Bucket, EventTable, Extent},
@@ -12,7 +12,7 @@ use crate::{
     column::ColumnBlock,
     ids::{AttributeId, BlockId, EventId, Location, NumberId, PartitionId, RowId, ShardId, UserId},
     schema::Schema,
-    storage::{StorageError, UserEvent, UserRecord},
+    storage::{StorageError, TextsFrom, UserEvent, UserRecord},
     user_keys::PackedKeys,
 };
 
@@ -163,6 +163,18 @@ pub trait Dataset: Send + Sync {
         attribute: AttributeId,
         text: &str,
     ) -> Result<Vec<UserId>, StorageError>;
+
+    /// Visits the users of a partition who have a text, in the order of texts, and of ids where
+    /// texts are the same, or the other way round, until `visit` has enough.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn walk_texts(
+        &self,
+        partition: PartitionId,
+        from: TextsFrom<'_>,
+        visit: &mut dyn FnMut(&str, UserId) -> ControlFlow<()>,
+    ) -> Result<(), StorageError>;
 
     /// Visits every user of a partition in the order of ids: slow, for oracles and checks.
     ///

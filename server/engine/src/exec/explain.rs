@@ -2,7 +2,8 @@
 //!
 //! Rows `step`, `plan`, `estimate`, and with `ANALYZE` `users` and `elapsed_us`. First the
 //! expression as resolved, then after every pass that changed it, then the operators, indented
-//! as a tree, `keep` and `drop` marked. With `ANALYZE` every operator is run by itself, with all
+//! as a tree, `keep` and `drop` marked; then how users come into `order`, and how `numbers` are
+//! measured, where there is more than one way. With `ANALYZE` every operator is run by itself, with all
 //! its inputs: `users` is what it finds, `elapsed_us` what it takes from start to end.
 
 use super::{count::count, describe, planner::Planned, scan::Context};

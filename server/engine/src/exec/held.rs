@@ -3,7 +3,7 @@
 //! For what goes through rows themselves, as dimensions by tags do; expressions have holdings in
 //! their plans. A plan over such a row finds whom it finds over the stored one.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use super::dataset::Dataset;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         SHARD_BLOCKS, ShardId, TagId, UserId,
     },
     schema::Schema,
-    storage::{StorageError, UserEvent, UserRecord},
+    storage::{StorageError, TextsFrom, UserEvent, UserRecord},
     user_keys::PackedKeys,
 };
 
@@ -200,6 +200,15 @@ impl Dataset for HeldAt<'_> {
         text: &str,
     ) -> Result<Vec<UserId>, StorageError> {
         self.inner.text_matches(partition, attribute, text)
+    }
+
+    fn walk_texts(
+        &self,
+        partition: PartitionId,
+        from: TextsFrom<'_>,
+        visit: &mut dyn FnMut(&str, UserId) -> ControlFlow<()>,
+    ) -> Result<(), StorageError> {
+        self.inner.walk_texts(partition, from, visit)
     }
 
     fn for_each_user(

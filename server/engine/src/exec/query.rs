@@ -26,7 +26,9 @@ use crate::{
     error::Error,
     plan::{
         ResolveError, Resolver,
-        query::SegmentQuery,
+        logical::Expr,
+        physical::Plan,
+        query::{DimensionQuery, SegmentQuery},
         resolve::{ResolveLimits, later::not_yet},
     },
     storage::{UserEvent, UserRecord},
@@ -131,19 +133,8 @@ impl Query<'_> {
     }
 
     fn prepare(&self, query: SegmentQuery) -> Result<PreparedSegment, Error> {
-        let SegmentQuery {
-            filter,
-            returns,
-            order,
-            sample,
-            limit: _,
-        } = query;
-        Ok(PreparedSegment {
-            plan: planner::plan(&*self.dataset, filter)?,
-            returns,
-            order,
-            sample,
-        })
+        let plan = planner::plan(&*self.dataset, query.filter.clone())?;
+        Ok(prepared(query, plan))
     }
 
     fn open_cursor(&self, segment: PreparedSegment, limit: Option<u64>, after: Place) -> String {
@@ -305,22 +296,42 @@ impl Query<'_> {
             ExplainMode::Analyze => explain::Run::TimedBy(self.clock),
         };
         let explained = Explained::of(statement)?;
-        let filter = match explained {
-            Explained::Count(expr) => self.resolve(|resolver| resolver.expr(expr))?,
-            Explained::Segment(segment) => {
-                self.resolve(|resolver| resolver.segment(segment))?.filter
-            }
-            Explained::Dimension(dimension) => {
-                self.resolve(|resolver| resolver.dimension(dimension))?
-                    .filter
-            }
-        };
-        let planned = planner::plan_with_steps(&*self.dataset, filter)?;
+        let resolved = self.resolve(|resolver| {
+            Ok(match explained {
+                Explained::Count(expr) => Resolved::Count(resolver.expr(expr)?),
+                Explained::Segment(segment) => Resolved::Segment(resolver.segment(segment)?),
+                Explained::Dimension(dimension) => {
+                    Resolved::Dimension(resolver.dimension(dimension)?)
+                }
+            })
+        })?;
+        let planned = planner::plan_with_steps(&*self.dataset, resolved.filter().clone())?;
         let mut rows = explain::rows(self.context(), &planned, run)?;
+        rows.extend(self.explain_result(resolved, planned.plan, run)?);
         if let explain::Run::TimedBy(clock) = run {
             rows.push(self.whole(explained, run, clock)?);
         }
         give(sink, explain::header(run), rows)
+    }
+
+    /// The row about what is made of the users found, where there is more than one way.
+    fn explain_result(
+        &self,
+        resolved: Resolved,
+        plan: Plan,
+        run: explain::Run<'_>,
+    ) -> Result<Option<Row>, Error> {
+        let context = self.context();
+        let (step, text) = match resolved {
+            Resolved::Count(_) => return Ok(None),
+            Resolved::Segment(query) => {
+                let limit = query.limit;
+                let segment = prepared(query, plan);
+                ("order", segment.explain_order(context, limit)?)
+            }
+            Resolved::Dimension(query) => ("numbers", dimension::explain(context, &plan, &query)?),
+        };
+        Ok(text.map(|text| explain::note(step, text.to_owned(), run)))
     }
 
     /// The row about the whole statement, run with nobody to read it.
@@ -352,6 +363,39 @@ impl Query<'_> {
             Explained::Dimension(dimension) => self.dimension(dimension, &mut nobody)?,
         };
         Ok((summary.rows, summary.cursor))
+    }
+}
+
+fn prepared(query: SegmentQuery, plan: Plan) -> PreparedSegment {
+    let SegmentQuery {
+        filter: _,
+        returns,
+        order,
+        sample,
+        limit: _,
+    } = query;
+    PreparedSegment {
+        plan,
+        returns,
+        order,
+        sample,
+    }
+}
+
+/// A statement that is explained, resolved.
+enum Resolved {
+    Count(Expr),
+    Segment(SegmentQuery),
+    Dimension(DimensionQuery),
+}
+
+impl Resolved {
+    fn filter(&self) -> &Expr {
+        match self {
+            Self::Count(expr) => expr,
+            Self::Segment(segment) => &segment.filter,
+            Self::Dimension(dimension) => &dimension.filter,
+        }
     }
 }
 

@@ -110,22 +110,43 @@ impl Context<'_> {
         work: impl Fn(S, usize, ShardScan<'_>) -> Result<S, Error> + Sync,
     ) -> Result<Vec<S>, Error> {
         let units = units(self.dataset)?;
+        self.fold_numbers(units.len(), start, |state, context, number| {
+            let shard = ShardScan::open(context, plan, units[number])?;
+            work(state, number, shard)
+        })
+    }
+
+    /// Works on all partitions in parallel, into as many states as threads took part.
+    pub(crate) fn fold_partitions<S: Send>(
+        &self,
+        start: impl Fn() -> S + Sync,
+        work: impl Fn(S, Context<'_>, PartitionId) -> Result<S, Error> + Sync,
+    ) -> Result<Vec<S>, Error> {
+        let count = usize::from(self.dataset.partition_count());
+        self.fold_numbers(count, start, |state, context, number| {
+            // There are at most 2^16 of them.
+            work(state, context, PartitionId(number as u16))
+        })
+    }
+
+    /// Folds the numbers from 0 to `count` less one.
+    fn fold_numbers<S: Send>(
+        &self,
+        count: usize,
+        start: impl Fn() -> S + Sync,
+        work: impl Fn(S, Context<'_>, usize) -> Result<S, Error> + Sync,
+    ) -> Result<Vec<S>, Error> {
         let one = |state: S, turn: Option<&Turn<'_>>, number: usize| {
-            let context = Context { turn, ..*self };
-            work(
-                state,
-                number,
-                ShardScan::open(context, plan, units[number])?,
-            )
+            work(state, Context { turn, ..*self }, number)
         };
         match self.scheduler {
-            Some(scheduler) => scheduler.fold(units.len(), start, |state, turn, number| {
+            Some(scheduler) => scheduler.fold(count, start, |state, turn, number| {
                 one(state, Some(turn), number)
             }),
             None => {
-                let all =
-                    (0..units.len()).try_fold(start(), |state, number| one(state, None, number));
-                Ok(vec![all?])
+                Ok(vec![(0..count).try_fold(start(), |state, number| {
+                    one(state, None, number)
+                })?])
             }
         }
     }

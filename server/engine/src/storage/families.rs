@@ -1,5 +1,7 @@
 //! The column families: which key leads to which value. Nothing else decides how bytes are read.
 
+use std::ops::ControlFlow;
+
 use crate::{
     behaviour::{EventTable, Extent},
     bitmap::Fragment,
@@ -14,7 +16,7 @@ use crate::{
             FragmentKey, KeyBlockKey, KeyFormat, RequestKey, SchemaKey, TextKey, UserIdKey,
             UserKey,
         },
-        rocks::{DAMAGED, Snapshot},
+        rocks::{DAMAGED, Heading, Snapshot},
     },
     user_keys::KeyBlock,
 };
@@ -290,6 +292,20 @@ pub(crate) fn scan_between<F: Family>(
             F::Key::read_from(key).map_err(|error| damaged_at(F::ID, key, error))?,
             value,
         )
+    })
+}
+
+/// Visits the keys that begin with `prefix`, from those that begin with `from` on or back, until
+/// `visit` has enough.
+pub(crate) fn walk_keys<F: Family>(
+    snapshot: &Snapshot,
+    prefix: &[u8],
+    from: (&[u8], Heading),
+    mut visit: impl FnMut(F::Key<'_>) -> ControlFlow<()>,
+) -> Result<(), StorageError> {
+    snapshot.walk_keys(F::ID, prefix, from, |key| {
+        let key = F::Key::read_from(key).map_err(|error| damaged_at(F::ID, key, error))?;
+        Ok(visit(key))
     })
 }
 

@@ -39,7 +39,8 @@ pub use holding::{Holding, Phase, Source, Term};
 pub use open::{DatabaseId, Durability};
 pub use record::{Common, StoredValue, Terms, UserRecord};
 pub use upgrade::FORMAT_VERSION;
-pub use view::View;
+pub use rocks::Heading;
+pub use view::{TextsFrom, View};
 
 pub(crate) use batch::Changes;
 pub(crate) use catalog::add as add_definition;

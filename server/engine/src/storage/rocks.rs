@@ -20,6 +20,7 @@ use rocksdb::{
     SstFileWriter, WriteBatch, WriteOptions, properties,
 };
 
+pub use self::snapshot::Heading;
 use self::tuning::{PASSING_BYTES, UNCACHING, database_options, family_options, file_options};
 pub(crate) use self::{
     batch::{Batch, SortedFile},

@@ -1,6 +1,9 @@
 //! One consistent state of the database, as queries see it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     behaviour::{Bucket, EventTable, Extent},
@@ -13,12 +16,12 @@ use crate::{
     },
     schema::Schema,
     storage::{
-        EventDetails, StorageError, UserEvent, UserRecord,
+        EventDetails, Heading, StorageError, UserEvent, UserRecord,
         cache::{CacheKey, Cached, Caches, LiveView},
         families::{
             Columns, EventExtents, EventIds, EventTables, Events, Family, Fragments, KeyBlocks,
             PartitionState, Partitions, Records, Texts, UserIds, read, read_many, scan,
-            scan_between,
+            scan_between, walk_keys,
         },
         keys::{
             ColumnKey, EventExtentKey, EventIdKey, EventKey, EventTableKey, FragmentKey,
@@ -29,6 +32,17 @@ use crate::{
     },
     user_keys::{KeyBlock, PackedKeys, append_scattered},
 };
+
+/// From where on texts are gone through, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextsFrom<'a> {
+    /// The texts of this attribute.
+    pub attribute: AttributeId,
+    /// Which way.
+    pub heading: Heading,
+    /// From this text on, itself included; from the first, if none is given, or from the last.
+    pub text: Option<&'a str>,
+}
 
 /// A snapshot of the store with the definitions that belong to it. Cheap to share; while it
 /// lives, the store keeps what it shows.
@@ -490,6 +504,23 @@ impl Dataset for View {
             Ok(())
         })?;
         Ok(users)
+    }
+
+    fn walk_texts(
+        &self,
+        partition: PartitionId,
+        from: TextsFrom<'_>,
+        visit: &mut dyn FnMut(&str, UserId) -> ControlFlow<()>,
+    ) -> Result<(), StorageError> {
+        let prefix = attribute_prefix(partition, from.attribute);
+        let start = match from.text {
+            Some(text) => TextKey::prefix(partition, from.attribute, text),
+            None => prefix.clone(),
+        };
+        let from = (start.as_slice(), from.heading);
+        walk_keys::<Texts>(&self.snapshot, &prefix, from, |key| {
+            visit(&key.text, key.user)
+        })
     }
 
     fn for_each_user(

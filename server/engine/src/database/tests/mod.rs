@@ -16,6 +16,7 @@ mod memory;
 mod model;
 mod opening;
 mod rules;
+mod texts;
 mod writing;
 
 use std::sync::Arc;

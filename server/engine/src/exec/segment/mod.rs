@@ -2,13 +2,15 @@
 //!
 //! Without an order users come in storage order, streamed in constant memory. With an order the
 //! first users of the page are kept and sorted; missing values come last in both directions, and
-//! ties are in storage order. Does not know cursors, only where a page ended.
+//! ties are in storage order. Where the order begins with a text and the page
+//! is short, the index of texts is walked instead. Does not know cursors, only where a page ended.
 
 mod ahead;
 mod fields;
 mod order;
 mod primary;
 mod stream;
+mod texts;
 
 use tessera_query_lang::ast::Direction;
 
@@ -89,6 +91,34 @@ impl PreparedSegment {
             rows: writer.finish()?,
             next,
         })
+    }
+
+    /// How its users come into order, as `EXPLAIN` tells it; nothing where they need not.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn explain_order(
+        &self,
+        context: Context<'_>,
+        limit: Option<u64>,
+    ) -> Result<Option<&'static str>, Error> {
+        let Some((field, direction)) = self.order.first() else {
+            return Ok(None);
+        };
+        let walk = texts::TextWalk::choose(self, context, limit)?;
+        Ok(Some(match (walk, field, direction) {
+            (Some(_), _, Direction::Ascending) => {
+                "along the index of texts, until the page is full"
+            }
+            (Some(_), _, Direction::Descending) => {
+                "back along the index of texts, until the page is full"
+            }
+            (None, OrderField::Text(_), _) => "by the records of everybody found",
+            (None, OrderField::Attribute(_), _) => {
+                "by columns; who comes after the page is passed over"
+            }
+            (None, OrderField::Key, _) => "by the keys of everybody found",
+        }))
     }
 
     fn header(&self) -> Header {

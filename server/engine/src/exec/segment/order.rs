@@ -1,7 +1,8 @@
 //! Users in a wanted order: the first of them are kept, in bounded memory.
 //!
 //! Where the first field is a number, users who come after the last of those kept are passed
-//! over by their columns alone, and whole blocks by their least and greatest number.
+//! over by their columns alone, and whole blocks by their least and greatest number. Where it is
+//! a text, see [`super::texts`].
 
 use std::{
     cmp::Ordering,
@@ -13,10 +14,12 @@ use tessera_query_lang::ast::Direction;
 
 use super::{
     Place, PreparedSegment,
-    fields::FieldReader,
+    fields::{ColumnCursor, FieldReader},
     primary::{Interest, Primary, PrimaryNumber},
+    texts::TextWalk,
 };
 use crate::{
+    bitmap::Block,
     error::Error,
     exec::{
         byte_meter::{ByteMeter, ByteShare},
@@ -25,19 +28,26 @@ use crate::{
         rows::{BATCH_ROWS, RowWriter},
         scan::{Context, FoundBlock, ShardScan, Unit},
     },
-    ids::{AttributeId, BLOCK_BITS, Location, UserId},
+    ids::{AttributeId, BLOCK_BITS, Location, PartitionId, RowId, UserId},
     plan::query::OrderField,
     schema::{AttributeClass, Schema},
-    storage::StoredValue,
+    storage::{StoredValue, UserRecord},
     user_keys::PackedKeys,
 };
 
 /// What a user is ordered by in one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum SortValue {
+pub(super) enum SortValue {
     Number(i64),
     Text(String),
     Missing,
+}
+
+/// A user who may be on the page.
+pub(super) struct Chosen {
+    pub(super) user: UserId,
+    /// The first field, where it is known already.
+    pub(super) first: Option<SortValue>,
 }
 
 /// A user with what it is ordered by.
@@ -54,6 +64,14 @@ impl Candidate {
             Some(SortValue::Number(number)) => Some(Some(*number)),
             Some(SortValue::Missing) => Some(None),
             Some(SortValue::Text(_)) | None => None,
+        }
+    }
+
+    /// The first field, where it is a text.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self.values.first() {
+            Some(SortValue::Text(text)) => Some(text),
+            Some(SortValue::Number(_) | SortValue::Missing) | None => None,
         }
     }
 
@@ -91,17 +109,20 @@ pub(super) fn run(
     let meter = ByteMeter::new(context.limits.ordered_bytes_max);
     // One more than wanted tells whether there are more.
     let keep = wanted.unwrap_or(max) + 1;
-    let top = context.fold_shards(
-        &segment.plan,
-        || Top {
-            keep,
-            candidates: Vec::new(),
-            last: None,
-            share: meter.share(),
-        },
-        |top, shard| sorter.collect(top, shard),
-        |left, right| sorter.merge(left, right),
-    )?;
+    let start = || Top::new(keep, &meter);
+    let walked = match TextWalk::choose(segment, context, limit)? {
+        Some(walk) => walk.collect(&sorter, start)?,
+        None => None,
+    };
+    let top = match walked {
+        Some(top) => top,
+        None => context.fold_shards(
+            &segment.plan,
+            start,
+            |top, shard| sorter.collect(top, shard),
+            |left, right| sorter.merge(left, right),
+        )?,
+    };
     let mut candidates = top.candidates;
     candidates.sort_unstable_by(|left, right| sorter.compare(left, right));
     let is_full = candidates.len() >= keep;
@@ -131,19 +152,40 @@ fn write(
 }
 
 /// The least candidates so far, and a few more.
-struct Top<'a> {
-    keep: usize,
+pub(super) struct Top<'a> {
+    pub(super) keep: usize,
     candidates: Vec<Candidate>,
-    /// The first field of the last one to keep, once there are enough.
-    last: Option<PrimaryNumber>,
+    /// The last one to keep, once there are enough: nobody after it is on the page.
+    pub(super) last: Option<Candidate>,
     share: ByteShare<'a>,
 }
 
+impl<'a> Top<'a> {
+    fn new(keep: usize, meter: &'a ByteMeter) -> Self {
+        Self {
+            keep,
+            candidates: Vec::new(),
+            last: None,
+            share: meter.share(),
+        }
+    }
+
+    /// Whether there are as many as are kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.candidates.len() >= self.keep
+    }
+
+    fn interest(&self, after: Option<PrimaryNumber>) -> Interest {
+        let last = self.last.as_ref().and_then(Candidate::primary);
+        Interest { after, last }
+    }
+}
+
 /// Knows the order, and reads what it needs.
-struct Sorter<'a> {
+pub(super) struct Sorter<'a> {
     segment: &'a PreparedSegment,
     dataset: &'a dyn Dataset,
-    after: Option<&'a Candidate>,
+    pub(super) after: Option<&'a Candidate>,
     /// Positions of codes in the order of their texts.
     ranks: HashMap<AttributeId, Vec<i64>>,
     /// Users found by all threads, and how many there may be.
@@ -202,14 +244,48 @@ impl<'a> Sorter<'a> {
         let unit = shard.unit;
         shard.for_each_block(0, |block| match self.primary() {
             Some(primary) => self.block_by_number(&mut top, unit, &primary, block),
-            None => {
-                let users: Vec<UserId> = block.users.iter().map(|at| user_at(&block, at)).collect();
-                users
-                    .chunks(BATCH_ROWS)
-                    .try_for_each(|piece| self.piece(&mut top, unit, piece))
-            }
+            None => self.pieces(&mut top, unit, &block, block.users, None),
         })?;
         Ok(top)
+    }
+
+    /// Takes those of a shard who do not have a text by which they are ordered first.
+    pub(super) fn collect_missing<'m>(
+        &self,
+        mut top: Top<'m>,
+        mut shard: ShardScan<'_>,
+        attribute: AttributeId,
+    ) -> Result<Top<'m>, Error> {
+        let unit = shard.unit;
+        let row = RowId::Present(attribute);
+        let present = self.dataset.fragment(unit.partition, unit.shard, row)?;
+        let mut others = Block::new();
+        shard.for_each_block(0, |block| {
+            others.copy_from(block.users);
+            present.and_not_into(block.index, &mut others);
+            let missing = Some(&SortValue::Missing);
+            self.pieces(&mut top, unit, &block, &others, missing)
+        })?;
+        Ok(top)
+    }
+
+    /// Takes users of a block, of whom the first field may be known.
+    fn pieces(
+        &self,
+        top: &mut Top<'_>,
+        unit: Unit,
+        block: &FoundBlock<'_>,
+        users: &Block,
+        first: Option<&SortValue>,
+    ) -> Result<(), Error> {
+        let places: Vec<u16> = users.iter().collect();
+        places.chunks(BATCH_ROWS).try_for_each(|places| {
+            let chosen = places.iter().map(|at| Chosen {
+                user: user_at(block, *at),
+                first: first.cloned(),
+            });
+            self.piece(top, unit.partition, chosen.collect())
+        })
     }
 
     /// The first field, where it is a number.
@@ -236,60 +312,63 @@ impl<'a> Sorter<'a> {
             .dataset
             .column(unit.partition, primary.attribute, block.id)?;
         let after = self.after.and_then(Candidate::primary);
-        let chosen = primary.choose(
-            block.users,
-            &column,
-            Interest {
-                after,
-                last: top.last,
-            },
-        );
+        let chosen = primary.choose(block.users, &column, top.interest(after));
         for piece in chosen.chunks(BATCH_ROWS) {
             // Those kept may have become better since.
-            let interest = Interest {
-                after,
-                last: top.last,
-            };
-            let users: Vec<UserId> = piece
+            let interest = top.interest(after);
+            let chosen = piece
                 .iter()
                 .filter(|(_, number)| primary.is_of_interest(*number, interest))
-                .map(|(at, _)| user_at(&block, *at))
-                .collect();
-            self.piece(top, unit, &users)?;
+                .map(|(at, number)| Chosen {
+                    user: user_at(&block, *at),
+                    first: Some(number.map_or(SortValue::Missing, SortValue::Number)),
+                });
+            self.piece(top, unit.partition, chosen.collect())?;
         }
         Ok(())
     }
 
-    fn piece(&self, top: &mut Top<'_>, unit: Unit, users: &[UserId]) -> Result<(), Error> {
-        let by_key = self
-            .segment
-            .order
-            .iter()
-            .any(|(field, _)| *field == OrderField::Key);
+    /// Takes users of whom all, or none, have the first field known.
+    pub(super) fn piece(
+        &self,
+        top: &mut Top<'_>,
+        partition: PartitionId,
+        chosen: Vec<Chosen>,
+    ) -> Result<(), Error> {
         let mut keys = PackedKeys::new();
-        if by_key || self.segment.sample.is_some() {
-            self.dataset.keys(unit.partition, users, &mut keys)?;
+        let fields = || self.segment.order.iter().map(|(field, _)| *field);
+        if self.segment.sample.is_some() || fields().any(|field| field == OrderField::Key) {
+            let users: Vec<UserId> = chosen.iter().map(|chosen| chosen.user).collect();
+            self.dataset.keys(partition, &users, &mut keys)?;
         }
-        let mut columns = super::fields::ColumnCursor::new(self.dataset, unit.partition);
+        let is_kept = |key: &str| self.segment.sample.is_none_or(|sample| sample.keeps(key));
+        let chosen: Vec<(Chosen, &str)> = chosen
+            .into_iter()
+            .zip(keys.iter().chain(std::iter::repeat("")))
+            .filter(|(_, key)| is_kept(key))
+            .collect();
+        let known = usize::from(chosen.iter().any(|(chosen, _)| chosen.first.is_some()));
+        let mut records = Vec::new();
+        if fields()
+            .skip(known)
+            .any(|field| matches!(field, OrderField::Text(_)))
+        {
+            let users: Vec<UserId> = chosen.iter().map(|(chosen, _)| chosen.user).collect();
+            records = self.dataset.records(partition, &users)?;
+        }
+        let mut reader = ValueReader {
+            sorter: self,
+            columns: ColumnCursor::new(self.dataset, partition),
+        };
+        let mut records = records.into_iter();
         let before = top.candidates.len();
         let mut bytes = top.share.bytes();
-        for (index, user) in users.iter().enumerate() {
-            let key = keys.get(index).unwrap_or_default();
-            if self.segment.sample.is_some_and(|sample| !sample.keeps(key)) {
-                continue;
-            }
-            let location = Location {
-                partition: unit.partition,
-                user: *user,
-            };
+        for (Chosen { user, first }, key) in chosen {
             let candidate = Candidate {
-                values: self.values(location, key, &mut columns)?,
-                location,
+                values: reader.values(user, key, first, records.next().as_ref())?,
+                location: Location { partition, user },
             };
-            if self
-                .after
-                .is_none_or(|after| self.compare(&candidate, after) == Ordering::Greater)
-            {
+            if self.may_be_kept(top, &candidate) {
                 bytes += candidate.bytes();
                 top.candidates.push(candidate);
             }
@@ -297,6 +376,12 @@ impl<'a> Sorter<'a> {
         top.share.set(bytes);
         self.check_found(top.candidates.len() - before)?;
         self.prune(top)
+    }
+
+    /// Whether a candidate comes after the page before, and not after the last to keep.
+    fn may_be_kept(&self, top: &Top<'_>, candidate: &Candidate) -> bool {
+        let is_after = |after: &Candidate| self.compare(candidate, after).is_gt();
+        self.after.is_none_or(is_after) && !top.last.as_ref().is_some_and(is_after)
     }
 
     fn check_found(&self, more: usize) -> Result<(), Error> {
@@ -310,25 +395,6 @@ impl<'a> Sorter<'a> {
         Ok(())
     }
 
-    fn values(
-        &self,
-        location: Location,
-        key: &str,
-        columns: &mut super::fields::ColumnCursor<'_>,
-    ) -> Result<Vec<SortValue>, Error> {
-        let value = |(field, _): &(OrderField, Direction)| match field {
-            OrderField::Key => Ok(SortValue::Text(key.to_owned())),
-            OrderField::Attribute(attribute) => {
-                let number = columns.value(*attribute, location.user)?;
-                Ok(number.map_or(SortValue::Missing, |number| {
-                    SortValue::Number(self.rank(*attribute, number))
-                }))
-            }
-            OrderField::Text(attribute) => self.text(location, *attribute),
-        };
-        self.segment.order.iter().map(value).collect()
-    }
-
     fn rank(&self, attribute: AttributeId, number: i64) -> i64 {
         let ranks = self.ranks.get(&attribute).map(Vec::as_slice);
         Primary {
@@ -339,17 +405,7 @@ impl<'a> Sorter<'a> {
         .rank(number)
     }
 
-    fn text(&self, location: Location, attribute: AttributeId) -> Result<SortValue, Error> {
-        let record = self.dataset.record(location)?.unwrap_or_default();
-        Ok(match record.value(attribute) {
-            Some(StoredValue::Text(text)) => SortValue::Text(text.clone()),
-            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => {
-                SortValue::Missing
-            }
-        })
-    }
-
-    fn merge<'m>(&self, mut left: Top<'m>, right: Top<'m>) -> Result<Top<'m>, Error> {
+    pub(super) fn merge<'m>(&self, mut left: Top<'m>, right: Top<'m>) -> Result<Top<'m>, Error> {
         let bytes = left.share.bytes() + right.share.bytes();
         drop(right.share);
         left.candidates.extend(right.candidates);
@@ -365,12 +421,14 @@ impl<'a> Sorter<'a> {
     /// When the candidates of all threads take more than they may all the same.
     fn prune(&self, top: &mut Top<'_>) -> Result<(), Error> {
         let many = top.keep.saturating_mul(2).saturating_add(BATCH_ROWS);
-        let is_short = top.share.is_exceeded();
-        if top.candidates.len() >= many || is_short && top.candidates.len() > top.keep {
+        let is_short = top.share.is_exceeded() && top.candidates.len() > top.keep;
+        // The sooner the last one to keep is known, the more are passed over.
+        let is_first = top.last.is_none() && top.is_full();
+        if top.candidates.len() >= many || is_short || is_first {
             top.candidates
                 .select_nth_unstable_by(top.keep - 1, |left, right| self.compare(left, right));
             top.candidates.truncate(top.keep);
-            top.last = top.candidates.last().and_then(Candidate::primary);
+            top.last = top.candidates.last().cloned();
             top.share
                 .set(top.candidates.iter().map(Candidate::bytes).sum());
         }
@@ -379,6 +437,52 @@ impl<'a> Sorter<'a> {
             return Err(QueryLimitError::OrderedBytes { max }.into());
         }
         Ok(())
+    }
+}
+
+/// Reads what users of one partition are ordered by.
+struct ValueReader<'a> {
+    sorter: &'a Sorter<'a>,
+    columns: ColumnCursor<'a>,
+}
+
+impl ValueReader<'_> {
+    /// All fields of a user, of whom the first may be known, and the record where it is needed.
+    fn values(
+        &mut self,
+        user: UserId,
+        key: &str,
+        first: Option<SortValue>,
+        record: Option<&UserRecord>,
+    ) -> Result<Vec<SortValue>, Error> {
+        let order = &self.sorter.segment.order;
+        let unknown = order.iter().skip(usize::from(first.is_some()));
+        let mut values = Vec::with_capacity(order.len());
+        values.extend(first);
+        for (field, _) in unknown {
+            values.push(match field {
+                OrderField::Key => SortValue::Text(key.to_owned()),
+                OrderField::Attribute(attribute) => {
+                    let number = self.columns.value(*attribute, user)?;
+                    number.map_or(SortValue::Missing, |number| {
+                        SortValue::Number(self.sorter.rank(*attribute, number))
+                    })
+                }
+                OrderField::Text(attribute) => {
+                    text_of(record.and_then(|record| record.value(*attribute)))
+                }
+            });
+        }
+        Ok(values)
+    }
+}
+
+fn text_of(value: Option<&StoredValue>) -> SortValue {
+    match value {
+        Some(StoredValue::Text(text)) => SortValue::Text(text.clone()),
+        Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => {
+            SortValue::Missing
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::ControlFlow,
     sync::Arc,
 };
 
@@ -15,7 +16,7 @@ use crate::{
         UserId,
     },
     schema::Schema,
-    storage::{StorageError, StoredValue, UserEvent, UserRecord},
+    storage::{Heading, StorageError, StoredValue, TextsFrom, UserEvent, UserRecord},
     time::day_of_micros,
     user_keys::PackedKeys,
 };
@@ -303,6 +304,40 @@ impl Dataset for MemoryDataset {
             user.location.partition == partition && user.record.value(attribute) == Some(&wanted)
         });
         Ok(matching.map(|user| user.location.user).collect())
+    }
+
+    fn walk_texts(
+        &self,
+        partition: PartitionId,
+        from: TextsFrom<'_>,
+        visit: &mut dyn FnMut(&str, UserId) -> ControlFlow<()>,
+    ) -> Result<(), StorageError> {
+        let text = |user: &User| match user.record.value(from.attribute) {
+            Some(StoredValue::Text(text)) => Some(text.clone()),
+            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => {
+                None
+            }
+        };
+        let users = self.users.values();
+        let here = users.filter(|user| user.location.partition == partition);
+        let texts: BTreeSet<(String, UserId)> = here
+            .filter_map(|user| Some((text(user)?, user.location.user)))
+            .collect();
+        let mut show = |(text, user): &(String, UserId)| visit(text, *user);
+        let is_before = |(text, _): &&(String, UserId)| match (from.heading, from.text) {
+            (_, None) => false,
+            (Heading::Rising, Some(first)) => text.as_str() < first,
+            (Heading::Falling, Some(first)) => text.as_str() > first,
+        };
+        let _ = match from.heading {
+            Heading::Rising => texts.iter().skip_while(is_before).try_for_each(&mut show),
+            Heading::Falling => texts
+                .iter()
+                .rev()
+                .skip_while(is_before)
+                .try_for_each(&mut show),
+        };
+        Ok(())
     }
 
     fn for_each_user(

@@ -433,6 +433,51 @@ fn plans_are_explained() {
 }
 
 #[test]
+fn ways_to_a_result_are_explained() {
+    let session = Session::new();
+    let check = |statement: &str, expected: Option<(&str, &str)>| {
+        let rows = session.rows(&format!("EXPLAIN {statement}"));
+        let last = rows.last().expect("there are rows");
+        match expected {
+            Some((step, plan)) => assert_eq!(last[..2], [text(step), text(plan)], "{statement}"),
+            None => assert_eq!(last[0], text("operator"), "{statement}"),
+        }
+    };
+    check("SEGMENT ALL LIMIT 2", None);
+    check("DIMENSION gender", None);
+    check(
+        "SEGMENT ALL ORDER BY note LIMIT 2",
+        Some(("order", "along the index of texts, until the page is full")),
+    );
+    check(
+        "SEGMENT ALL ORDER BY note DESC, age LIMIT 2",
+        Some((
+            "order",
+            "back along the index of texts, until the page is full",
+        )),
+    );
+    check(
+        "SEGMENT ALL ORDER BY note",
+        Some(("order", "by the records of everybody found")),
+    );
+    check(
+        "SEGMENT ALL ORDER BY age LIMIT 2",
+        Some((
+            "order",
+            "by columns; who comes after the page is passed over",
+        )),
+    );
+    check(
+        "SEGMENT ALL ORDER BY KEY LIMIT 2",
+        Some(("order", "by the keys of everybody found")),
+    );
+    check(
+        "DIMENSION gender MEASURE p50(age)",
+        Some(("numbers", "columns, user by user")),
+    );
+}
+
+#[test]
 fn analysis_runs_the_plan() {
     let session = Session::new();
     let rows = session.rows("EXPLAIN ANALYZE SEGMENT gender:f AND age >= 20 LIMIT 1");

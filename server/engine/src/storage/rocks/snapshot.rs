@@ -2,6 +2,8 @@
 //!
 //! Knows which way of asking costs least. Does not know what the bytes mean.
 
+use std::ops::ControlFlow;
+
 use rocksdb::ReadOptions;
 
 use super::{OwnedSnapshot, end_of_prefix};
@@ -9,6 +11,15 @@ use crate::storage::{StorageError, families::FamilyId};
 
 /// Keys that are looked for together.
 const KEYS_AT_ONCE: usize = 256;
+
+/// In which order keys are gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heading {
+    /// From the first on.
+    Rising,
+    /// From the last back.
+    Falling,
+}
 
 /// The state of one moment. Keeps the store open.
 pub(crate) struct Snapshot {
@@ -105,6 +116,39 @@ impl Snapshot {
             while let Some((key, value)) = iterator.item() {
                 visit(key, value)?;
                 iterator.next();
+            }
+            Ok(iterator.status()?)
+        })
+    }
+
+    /// Shows keys that begin with `prefix`, from those that begin with `from` on, which begins so
+    /// too, or from these back, until `visit` has enough or fails.
+    pub(crate) fn walk_keys(
+        &self,
+        family: FamilyId,
+        prefix: &[u8],
+        (from, heading): (&[u8], Heading),
+        mut visit: impl FnMut(&[u8]) -> Result<ControlFlow<()>, StorageError>,
+    ) -> Result<(), StorageError> {
+        self.cell.with_dependent(|inner, snapshot| {
+            let mut options = match heading {
+                Heading::Rising => within_prefix(prefix),
+                Heading::Falling => within_prefix(from),
+            };
+            options.set_iterate_lower_bound(prefix);
+            let mut iterator = snapshot.raw_iterator_cf_opt(inner.family(family)?, options);
+            match heading {
+                Heading::Rising => iterator.seek(from),
+                Heading::Falling => iterator.seek_to_last(),
+            }
+            while let Some(key) = iterator.key() {
+                if visit(key)?.is_break() {
+                    return Ok(());
+                }
+                match heading {
+                    Heading::Rising => iterator.next(),
+                    Heading::Falling => iterator.prev(),
+                }
             }
             Ok(iterator.status()?)
         })
