@@ -1,88 +1,113 @@
 //! What a command does. Deterministic: given the same staged state, definitions and command, it
 //! leads to the same state or the same refusal, on every machine, at any time.
 
-use std::sync::Arc;
-
 use crate::{
     error::Error,
-    ids::{AttributeId, PartitionId, TagId, UserId, ValueCode},
+    exec::scheduler::Turn,
+    ids::{AttributeId, TagId, UserId, ValueCode},
     limits::Limits,
-    schema::{AttributeDefinition, AttributeKind, Mutability},
+    schema::{AttributeDefinition, AttributeKind, Mutability, Schema},
     storage::{Holding, StoredValue},
     time::second_of_micros,
     write::{
         LimitError, WriteError,
         coerce::show,
-        command::{Command, UserCommand},
+        command::{Command, SchemaChange, UserCommand},
         event_sweep::EventSweep,
         holdings::{HoldTerms, Holdings},
-        staging::{SlotId, Staging},
+        staging::{Part, SlotId, Staging},
     },
 };
 
-/// When a command is applied, and how much it may do.
+/// When a command is applied, by which definitions, and how much it may do.
 pub(super) struct Moment<'a> {
     limits: &'a Limits,
+    schema: &'a Schema,
     /// The second, counted from 1970-01-01T00:00:00Z.
     at_s: i64,
 }
 
 impl<'a> Moment<'a> {
     /// The time comes in microseconds since 1970-01-01T00:00:00Z.
-    pub(super) fn new(limits: &'a Limits, at_us: i64) -> Self {
+    pub(super) fn new(limits: &'a Limits, schema: &'a Schema, at_us: i64) -> Self {
         Self {
             limits,
+            schema,
             at_s: second_of_micros(at_us),
+        }
+    }
+
+    fn holdings(&self) -> Holdings<'a> {
+        Holdings {
+            schema: self.schema,
+            at_s: self.at_s,
         }
     }
 }
 
-/// Applies a command: changes of users to a partition, whose order they take one place of;
-/// changes of the definitions to all.
-pub(super) fn apply(
+/// Why a command is refused, and at which of its steps.
+pub(super) struct Refusal {
+    pub(super) step: usize,
+    pub(super) error: Error,
+}
+
+impl Refusal {
+    /// Of the whole command.
+    fn whole(error: impl Into<Error>) -> Self {
+        Self {
+            step: 0,
+            error: error.into(),
+        }
+    }
+}
+
+/// Applies changes of the definitions, which belong to all partitions.
+pub(super) fn apply_to_schema(
     staging: &mut Staging,
-    limits: &Limits,
-    partition: PartitionId,
-    command: Command,
+    changes: Vec<SchemaChange>,
 ) -> Result<(), Error> {
+    changes
+        .into_iter()
+        .try_for_each(|change| staging.change_definition(change))
+}
+
+/// Applies a command to a partition, whose order it takes one place of. What is done on all threads passes the
+/// turn on now and then.
+pub(super) fn apply(
+    part: &mut Part,
+    schema: &Schema,
+    limits: &Limits,
+    turn: Option<&Turn<'_>>,
+    command: Command,
+) -> Result<(), Refusal> {
+    part.advance().map_err(Refusal::whole)?;
     match command {
         Command::Users { at_us, commands } => {
-            let moment = Moment::new(limits, at_us);
-            staging.advance(partition)?;
-            commands
-                .into_iter()
-                .try_for_each(|command| apply_to_user(staging, &moment, partition, command))
+            let moment = Moment::new(limits, schema, at_us);
+            apply_steps(part, &moment, turn, commands.into_iter().enumerate())
         }
         Command::Load { at_us, rows } => {
-            let moment = Moment::new(limits, at_us);
-            staging.advance(partition)?;
-            (0..rows.keys.len())
-                .flat_map(|row| rows.commands(row))
-                .try_for_each(|command| apply_to_user(staging, &moment, partition, command))
+            let moment = Moment::new(limits, schema, at_us);
+            let of_row = |row| rows.commands(row).into_iter().map(move |it| (row, it));
+            apply_steps(part, &moment, turn, (0..rows.keys.len()).flat_map(of_row))
         }
         Command::LoadEvents { at_us, rows } => {
-            let moment = Moment::new(limits, at_us);
-            staging.advance(partition)?;
-            (0..rows.len())
-                .filter_map(|row| rows.command(row))
-                .try_for_each(|command| apply_to_user(staging, &moment, partition, command))
+            let moment = Moment::new(limits, schema, at_us);
+            let of_row = |row| Some((row, rows.command(row)?));
+            apply_steps(part, &moment, turn, (0..rows.len()).filter_map(of_row))
         }
         Command::Sweep {
             at_us: _,
             ended_by_s,
             users,
-        } => {
-            staging.advance(partition)?;
-            sweep(staging, partition, ended_by_s, &users)
-        }
+        } => sweep(part, schema, ended_by_s, &users).map_err(Refusal::whole),
         Command::ForgetEvents {
             at_us: _,
             event,
             before,
         } => {
-            staging.advance(partition)?;
-            staging.event_sweeps.push(EventSweep::Forget {
-                partition,
+            part.event_sweeps.push(EventSweep::Forget {
+                partition: part.partition,
                 event,
                 before,
             });
@@ -93,121 +118,130 @@ pub(super) fn apply(
             event,
             before,
         } => {
-            staging.advance(partition)?;
-            staging.event_sweeps.push(EventSweep::RollUp {
-                partition,
+            part.event_sweeps.push(EventSweep::RollUp {
+                partition: part.partition,
                 event,
                 before,
             });
             Ok(())
         }
-        Command::Schema { at_us: _, changes } => changes
-            .into_iter()
-            .try_for_each(|change| staging.change_definition(change)),
+        Command::Schema { .. } => Err(Refusal::whole(Error::Internal(
+            "definitions belong to no partition".to_owned(),
+        ))),
     }
+}
+
+fn apply_steps(
+    part: &mut Part,
+    moment: &Moment<'_>,
+    turn: Option<&Turn<'_>>,
+    steps: impl Iterator<Item = (usize, UserCommand)>,
+) -> Result<(), Refusal> {
+    for (step, command) in steps {
+        if let Some(turn) = turn {
+            turn.pass_if_due();
+        }
+        apply_to_user(part, moment, command).map_err(|error| Refusal { step, error })?;
+    }
+    Ok(())
 }
 
 /// Applies a change of one user. The partition's order was advanced before.
 pub(super) fn apply_to_user(
-    staging: &mut Staging,
+    part: &mut Part,
     moment: &Moment<'_>,
-    partition: PartitionId,
     command: UserCommand,
 ) -> Result<(), Error> {
-    let limits = moment.limits;
+    let schema = moment.schema;
     match command {
         UserCommand::Ensure { key } => {
-            let slot = staging.find(&key)?;
-            staging.create(slot)
+            let slot = part.find(schema, &key)?;
+            part.create(slot)
         }
         UserCommand::Tag { key, tags } => {
-            let slot = staging.find(&key)?;
-            staging.create(slot)?;
-            add_tags(staging, moment, slot, &tags, &HoldTerms::default())
+            let slot = part.find(schema, &key)?;
+            part.create(slot)?;
+            add_tags(part, moment, slot, &tags, &HoldTerms::default())
         }
         UserCommand::Hold { key, tags, terms } => {
-            let slot = staging.find(&key)?;
-            staging.create(slot)?;
-            add_tags(staging, moment, slot, &tags, &terms)
+            let slot = part.find(schema, &key)?;
+            part.create(slot)?;
+            add_tags(part, moment, slot, &tags, &terms)
         }
         UserCommand::Untag { key, tags } => {
-            let slot = staging.find(&key)?;
-            remove_tags(staging, moment, slot, &tags);
+            let slot = part.find(schema, &key)?;
+            remove_tags(part, moment, slot, &tags);
             Ok(())
         }
         UserCommand::Set { key, values } => {
-            let slot = staging.find(&key)?;
-            staging.create(slot)?;
-            values.into_iter().try_for_each(|(attribute, value)| {
-                set_value(staging, limits, slot, attribute, value)
-            })
+            let slot = part.find(schema, &key)?;
+            part.create(slot)?;
+            values
+                .into_iter()
+                .try_for_each(|(attribute, value)| set_value(part, moment, slot, attribute, value))
         }
         UserCommand::Add {
             key,
             attribute,
             codes,
         } => {
-            let slot = staging.find(&key)?;
-            staging.create(slot)?;
-            let merged = union(codes_of(staging, slot, attribute), &codes);
+            let slot = part.find(schema, &key)?;
+            part.create(slot)?;
+            let merged = union(codes_of(part, slot, attribute), &codes);
             // No values added to none leave none: an empty list is no value.
             let value = (!merged.is_empty()).then_some(StoredValue::Codes(merged));
-            set_value(staging, limits, slot, attribute, value)
+            set_value(part, moment, slot, attribute, value)
         }
         UserCommand::Remove {
             key,
             attribute,
             codes,
         } => {
-            let slot = staging.find(&key)?;
-            let mut left = codes_of(staging, slot, attribute).to_vec();
+            let slot = part.find(schema, &key)?;
+            let mut left = codes_of(part, slot, attribute).to_vec();
             left.retain(|code| !codes.contains(code));
             let value = (!left.is_empty()).then_some(StoredValue::Codes(left));
-            set_value(staging, limits, slot, attribute, value)
+            set_value(part, moment, slot, attribute, value)
         }
         UserCommand::Delete { key } => {
-            let slot = staging.find(&key)?;
-            Ok(staging.delete(slot)?)
+            let slot = part.find(schema, &key)?;
+            Ok(part.delete(slot)?)
         }
-        UserCommand::Forget { key } => forget(staging, partition, &key),
+        UserCommand::Forget { key } => forget(part, schema, &key),
         UserCommand::Track {
             key,
             event,
             time_us,
             details,
         } => {
-            let slot = staging.find(&key)?;
-            staging.create(slot)?;
-            Ok(staging.track(slot, event, time_us, details)?)
+            let slot = part.find(schema, &key)?;
+            part.create(slot)?;
+            Ok(part.track(schema, slot, (event, time_us), details)?)
         }
     }
 }
 
 fn add_tags(
-    staging: &mut Staging,
+    part: &mut Part,
     moment: &Moment<'_>,
     slot: SlotId,
     tags: &[TagId],
     terms: &HoldTerms,
 ) -> Result<(), Error> {
-    let schema = Arc::clone(&staging.schema);
-    let rules = Holdings {
-        schema: &schema,
-        at_s: moment.at_s,
-    };
+    let rules = moment.holdings();
     for &tag in tags {
-        let Some(record) = staging.record(slot) else {
+        let Some(record) = part.record(slot) else {
             continue;
         };
         if let Some(holding) = rules.given(record, tag, terms)?
-            && let Some(record) = staging.record_mut(slot)
+            && let Some(record) = part.record_mut(slot)
         {
             rules.give(record, tag, holding);
         }
     }
-    let held = staging.record(slot).map_or(0, |record| record.tags.len());
+    let held = part.record(slot).map_or(0, |record| record.tags.len());
     if held > moment.limits.user_tags_max as usize {
-        let user = staging.slot(slot).key.to_string();
+        let user = part.slot(slot).key.to_string();
         return Err(LimitError::UserTags {
             user,
             max: moment.limits.user_tags_max,
@@ -217,16 +251,12 @@ fn add_tags(
     Ok(())
 }
 
-fn remove_tags(staging: &mut Staging, moment: &Moment<'_>, slot: SlotId, tags: &[TagId]) {
-    let schema = Arc::clone(&staging.schema);
-    let rules = Holdings {
-        schema: &schema,
-        at_s: moment.at_s,
-    };
+fn remove_tags(part: &mut Part, moment: &Moment<'_>, slot: SlotId, tags: &[TagId]) {
+    let rules = moment.holdings();
     for &tag in tags {
-        let held = staging.record(slot).and_then(|record| record.holding(tag));
+        let held = part.record(slot).and_then(|record| record.holding(tag));
         if held.is_some_and(|held| rules.taken(tag, held) != Some(held))
-            && let Some(record) = staging.record_mut(slot)
+            && let Some(record) = part.record_mut(slot)
         {
             rules.take(record, tag);
         }
@@ -234,19 +264,14 @@ fn remove_tags(staging: &mut Staging, moment: &Moment<'_>, slot: SlotId, tags: &
 }
 
 /// Forgets what ended long ago of users of a partition.
-fn sweep(
-    staging: &mut Staging,
-    partition: PartitionId,
-    ended_by_s: i64,
-    users: &[UserId],
-) -> Result<(), Error> {
-    for slot in staging.find_stored(partition, users)? {
+fn sweep(part: &mut Part, schema: &Schema, ended_by_s: i64, users: &[UserId]) -> Result<(), Error> {
+    for slot in part.find_stored(schema, users)? {
         let is_over = |(_, holding): &(TagId, Holding)| {
             holding
                 .until_s()
                 .is_some_and(|until_s| until_s <= ended_by_s)
         };
-        let over: Vec<TagId> = match staging.record(slot) {
+        let over: Vec<TagId> = match part.record(slot) {
             Some(record) => record
                 .holdings()
                 .filter(is_over)
@@ -257,18 +282,15 @@ fn sweep(
         if over.is_empty() {
             continue;
         }
-        if let Some(record) = staging.record_mut(slot) {
+        if let Some(record) = part.record_mut(slot) {
             over.into_iter().for_each(|tag| record.remove_tag(tag));
         }
     }
     Ok(())
 }
 
-fn codes_of(staging: &Staging, slot: SlotId, attribute: AttributeId) -> &[ValueCode] {
-    match staging
-        .record(slot)
-        .and_then(|record| record.value(attribute))
-    {
+fn codes_of(part: &Part, slot: SlotId, attribute: AttributeId) -> &[ValueCode] {
+    match part.record(slot).and_then(|record| record.value(attribute)) {
         Some(StoredValue::Codes(codes)) => codes,
         Some(StoredValue::Code(_) | StoredValue::Number(_) | StoredValue::Text(_)) | None => &[],
     }
@@ -283,13 +305,13 @@ fn union(held: &[ValueCode], added: &[ValueCode]) -> Vec<ValueCode> {
 
 /// Sets or clears one value of a living user; does nothing when it is so already.
 fn set_value(
-    staging: &mut Staging,
-    limits: &Limits,
+    part: &mut Part,
+    moment: &Moment<'_>,
     slot: SlotId,
     attribute: AttributeId,
     value: Option<StoredValue>,
 ) -> Result<(), Error> {
-    let Some(record) = staging.record(slot) else {
+    let Some(record) = part.record(slot) else {
         return Ok(());
     };
     let present = record.value(attribute);
@@ -302,25 +324,25 @@ fn set_value(
             attribute.0
         ))
     };
-    let definition = staging
-        .schema
-        .attribute_by_id(attribute)
-        .ok_or_else(unknown)?;
+    let schema = moment.schema;
+    let definition = schema.attribute_by_id(attribute).ok_or_else(unknown)?;
     if let (Mutability::WriteOnce, Some(present)) = (definition.mutability, present) {
-        return Err(write_once_error(staging, slot, definition, present, value.as_ref()).into());
+        return Err(
+            write_once_error(part, schema, slot, definition, present, value.as_ref()).into(),
+        );
     }
-    check_value_count(staging, limits, slot, definition, value.as_ref())?;
+    check_value_count(part, moment.limits, slot, definition, value.as_ref())?;
     if let (AttributeKind::User, Some(StoredValue::Text(target))) = (definition.kind, &value) {
-        staging.note_reference(target, attribute, slot);
+        part.note_reference(target, attribute, slot);
     }
-    if let Some(record) = staging.record_mut(slot) {
+    if let Some(record) = part.record_mut(slot) {
         record.set_value(attribute, value);
     }
     Ok(())
 }
 
 fn check_value_count(
-    staging: &Staging,
+    part: &Part,
     limits: &Limits,
     slot: SlotId,
     definition: &AttributeDefinition,
@@ -329,7 +351,7 @@ fn check_value_count(
     match value {
         Some(StoredValue::Codes(codes)) if codes.len() > limits.user_values_max as usize => {
             Err(LimitError::UserValues {
-                user: staging.slot(slot).key.to_string(),
+                user: part.slot(slot).key.to_string(),
                 attribute: definition.name.to_string(),
                 max: limits.user_values_max,
             })
@@ -345,15 +367,16 @@ fn check_value_count(
 }
 
 fn write_once_error(
-    staging: &Staging,
+    part: &Part,
+    schema: &Schema,
     slot: SlotId,
     definition: &AttributeDefinition,
     present: &StoredValue,
     offered: Option<&StoredValue>,
 ) -> WriteError {
-    let datum = |value: &StoredValue| staging.schema.datum(definition, value);
+    let datum = |value: &StoredValue| schema.datum(definition, value);
     WriteError::WriteOnce {
-        user: staging.slot(slot).key.to_string(),
+        user: part.slot(slot).key.to_string(),
         attribute: definition.name.to_string(),
         present: show(&datum(present)),
         offered: offered.map_or_else(|| "missing".to_owned(), |value| show(&datum(value))),
@@ -361,19 +384,18 @@ fn write_once_error(
 }
 
 /// Clears what refers to a user who is gone, write-once or not.
-fn forget(staging: &mut Staging, partition: PartitionId, target: &str) -> Result<(), Error> {
+fn forget(part: &mut Part, schema: &Schema, target: &str) -> Result<(), Error> {
     let is_reference = |definition: &&AttributeDefinition| definition.kind == AttributeKind::User;
-    let attributes: Vec<AttributeId> = staging
-        .schema
+    let attributes: Vec<AttributeId> = schema
         .attributes_by_id()
         .filter(is_reference)
         .map(|definition| definition.id)
         .collect();
-    for (attribute, slot) in staging.referrers(partition, &attributes, target)? {
-        if !staging.refers(slot, attribute, target) {
+    for (attribute, slot) in part.referrers(schema, &attributes, target)? {
+        if !part.refers(slot, attribute, target) {
             continue;
         }
-        if let Some(record) = staging.record_mut(slot) {
+        if let Some(record) = part.record_mut(slot) {
             record.set_value(attribute, None);
         }
     }

@@ -75,6 +75,20 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// How many steps it takes, one after the other.
+    pub(crate) fn step_count(&self) -> usize {
+        match self {
+            Self::Users { at_us: _, commands } => commands.len(),
+            Self::Schema { at_us: _, changes } => changes.len(),
+            Self::Load { at_us: _, rows } => rows.keys.len(),
+            Self::LoadEvents { at_us: _, rows } => rows.len(),
+            Self::Sweep { users, .. } => users.len(),
+            Self::ForgetEvents { .. } | Self::RollUpEvents { .. } => 1,
+        }
+    }
+}
+
 /// One change of one user.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum UserCommand {
@@ -152,6 +166,25 @@ pub(crate) enum UserCommand {
         /// How.
         terms: HoldTerms,
     },
+}
+
+impl UserCommand {
+    /// The same of another user.
+    pub(crate) fn of_user(&self, other: &str) -> Self {
+        let mut command = self.clone();
+        let (Self::Ensure { key }
+        | Self::Tag { key, .. }
+        | Self::Untag { key, .. }
+        | Self::Set { key, .. }
+        | Self::Add { key, .. }
+        | Self::Remove { key, .. }
+        | Self::Delete { key }
+        | Self::Forget { key }
+        | Self::Track { key, .. }
+        | Self::Hold { key, .. }) = &mut command;
+        other.clone_into(key);
+        command
+    }
 }
 
 /// One change of the definitions.

@@ -1,6 +1,6 @@
 //! From what is staged to one batch, and the view after it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     error::Error,
@@ -9,8 +9,8 @@ use crate::{
     schema::Schema,
     storage::{
         Changes, Definitions, IdempotentOutcome, IncomingFiles, NextEventIdKey, NextIds,
-        NextIdsKey, PartitionState, Partitions, Records, RequestKey, Requests, SchemaKey, Store,
-        UnusedEventId, UnusedIds, UserIdKey, UserIds, UserKey, View,
+        NextIdsKey, Partitions, Records, RequestKey, Requests, SchemaKey, Store, UnusedEventId,
+        UnusedIds, UserIdKey, UserIds, UserKey, View,
     },
     write::{
         command::SchemaChange,
@@ -20,12 +20,12 @@ use crate::{
         idempotency::IdempotencyKey,
         key_changes::KeyChanges,
         load::{Loads, write_event_files, write_files},
-        staging::{LiveUser, Slot, Staging},
+        staging::{LiveUser, Part, Slot, Staging},
     },
 };
 
-/// With fewer users it is quicker not to wake other threads.
-const PARALLEL_USERS_MIN: usize = 512;
+/// With fewer users and events it is quicker not to wake other threads.
+const PARALLEL_USERS_MIN: usize = if cfg!(test) { 8 } else { 512 };
 
 /// Remembered answers that come and go with a commit.
 #[derive(Debug, Default)]
@@ -40,7 +40,6 @@ pub(super) struct Commit<'a> {
     pub(super) staging: &'a Staging,
     /// Beside what is staged.
     pub(super) loads: &'a Loads,
-    pub(super) partitions_before: &'a [PartitionState],
     pub(super) outcomes: &'a OutcomeChanges,
     /// Of the view after it.
     pub(super) version: u64,
@@ -56,10 +55,7 @@ impl Commit<'_> {
             return self.run_load().map(Some);
         }
         let has_outcomes = !self.outcomes.added.is_empty() || !self.outcomes.removed.is_empty();
-        let has_users = staging.slots().iter().any(is_changed)
-            || !staging.events.all().is_empty()
-            || !staging.event_sweeps.is_empty();
-        if !has_users && staging.schema_changes.is_empty() && !has_outcomes {
+        if !staging.parts().any(has_changes) && staging.schema_changes.is_empty() && !has_outcomes {
             return Ok(None);
         }
         let changes = self.changes()?;
@@ -99,25 +95,16 @@ impl Commit<'_> {
 
     /// All that is staged, part by part.
     fn changes(&self) -> Result<Vec<Changes>, Error> {
-        staged_changes(
-            self.store,
-            self.staging,
-            self.partitions_before,
-            self.outcomes,
-            self.scheduler,
-        )
+        staged_changes(self.store, self.staging, self.outcomes, self.scheduler)
     }
 }
 
 fn staged_changes(
     store: &Store,
     staging: &Staging,
-    partitions_before: &[PartitionState],
     outcomes: &OutcomeChanges,
     scheduler: &Scheduler,
 ) -> Result<Vec<Changes>, Error> {
-    let slots = staging.slots().iter();
-    let mut changed: Vec<&Slot> = slots.filter(|slot| is_changed(slot)).collect();
     let mut changes = Changes::default();
     put_schema(
         &mut changes,
@@ -126,21 +113,9 @@ fn staged_changes(
         &staging.schema_changes,
         store.partition_count(),
     )?;
-    let place = |slot: &&Slot| {
-        (
-            slot.partition,
-            slot.after
-                .as_ref()
-                .or(slot.before.as_ref())
-                .map(|user| user.id),
-        )
-    };
-    changed.sort_unstable_by_key(place);
-    for (partition, (state, before)) in staging.partitions.iter().zip(partitions_before).enumerate()
-    {
-        if state != before {
-            // As many as partitions, which an u16 counts.
-            changes.put::<Partitions>(&PartitionId(partition as u16), state)?;
+    for part in staging.parts() {
+        if part.state != staging.state_before(part.partition) {
+            changes.put::<Partitions>(&part.partition, &part.state)?;
         }
     }
     for key in &outcomes.removed {
@@ -150,61 +125,86 @@ fn staged_changes(
         changes.put::<Requests>(&RequestKey(*key), outcome)?;
     }
     let mut parts = vec![changes];
-    parts.extend(user_changes(scheduler, &staging.schema, &changed)?);
-    parts.extend(event_changes(scheduler, staging, &changed)?);
-    for sweep in &staging.event_sweeps {
-        let mut changes = Changes::default();
-        event_sweep::write(&staging.base, *sweep, &mut changes)?;
-        parts.push(changes);
-    }
+    parts.extend(partition_changes(scheduler, staging)?);
     Ok(parts)
 }
 
-/// New events and deleted users of one partition.
-#[derive(Default)]
-struct EventWork<'a> {
-    events: Vec<&'a StagedEvent>,
-    deleted: Vec<UserId>,
-}
-
-/// What follows from new events, and from the deletion of users, partition by partition.
-fn event_changes(
-    scheduler: &Scheduler,
-    staging: &Staging,
-    changed: &[&Slot],
-) -> Result<Vec<Changes>, Error> {
-    let mut work: BTreeMap<PartitionId, EventWork<'_>> = BTreeMap::new();
-    let living = staging.events.all().iter();
-    for event in living.filter(|event| staging.is_of_living(event)) {
-        work.entry(event.key.partition)
-            .or_default()
-            .events
-            .push(event);
-    }
-    if staging.schema.event_count() > 0 {
-        for slot in changed {
-            let after = slot.after.as_ref().map(|user| user.id);
-            let before = slot.before.as_ref().map(|user| user.id);
-            if let Some(user) = before.filter(|before| after != Some(*before)) {
-                work.entry(slot.partition).or_default().deleted.push(user);
-            }
-        }
-    }
-    let work: Vec<(PartitionId, EventWork<'_>)> = work.into_iter().collect();
-    let write_one = |(partition, work): &(PartitionId, EventWork<'_>)| {
+/// What follows from the changes of users, partition by partition. Nothing about one user
+/// concerns two partitions, so that many are worked off on all threads.
+fn partition_changes(scheduler: &Scheduler, staging: &Staging) -> Result<Vec<Changes>, Error> {
+    let parts: Vec<&Part> = staging.parts().collect();
+    let size = |part: &&Part| part.slots().len() + part.events.all().len();
+    if parts.iter().map(size).sum::<usize>() < PARALLEL_USERS_MIN {
         let mut changes = Changes::default();
-        let EventWork { events, deleted } = work;
-        events::write(&staging.base, *partition, events, deleted, &mut changes)?;
-        Ok::<_, Error>(changes)
-    };
-    if staging.events.all().len() < PARALLEL_USERS_MIN {
-        return work.iter().map(write_one).collect();
+        put_parts(&mut changes, staging, &parts)?;
+        return Ok(vec![changes]);
     }
-    let done = scheduler.fold(work.len(), Vec::new, |mut done, _, part| {
-        done.push(write_one(&work[part])?);
+    let done = scheduler.fold(parts.len(), Vec::new, |mut done, _, number| {
+        let mut changes = Changes::default();
+        put_parts(&mut changes, staging, &parts[number..=number])?;
+        done.push((number, changes));
         Ok(done)
     })?;
-    Ok(done.into_iter().flatten().collect())
+    let mut done: Vec<(usize, Changes)> = done.into_iter().flatten().collect();
+    // The same commands make the same bytes, whichever thread was quicker.
+    done.sort_unstable_by_key(|(number, _)| *number);
+    Ok(done.into_iter().map(|(_, changes)| changes).collect())
+}
+
+/// What some partitions change, in the order of partitions and users.
+fn put_parts(changes: &mut Changes, staging: &Staging, parts: &[&Part]) -> Result<(), Error> {
+    let changed: Vec<(PartitionId, Vec<&Slot>)> = parts
+        .iter()
+        .map(|part| (part.partition, changed_slots(part)))
+        .collect();
+    put_users(changes, &staging.schema, &changed)?;
+    for (part, (_, changed)) in parts.iter().zip(&changed) {
+        put_events(changes, staging, part, changed)?;
+    }
+    for sweep in parts.iter().flat_map(|part| &part.event_sweeps) {
+        event_sweep::write(&staging.base, *sweep, changes)?;
+    }
+    Ok(())
+}
+
+/// Users who change, by id.
+fn changed_slots(part: &Part) -> Vec<&Slot> {
+    let mut changed: Vec<&Slot> = part.slots().iter().filter(|it| is_changed(it)).collect();
+    let id = |slot: &&Slot| {
+        let user = slot.after.as_ref().or(slot.before.as_ref());
+        user.map(|user| user.id)
+    };
+    changed.sort_unstable_by_key(id);
+    changed
+}
+
+/// What follows from new events of a partition, and from the deletion of users.
+fn put_events(
+    changes: &mut Changes,
+    staging: &Staging,
+    part: &Part,
+    changed: &[&Slot],
+) -> Result<(), Error> {
+    let all = part.events.all().iter();
+    let events: Vec<&StagedEvent> = all.filter(|event| part.is_of_living(event)).collect();
+    let mut deleted: Vec<UserId> = Vec::new();
+    if staging.schema.event_count() > 0 {
+        deleted.extend(changed.iter().filter_map(|slot| {
+            let after = slot.after.as_ref().map(|user| user.id);
+            let before = slot.before.as_ref().map(|user| user.id);
+            before.filter(|before| after != Some(*before))
+        }));
+    }
+    if events.is_empty() && deleted.is_empty() {
+        return Ok(());
+    }
+    events::write(&staging.base, part.partition, &events, &deleted, changes)
+}
+
+fn has_changes(part: &Part) -> bool {
+    part.slots().iter().any(is_changed)
+        || !part.events.all().is_empty()
+        || !part.event_sweeps.is_empty()
 }
 
 fn is_changed(slot: &Slot) -> bool {
@@ -218,106 +218,66 @@ fn is_changed(slot: &Slot) -> bool {
     }
 }
 
-/// What follows from the changes of users, partition by partition. Nothing about one user
-/// concerns two partitions, so that many are worked off on all threads.
-fn user_changes(
-    scheduler: &Scheduler,
+fn put_users(
+    changes: &mut Changes,
     schema: &Schema,
-    changed: &[&Slot],
-) -> Result<Vec<Changes>, Error> {
-    if changed.len() < PARALLEL_USERS_MIN {
-        return Ok(vec![changes_of(schema, changed)?]);
-    }
-    let partitions: Vec<&[&Slot]> = changed
-        .chunk_by(|left, right| left.partition == right.partition)
-        .collect();
-    let parts = scheduler.fold(partitions.len(), Vec::new, |mut done, _, number| {
-        done.push(changes_of(schema, partitions[number])?);
-        Ok(done)
-    })?;
-    Ok(parts.into_iter().flatten().collect())
-}
-
-fn changes_of(schema: &Schema, changed: &[&Slot]) -> Result<Changes, Error> {
-    let mut changes = Changes::default();
-    put_users(&mut changes, schema, changed)?;
-    Ok(changes)
-}
-
-fn put_users(changes: &mut Changes, schema: &Schema, changed: &[&Slot]) -> Result<(), Error> {
+    changed: &[(PartitionId, Vec<&Slot>)],
+) -> Result<(), Error> {
     let mut derived = Derived::default();
     let mut keys = KeyChanges::default();
-    let internal = |error: crate::bitmap::FragmentError| Error::Internal(error.to_string());
-    for slot in changed {
-        match (&slot.before, &slot.after) {
-            (Some(before), Some(after)) if before.id == after.id => {
-                put_record(changes, slot, after)?;
-                derived
-                    .change(
-                        schema,
-                        slot.partition,
-                        after.id,
-                        Some(&before.record),
-                        Some(&after.record),
-                    )
-                    .map_err(internal)?;
-            }
-            (before, after) => {
-                if let Some(before) = before {
-                    delete_user(changes, slot, before)?;
-                    keys.clear(user_key(slot, before));
-                    derived
-                        .change(
-                            schema,
-                            slot.partition,
-                            before.id,
-                            Some(&before.record),
-                            None,
-                        )
-                        .map_err(internal)?;
-                }
-                if let Some(after) = after {
-                    put_new_user(changes, slot, after)?;
-                    keys.set(user_key(slot, after), &slot.key);
-                    derived
-                        .change(schema, slot.partition, after.id, None, Some(&after.record))
-                        .map_err(internal)?;
-                }
-            }
+    for (partition, slots) in changed {
+        for slot in slots {
+            put_user(changes, schema, (&mut derived, &mut keys), *partition, slot)?;
         }
     }
     keys.write(changes)?;
     Ok(derived.write(changes)?)
 }
 
-fn user_key(slot: &Slot, user: &LiveUser) -> UserKey {
-    UserKey {
-        partition: slot.partition,
+fn put_user<'a>(
+    changes: &mut Changes,
+    schema: &Schema,
+    (derived, keys): (&mut Derived, &mut KeyChanges<'a>),
+    partition: PartitionId,
+    slot: &'a Slot,
+) -> Result<(), Error> {
+    let internal = |error: crate::bitmap::FragmentError| Error::Internal(error.to_string());
+    let place = |user: &LiveUser| UserKey {
+        partition,
         user: user.id,
+    };
+    match (&slot.before, &slot.after) {
+        (Some(before), Some(after)) if before.id == after.id => {
+            changes.put::<Records>(&place(after), &after.record)?;
+            let (old, new) = (Some(&*before.record), Some(&*after.record));
+            derived
+                .change(schema, partition, after.id, old, new)
+                .map_err(internal)
+        }
+        (before, after) => {
+            let key = UserIdKey {
+                partition,
+                key: &slot.key,
+            };
+            if let Some(before) = before {
+                changes.delete::<UserIds>(&key)?;
+                changes.delete::<Records>(&place(before))?;
+                keys.clear(place(before));
+                derived
+                    .change(schema, partition, before.id, Some(&before.record), None)
+                    .map_err(internal)?;
+            }
+            if let Some(after) = after {
+                changes.put::<UserIds>(&key, &after.id)?;
+                changes.put::<Records>(&place(after), &after.record)?;
+                keys.set(place(after), &slot.key);
+                derived
+                    .change(schema, partition, after.id, None, Some(&after.record))
+                    .map_err(internal)?;
+            }
+            Ok(())
+        }
     }
-}
-
-fn put_record(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
-    Ok(changes.put::<Records>(&user_key(slot, user), &user.record)?)
-}
-
-fn put_new_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
-    changes.put::<UserIds>(
-        &UserIdKey {
-            partition: slot.partition,
-            key: &slot.key,
-        },
-        &user.id,
-    )?;
-    put_record(changes, slot, user)
-}
-
-fn delete_user(changes: &mut Changes, slot: &Slot, user: &LiveUser) -> Result<(), Error> {
-    changes.delete::<UserIds>(&UserIdKey {
-        partition: slot.partition,
-        key: &slot.key,
-    })?;
-    Ok(changes.delete::<Records>(&user_key(slot, user))?)
 }
 
 fn put_schema(

@@ -13,7 +13,7 @@ use crate::{
     exec::dataset::Dataset,
     ids::{AttributeId, PartitionId},
     schema::AttributeKind,
-    storage::TextKey,
+    storage::{TextKey, partition_of_key},
     write::{Mutation, coerce::check_key, staging::Staging},
 };
 
@@ -119,8 +119,10 @@ impl Deletions {
 
 impl Target {
     fn find(staging: &mut Staging, key: &str) -> Result<Self, Error> {
-        let slot = staging.find(key)?;
-        let presence = match staging.record(slot) {
+        let partition = partition_of_key(key, staging.base.partition_count());
+        let (part, schema) = staging.part_mut(partition);
+        let slot = part.find(schema, key)?;
+        let presence = match part.record(slot) {
             Some(_) => Presence::Living,
             None => Presence::Unknown,
         };

@@ -9,22 +9,58 @@ use foldhash::fast::RandomState;
 
 use crate::{
     datum::Summary,
-    ids::AttributeId,
+    error::Error,
+    exec::scheduler::Scheduler,
+    ids::{AttributeId, PartitionId},
     storage::{StoredValue, Term, UserRecord},
-    write::staging::{LiveUser, Saved, SlotId, Staging},
+    write::staging::{LiveUser, Part, Saved, SlotId, Staging},
 };
+
+/// Slots of a request that are compared on one thread.
+const PARALLEL_SLOTS_MIN: usize = if cfg!(test) { 8 } else { 2048 };
 
 /// Counts what a request changed, from its beginning to its end: what it did and undid itself
 /// does not count.
-pub(super) fn summarise(staging: &Staging, saved: &[Saved]) -> Summary {
-    let mut summary = Summary::default();
+pub(super) fn summarise(
+    staging: &Staging,
+    scheduler: &Scheduler,
+    saved: &[(PartitionId, Vec<Saved>)],
+) -> Result<Summary, Error> {
+    let count = |summary: Summary, (partition, saved): &(PartitionId, Vec<Saved>)| {
+        let (users, facts) = staging
+            .part(*partition)
+            .map_or((0, 0), |part| changed(part, saved));
+        Summary {
+            users_changed: summary.users_changed + users,
+            facts_changed: summary.facts_changed + facts,
+            ..summary
+        }
+    };
+    let slots: usize = saved.iter().map(|(_, saved)| saved.len()).sum();
+    if slots < PARALLEL_SLOTS_MIN {
+        return Ok(saved.iter().fold(Summary::default(), count));
+    }
+    let counted = scheduler.fold(saved.len(), Summary::default, |summary, _, part| {
+        Ok(count(summary, &saved[part]))
+    })?;
+    let add = |all: Summary, some: Summary| Summary {
+        users_changed: all.users_changed + some.users_changed,
+        facts_changed: all.facts_changed + some.facts_changed,
+        ..all
+    };
+    Ok(counted.into_iter().fold(Summary::default(), add))
+}
+
+/// How many users and facts of a partition the present request has changed.
+fn changed(part: &Part, saved: &[Saved]) -> (u64, u64) {
+    let mut facts_changed = 0;
     let mut changed: HashSet<SlotId, RandomState> = HashSet::default();
     for Saved {
         slot,
         after: before,
     } in saved
     {
-        let after = staging.slot(*slot).after.as_ref();
+        let after = part.slot(*slot).after.as_ref();
         let (is_changed, facts) = match (before, after) {
             (Some(before), Some(after)) if before.id == after.id => {
                 let facts = facts_between(Some(&before.record), Some(&after.record));
@@ -37,19 +73,18 @@ pub(super) fn summarise(staging: &Staging, saved: &[Saved]) -> Summary {
                 (before.is_some() || after.is_some(), gone + come)
             }
         };
-        summary.facts_changed += facts;
+        facts_changed += facts;
         if is_changed {
             changed.insert(*slot);
         }
     }
-    for event in staging.events.of_request() {
-        if staging.is_of_living(event) {
-            summary.facts_changed += 1;
+    for event in part.events.of_request() {
+        if part.is_of_living(event) {
+            facts_changed += 1;
             changed.insert(event.slot);
         }
     }
-    summary.users_changed = changed.len() as u64;
-    summary
+    (changed.len() as u64, facts_changed)
 }
 
 /// How many facts are in one record and not in the other, in either direction.

@@ -1,9 +1,10 @@
 //! Writing: from mutations with names to one atomic batch.
 //!
 //! The way of a request: [`Mutation`]s are resolved against the schema into commands, one
-//! list a partition; the commands are applied to staged records; when the requests that share a
-//! commit are staged, the difference between the records before and after is derived into rows,
-//! columns and texts, and everything goes to the store in one batch.
+//! list a partition; the commands are applied to staged records, many partitions at once if there
+//! is much to do; when the requests that share a commit are staged, the difference between the
+//! records before and after is derived into rows, columns and texts, and everything goes to the
+//! store in one batch.
 //!
 //! Knows the rules of writing (exclusive groups, write-once attributes, limits). Does not know
 //! the wire, nor how expressions are evaluated.
@@ -33,6 +34,7 @@ mod schema_events;
 mod schema_names;
 mod schema_segments;
 mod size;
+mod spread;
 mod staging;
 mod submit;
 mod sweep;

@@ -89,6 +89,21 @@ pub enum Mutation {
 }
 
 impl Mutation {
+    /// Whether it may change other users than the one it is about.
+    pub(crate) fn concerns_others(&self) -> bool {
+        match self {
+            Self::DeleteUser { .. } => true,
+            Self::Ensure { .. }
+            | Self::Tag { .. }
+            | Self::Hold { .. }
+            | Self::Untag { .. }
+            | Self::Set { .. }
+            | Self::Add { .. }
+            | Self::Remove { .. }
+            | Self::Track { .. } => false,
+        }
+    }
+
     /// Whom it is about.
     pub(crate) fn user(&self) -> &str {
         match self {

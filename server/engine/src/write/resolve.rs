@@ -22,7 +22,7 @@ use crate::{
     storage::{StoredValue, partition_of_key},
     write::{
         Mutation, UnknownTags, WriteError, coerce, command::UserCommand, deletions::Deletions,
-        staging::Staging,
+        spread::Steps, staging::Staging,
     },
 };
 
@@ -30,7 +30,7 @@ use crate::{
 const SUGGESTION_CANDIDATES_MAX: usize = 20_000;
 
 /// The commands of one request, by partition.
-pub(super) type Commands = Vec<(PartitionId, Vec<UserCommand>)>;
+pub(super) type Commands = Vec<(PartitionId, Steps)>;
 
 /// Resolves the mutations of one request.
 pub(super) fn resolve(
@@ -43,11 +43,13 @@ pub(super) fn resolve(
     let deletions = Deletions::find(staging, &mutations)?;
     let mut resolver = Resolver::new(staging, limits, at_us, unknown_tags);
     resolver.deletions = deletions;
-    mutations
-        .into_iter()
-        .try_for_each(|mutation| resolver.mutation(mutation))?;
+    // A request has fewer mutations than 32 bits count.
+    for (place, mutation) in (0..).zip(mutations) {
+        resolver.place = place;
+        resolver.mutation(mutation)?;
+    }
     let mut commands = resolver.by_partition;
-    commands.retain(|(_, commands)| !commands.is_empty());
+    commands.retain(|(_, steps)| !steps.commands.is_empty());
     Ok(commands)
 }
 
@@ -60,6 +62,8 @@ pub(super) struct Resolver<'a> {
     at_us: i64,
     unknown_tags: UnknownTags,
     partition_count: u16,
+    /// Where in the request the present mutation stands.
+    place: u32,
     by_partition: Commands,
 }
 
@@ -98,7 +102,7 @@ impl<'a> Resolver<'a> {
         unknown_tags: UnknownTags,
     ) -> Self {
         let partition_count = staging.base.partition_count();
-        let none = |partition| (PartitionId(partition), Vec::new());
+        let none = |partition| (PartitionId(partition), Steps::default());
         Self {
             staging,
             deletions: Deletions::default(),
@@ -106,6 +110,7 @@ impl<'a> Resolver<'a> {
             at_us,
             unknown_tags,
             partition_count,
+            place: 0,
             by_partition: (0..partition_count).map(none).collect(),
         }
     }
@@ -205,8 +210,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn push(&mut self, partition: PartitionId, command: UserCommand) {
-        if let Some((_, commands)) = self.by_partition.get_mut(usize::from(partition.0)) {
-            commands.push(command);
+        if let Some((_, steps)) = self.by_partition.get_mut(usize::from(partition.0)) {
+            steps.commands.push(command);
+            steps.places.push(self.place);
         }
     }
 

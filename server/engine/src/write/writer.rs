@@ -68,7 +68,7 @@ impl Writer {
             newest: opened.view,
             syncer,
             scheduler,
-            partitions: opened.partitions,
+            partitions: Arc::new(opened.partitions),
             outcomes: Outcomes::new(opened.outcomes),
             limits,
             clock,
@@ -126,7 +126,7 @@ struct State {
     newest: Arc<View>,
     syncer: Syncer,
     scheduler: Arc<Scheduler>,
-    partitions: Vec<PartitionState>,
+    partitions: Arc<Vec<PartitionState>>,
     outcomes: Outcomes,
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -299,7 +299,6 @@ impl State {
             store: &self.store,
             staging: &staging,
             loads,
-            partitions_before: &self.partitions,
             outcomes: &outcomes,
             version,
             scheduler: &self.scheduler,
@@ -311,7 +310,7 @@ impl State {
         if let Some(view) = &view {
             self.version = version;
             self.newest = view.clone();
-            self.partitions = staging.partitions;
+            self.partitions = staging.into_states();
             outcomes
                 .removed
                 .iter()

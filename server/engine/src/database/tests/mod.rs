@@ -15,6 +15,7 @@ mod loading;
 mod memory;
 mod model;
 mod opening;
+mod partitions;
 mod rules;
 mod texts;
 mod writing;

@@ -289,11 +289,13 @@ impl<'a> SortedKeys<'a> {
 
     /// The rows whose keys come once and are no user's, in the order of keys.
     fn new_ones(&self, staging: &Staging, partition: PartitionId) -> Result<Vec<u32>, Error> {
+        let part = staging.part(partition);
+        let is_staged = |key: &str| part.is_some_and(|part| part.has_slot(key));
         let once: Vec<(&str, u32)> = self
             .keys
             .chunk_by(|(left, _), (right, _)| left == right)
             .filter_map(|chunk| match chunk {
-                [(key, row)] if !staging.has_slot(key) => Some((*key, *row)),
+                [(key, row)] if !is_staged(key) => Some((*key, *row)),
                 _ => None,
             })
             .collect();

@@ -6,18 +6,19 @@ use foldhash::fast::RandomState;
 
 use crate::{
     error::Error,
-    exec::scheduler::Scheduler,
+    exec::scheduler::{Scheduler, Turn},
     ids::{Location, PartitionId},
     limits::Limits,
     write::{
-        apply::{Moment, apply, apply_to_user},
+        apply::{Moment, apply_to_user},
         command::Command,
         load::{
             LoadRows,
             events::EventBatch,
             newcomers::{Found, Newcomers, Rules},
         },
-        staging::Staging,
+        spread::{Share, apply_all},
+        staging::{Part, Staging},
     },
 };
 
@@ -94,17 +95,20 @@ impl Loads {
         }
         if changed.users < NEWCOMERS_MIN {
             prefetch(staging, scheduler, &parts, None)?;
-            for (partition, rows) in parts {
-                let command = Command::Load { at_us, rows };
-                apply(staging, limits, partition, command)?;
-            }
+            let share = |rows| Share::from(Command::Load { at_us, rows });
+            let shares = parts.into_iter().map(|(of, rows)| (of, share(rows)));
+            apply_all(staging, limits, scheduler, shares.collect())?;
             return Ok(Some(Changed::default()));
         }
         prefetch(staging, scheduler, &parts, Some(&found))?;
-        let mut staged = Vec::with_capacity(parts.len());
-        for ((partition, rows), found) in parts.into_iter().zip(found) {
-            staged.push(stage_part(staging, limits, at_us, partition, rows, found)?);
-        }
+        let work = parts.into_iter().zip(found);
+        let work = work.map(|((partition, rows), found)| (partition, (rows, found)));
+        let staged = staging.work_on(scheduler, work.collect(), |part, schema, turn, work| {
+            let (rows, found) = work;
+            stage_part(part, &Moment::new(limits, schema, at_us), turn, rows, found)
+        })?;
+        // All of them, before any is kept.
+        let staged = staged.into_iter().collect::<Result<Vec<_>, Error>>()?;
         for newcomers in staged.into_iter().flatten() {
             let partition = usize::from(newcomers.partition.0);
             if let Some(loads) = self.newcomers.get_mut(partition) {
@@ -127,13 +131,15 @@ impl Loads {
         let found = scheduler.fold(parts.len(), Vec::new, |mut done, _, number| {
             let (partition, rows) = &parts[number];
             let earlier = self.newcomers_of(*partition);
-            let found = Found::find(staging, &rules, *partition, rows, earlier)?;
+            let found = Found::find(staging, &rules, *partition, rows, earlier);
             done.push((number, found));
             Ok(done)
         })?;
-        let mut found: Vec<(usize, Option<Found>)> = found.into_iter().flatten().collect();
+        let mut found: Vec<(usize, Result<Option<Found>, Error>)> =
+            found.into_iter().flatten().collect();
+        // What is refused does not depend on which thread was quicker.
         found.sort_unstable_by_key(|(number, _)| *number);
-        Ok(found.into_iter().map(|(_, found)| found).collect())
+        found.into_iter().map(|(_, found)| found).collect()
     }
 }
 
@@ -160,25 +166,24 @@ fn prefetch(
 /// Gives the new users their ids, and applies the rows of the others. Takes one place of the
 /// partition's order, as the command would.
 fn stage_part(
-    staging: &mut Staging,
-    limits: &Limits,
-    at_us: i64,
-    partition: PartitionId,
+    part: &mut Part,
+    moment: &Moment<'_>,
+    turn: &Turn<'_>,
     rows: LoadRows,
     found: Found,
 ) -> Result<Option<Newcomers>, Error> {
-    staging.advance(partition)?;
-    let moment = Moment::new(limits, at_us);
+    part.advance()?;
     let mut ids = Vec::new();
     let mut next = 0;
     for row in 0..rows.keys.len() {
         if found.take_if(&mut next, row) {
-            ids.push(staging.give_id(partition)?);
+            ids.push(part.give_id()?);
             continue;
         }
+        turn.pass_if_due();
         for command in rows.commands(row) {
-            apply_to_user(staging, &moment, partition, command)?;
+            apply_to_user(part, moment, command)?;
         }
     }
-    Ok((!found.is_empty()).then(|| Newcomers::new(partition, rows, found, ids)))
+    Ok((!found.is_empty()).then(|| Newcomers::new(part.partition, rows, found, ids)))
 }

@@ -15,10 +15,11 @@ use crate::{
     ids::PartitionId,
     storage::{IdempotentOutcome, StorageError},
     time::micros_of_timestamp,
+    user_keys::PackedKeys,
     write::{
         EventLoadRequest, Job, LoadRequest, Mutation, SchemaStatement, UnknownTags, WriteRequest,
-        apply::apply,
-        command::Command,
+        apply::{apply, apply_to_schema},
+        command::{Command, UserCommand},
         commit::OutcomeChanges,
         event_sweep,
         facts::summarise,
@@ -27,6 +28,7 @@ use crate::{
         resolve::{Resolver, resolve},
         schema_change,
         size::bytes_copied,
+        spread::{Share, apply_all},
         staging::Staging,
         submit::{Select, Selected, SelectedUsers, Submitted},
         sweep::{ended_by, find_over},
@@ -36,8 +38,6 @@ use crate::{
 
 /// Bytes of made mutations that are staged at once.
 const PIECE_BYTES: u64 = 8 << 20;
-/// Users known by id who are read and staged at once.
-const PIECE_USERS: usize = 1 << 15;
 
 /// Requests that share a commit.
 pub(super) struct Group {
@@ -123,7 +123,7 @@ impl State {
         }
         let at_us = micros_of_timestamp(self.clock.now());
         self.stage_piece(group, at_us, request.unknown_tags, request.mutations)?;
-        let summary = keep(group);
+        let summary = self.keep(group)?;
         remember(group, request.idempotency_key, at_us, &summary);
         Ok(summary)
     }
@@ -145,7 +145,7 @@ impl State {
         else {
             return Ok(None);
         };
-        let mut summary = keep(group);
+        let mut summary = self.keep(group)?;
         summary.users_changed += direct.users;
         summary.facts_changed += direct.facts;
         remember(group, request.idempotency_key, at_us, &summary);
@@ -171,7 +171,7 @@ impl State {
         let Some(direct) = staged else {
             return Ok(None);
         };
-        let mut summary = keep(group);
+        let mut summary = self.keep(group)?;
         summary.users_changed += direct.users;
         summary.facts_changed += direct.facts;
         remember(group, request.idempotency_key, at_us, &summary);
@@ -208,28 +208,52 @@ impl State {
             }
             Selected::Users(selected) => self.stage_users(group, at_us, &selected)?,
         }
-        Ok(keep(group))
+        self.keep(group)
     }
 
+    /// Does the same to many users, who are read and changed on all threads.
     fn stage_users(
         &self,
         group: &mut Group,
         at_us: i64,
         selected: &SelectedUsers,
     ) -> Result<(), Error> {
-        for (partition, users) in &selected.users {
-            for users in users.chunks(PIECE_USERS) {
-                let keys = group
-                    .staging
-                    .prefetch_stored(&self.scheduler, *partition, users)?;
-                let mut mutations = keys.iter().flat_map(&selected.change).peekable();
-                while mutations.peek().is_some() {
-                    let piece = next_piece(&mut mutations);
-                    self.stage_known(group, at_us, UnknownTags::Refuse, piece)?;
-                }
+        let staging = &mut group.staging;
+        let keys = staging.prefetch_stored(&self.scheduler, &selected.users)?;
+        let mut all = keys.values().flatten().flat_map(PackedKeys::iter);
+        let Some(changes) = all.next().map(&selected.change) else {
+            return Ok(());
+        };
+        drop(all);
+        if changes.iter().any(Mutation::concerns_others) {
+            let mutations = keys.values().flatten().flat_map(PackedKeys::iter);
+            let mut mutations = mutations.flat_map(&selected.change).peekable();
+            while mutations.peek().is_some() {
+                let piece = next_piece(&mut mutations);
+                self.stage_known(group, at_us, UnknownTags::Refuse, piece)?;
             }
+            return Ok(());
         }
-        Ok(())
+        // What they mean does not depend on whom they are about.
+        let steps = resolve(staging, &self.limits, at_us, UnknownTags::Refuse, changes)?;
+        let steps: Vec<UserCommand> = steps
+            .into_iter()
+            .flat_map(|(_, steps)| steps.commands)
+            .collect();
+        let done = staging.work_on(&self.scheduler, keys, |part, schema, turn, keys| {
+            keys.iter().try_for_each(|keys| {
+                let of_user = |key| {
+                    steps
+                        .iter()
+                        .map(move |step: &UserCommand| step.of_user(key))
+                };
+                let commands = keys.iter().flat_map(of_user).collect();
+                let command = Command::Users { at_us, commands };
+                apply(part, schema, &self.limits, Some(turn), command)
+            })
+        })?;
+        let refused = done.into_iter().find_map(Result::err);
+        refused.map_or(Ok(()), |refusal| Err(refusal.error))
     }
 
     fn stage_piece(
@@ -256,29 +280,37 @@ impl State {
     ) -> Result<(), Error> {
         let staging = &mut group.staging;
         let commands = resolve(staging, &self.limits, at_us, unknown_tags, mutations)?;
-        for (partition, commands) in commands {
-            apply(
-                staging,
-                &self.limits,
-                partition,
-                Command::Users { at_us, commands },
-            )?;
-        }
-        Ok(())
+        let shares = commands
+            .into_iter()
+            .map(|(partition, steps)| (partition, Share::of_steps(at_us, steps)));
+        apply_all(staging, &self.limits, &self.scheduler, shares.collect())
     }
 
     fn stage_sweep(&self, group: &mut Group) -> Result<Summary, Error> {
         let at_us = micros_of_timestamp(self.clock.now());
         let ended_by_s = ended_by(&self.limits, at_us);
-        for (partition, users) in find_over(&group.staging.base, ended_by_s)? {
+        let found = find_over(&group.staging.base, ended_by_s)?;
+        let commands = found.into_iter().map(|(partition, users)| {
             let command = Command::Sweep {
                 at_us,
                 ended_by_s,
                 users,
             };
-            apply(&mut group.staging, &self.limits, partition, command)?;
-        }
-        Ok(keep(group))
+            (partition, command)
+        });
+        self.stage_commands(group, commands)
+    }
+
+    /// Applies commands of several partitions.
+    fn stage_commands(
+        &self,
+        group: &mut Group,
+        commands: impl Iterator<Item = (PartitionId, Command)>,
+    ) -> Result<Summary, Error> {
+        let staging = &mut group.staging;
+        let shares = commands.map(|(partition, command)| (partition, Share::from(command)));
+        apply_all(staging, &self.limits, &self.scheduler, shares.collect())?;
+        self.keep(group)
     }
 
     fn stage_schema(
@@ -288,13 +320,7 @@ impl State {
     ) -> Result<Summary, Error> {
         let now = self.clock.now();
         let planned = schema_change::plan(&group.staging.base, &self.limits, now, statement)?;
-        let at_us = micros_of_timestamp(now);
-        // Definitions belong to all partitions: any may be named.
-        let command = Command::Schema {
-            at_us,
-            changes: planned.changes,
-        };
-        apply(&mut group.staging, &self.limits, PartitionId(0), command)?;
+        apply_to_schema(&mut group.staging, planned.changes)?;
         group.staging.keep();
         Ok(Summary {
             warnings: planned.warnings,
@@ -304,17 +330,19 @@ impl State {
 
     fn stage_event_sweep(&self, group: &mut Group) -> Result<Summary, Error> {
         let at_us = micros_of_timestamp(self.clock.now());
-        let Group { staging, .. } = group;
-        let commands = event_sweep::find(&staging.base, &self.limits, at_us)?;
+        let commands = event_sweep::find(&group.staging.base, &self.limits, at_us)?;
         let facts_changed = commands.len() as u64;
-        for (partition, command) in commands {
-            apply(staging, &self.limits, partition, command)?;
-        }
-        keep(group);
+        self.stage_commands(group, commands.into_iter())?;
         Ok(Summary {
             facts_changed,
             ..Summary::default()
         })
+    }
+
+    /// Keeps what a request staged, and says what it changed.
+    fn keep(&self, group: &mut Group) -> Result<Summary, Error> {
+        let saved = group.staging.keep();
+        summarise(&group.staging, &self.scheduler, &saved)
     }
 }
 
@@ -330,13 +358,6 @@ fn next_piece(mutations: &mut dyn Iterator<Item = Mutation>) -> Vec<Mutation> {
         piece.push(mutation);
     }
     piece
-}
-
-/// Keeps what a request staged, and says what it changed.
-fn keep(group: &mut Group) -> Summary {
-    let staging = &mut group.staging;
-    let saved = staging.keep();
-    summarise(staging, &saved)
 }
 
 /// Remembers the answer to a request with a key.

@@ -15,10 +15,10 @@ use crate::{
     limits::Limits,
     write::{
         WriteError,
-        apply::apply,
         coerce::excerpt,
         command::Command,
         load::{Changed, LoadRows, Loads, PackedTexts},
+        spread::{Share, apply_all},
         staging::Staging,
     },
 };
@@ -75,23 +75,17 @@ impl Loads {
             if has_ids && !self.has_no_events() {
                 return Ok(None);
             }
-            for part in parts {
-                let rows = part.rows;
-                apply(
-                    staging,
-                    limits,
-                    part.partition,
-                    Command::LoadEvents { at_us, rows },
-                )?;
-            }
+            let share = |rows| Share::from(Command::LoadEvents { at_us, rows });
+            let shares = parts.into_iter().map(|it| (it.partition, share(it.rows)));
+            apply_all(staging, limits, scheduler, shares.collect())?;
             return Ok(Some(Changed::default()));
         }
         let kept = self.new_ones(staging, scheduler, &parts, &found)?;
         let mut commands = Vec::with_capacity(parts.len());
         for part in &parts {
-            staging.advance(part.partition)?;
-            let state = staging.partitions.get(usize::from(part.partition.0));
-            commands.push(state.map_or(0, |state| state.applied_offset));
+            let (staged, _) = staging.part_mut(part.partition);
+            staged.advance()?;
+            commands.push(staged.state.applied_offset);
         }
         let mut changed = changed_by(&parts, &found, &kept);
         let unknown = unknown_keys(&parts, &found);
@@ -148,6 +142,7 @@ impl Loads {
         let known = known_ids(staging, part, found)?;
         let mut seen: HashSet<(&str, &str), RandomState> = HashSet::default();
         let partition = part.partition;
+        let staged = staging.part(partition);
         let is_new = |row: &u32| {
             let row = *row as usize;
             let Some(id) = rows.id(row) else {
@@ -156,7 +151,8 @@ impl Loads {
             let key = rows.of[row] as usize;
             let is_staged = found[key].is_some_and(|user| {
                 let location = Location { partition, user };
-                staging.events.has_id(location, id) || self.has_event_id(location, id)
+                staged.is_some_and(|staged| staged.events.has_id(location, id))
+                    || self.has_event_id(location, id)
             });
             let is_first = seen.insert((rows.keys.at(key).unwrap_or(""), id));
             is_first && !is_staged && !known.contains(&row)
