@@ -301,6 +301,15 @@ mod tests {
                 ends: vec![0, 2],
                 tags: vec![TagId(1), TagId(70_000)],
             },
+            RowColumn::Added {
+                attribute: AttributeId(5),
+                ends: vec![2, 2],
+                codes: vec![ValueCode(0), ValueCode(300)],
+            },
+            RowColumn::Taken {
+                ends: vec![1, 1],
+                tags: vec![TagId(2)],
+            },
         ];
         Command::Load {
             at_us: 1_700_000_000_000_000,

@@ -15,6 +15,9 @@ use crate::storage::Source;
 struct LoadRow {
     key: String,
     values: BTreeMap<String, Datum>,
+    /// Values that are added to multi attributes.
+    added: BTreeMap<String, Vec<String>>,
+    taken: Vec<String>,
     tags: Vec<String>,
 }
 
@@ -25,6 +28,8 @@ fn row(key: &str, values: &[(&str, Datum)], tags: &[&str]) -> LoadRow {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect(),
+        added: BTreeMap::new(),
+        taken: Vec::new(),
         tags: strings(tags),
     }
 }
@@ -73,13 +78,36 @@ fn numbered(attribute: &str, rows: &[LoadRow]) -> Option<LoadColumn> {
     })
 }
 
-fn tagged(rows: &[LoadRow]) -> LoadColumn {
+/// A list a row: what occurs, where the rows end, and the places of what they have.
+fn lists<'a>(lists: impl Iterator<Item = &'a [String]>) -> (Vec<String>, Vec<u32>, Vec<u32>) {
     let (mut names, mut ends, mut codes) = (Vec::new(), Vec::new(), Vec::new());
-    for row in rows {
-        codes.extend(row.tags.iter().map(|tag| index_of(&mut names, tag.clone())));
+    for list in lists {
+        codes.extend(list.iter().map(|name| index_of(&mut names, name.clone())));
         ends.push(u32::try_from(codes.len()).unwrap());
     }
+    (names, ends, codes)
+}
+
+fn tagged(rows: &[LoadRow]) -> LoadColumn {
+    let (names, ends, codes) = lists(rows.iter().map(|row| row.tags.as_slice()));
     LoadColumn::Tags { names, ends, codes }
+}
+
+fn taken(rows: &[LoadRow]) -> LoadColumn {
+    let (names, ends, codes) = lists(rows.iter().map(|row| row.taken.as_slice()));
+    LoadColumn::Taken { names, ends, codes }
+}
+
+fn added(attribute: &str, rows: &[LoadRow]) -> LoadColumn {
+    let of_row = |row: &'_ LoadRow| row.added.get(attribute).cloned().unwrap_or_default();
+    let values: Vec<Vec<String>> = rows.iter().map(of_row).collect();
+    let (names, ends, codes) = lists(values.iter().map(Vec::as_slice));
+    LoadColumn::Added {
+        attribute: attribute.to_owned(),
+        dictionary: names.into_iter().map(Datum::Text).collect(),
+        ends,
+        codes,
+    }
 }
 
 fn request(rows: &[LoadRow]) -> LoadRequest {
@@ -89,6 +117,16 @@ fn request(rows: &[LoadRow]) -> LoadRequest {
         .into_iter()
         .map(|name| numbered(name, rows).unwrap_or_else(|| coded(name, rows)))
         .collect();
+    if rows.iter().any(|row| !row.taken.is_empty()) {
+        columns.push(taken(rows));
+    }
+    let attributes: std::collections::BTreeSet<&String> = rows
+        .iter()
+        .flat_map(|row| &row.added)
+        .filter(|(_, values)| !values.is_empty())
+        .map(|(name, _)| name)
+        .collect();
+    columns.extend(attributes.into_iter().map(|name| added(name, rows)));
     if rows.iter().any(|row| !row.tags.is_empty()) {
         columns.push(tagged(rows));
     }
@@ -103,18 +141,26 @@ fn mutations(rows: &[LoadRow]) -> Vec<Mutation> {
     let of_row = |row: &LoadRow| {
         let user = || row.key.clone();
         let values = row.values.clone().into_iter().collect();
-        let tags = row.tags.clone();
-        [
-            Mutation::Set {
-                user: user(),
-                values,
-            },
-            Mutation::Hold {
-                user: user(),
-                tags,
-                terms: Source::Import.into(),
-            },
-        ]
+        let mut mutations = vec![Mutation::Set {
+            user: user(),
+            values,
+        }];
+        let added = row.added.iter().filter(|(_, values)| !values.is_empty());
+        mutations.extend(added.map(|(attribute, values)| Mutation::Add {
+            user: user(),
+            attribute: attribute.clone(),
+            values: values.iter().cloned().map(Datum::Text).collect(),
+        }));
+        mutations.push(Mutation::Untag {
+            user: user(),
+            tags: row.taken.clone(),
+        });
+        mutations.push(Mutation::Hold {
+            user: user(),
+            tags: row.tags.clone(),
+            terms: Source::Import.into(),
+        });
+        mutations
     };
     rows.iter().flat_map(of_row).collect()
 }
@@ -128,7 +174,21 @@ enum Step {
 
 fn load_row() -> impl Strategy<Value = LoadRow> {
     let values = prop::collection::vec(value(), 0..4).prop_map(|pairs| pairs.into_iter().collect());
-    (user(), values, some_tags()).prop_map(|(key, values, tags)| LoadRow { key, values, tags })
+    let added = prop::collection::vec("[a-d]", 0..3);
+    let added = prop::option::of((prop::sample::select(vec!["likes", "color"]), added));
+    let taken = prop_oneof![3 => Just(Vec::new()), 1 => some_tags()];
+    (user(), values, added, taken, some_tags()).prop_map(|(key, values, added, taken, tags)| {
+        let added = added.into_iter();
+        // A multi attribute mostly: others are refused.
+        let added = added.map(|(name, values)| (name.to_owned(), values));
+        LoadRow {
+            key,
+            values,
+            added: added.collect(),
+            taken,
+            tags,
+        }
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {

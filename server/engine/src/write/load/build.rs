@@ -136,7 +136,11 @@ impl Cursor<'_> {
                     _ => Ok(()),
                 }
             }
-            RowColumn::Tags { .. } | RowColumn::Holdings { .. } => Ok(()),
+            RowColumn::Added { .. } => match self.column.added(row as usize) {
+                Some((_, codes)) => writer.push(attribute, &StoredValue::Codes(codes.to_vec())),
+                None => Ok(()),
+            },
+            RowColumn::Tags { .. } | RowColumn::Holdings { .. } | RowColumn::Taken { .. } => Ok(()),
         }
     }
 }
@@ -311,25 +315,36 @@ impl GatheredAttribute {
                     }
                 }
             }
-            RowColumn::Tags { .. } | RowColumn::Holdings { .. } => {}
+            RowColumn::Added { .. } => {
+                for Newcomer { row, id, .. } in newcomers.iter() {
+                    if let Some((_, codes)) = column.added(row as usize) {
+                        self.add_codes(id.0, codes);
+                    }
+                }
+            }
+            RowColumn::Tags { .. } | RowColumn::Holdings { .. } | RowColumn::Taken { .. } => {}
         }
     }
 
     fn add_value(&mut self, user: u32, value: &StoredValue) {
-        if !matches!(value, StoredValue::Number(_)) {
-            self.number.present.push(user);
-        }
         match value {
             StoredValue::Code(code) => {
+                self.number.present.push(user);
                 self.codes.push((code.0, user));
                 self.entries.push((user, i64::from(code.0)));
             }
-            StoredValue::Codes(codes) => {
-                self.codes.extend(codes.iter().map(|code| (code.0, user)));
-            }
+            StoredValue::Codes(codes) => self.add_codes(user, codes),
             StoredValue::Number(number) => self.add_number(user, *number),
-            StoredValue::Text(text) => self.texts.push((text.clone(), user)),
+            StoredValue::Text(text) => {
+                self.number.present.push(user);
+                self.texts.push((text.clone(), user));
+            }
         }
+    }
+
+    fn add_codes(&mut self, user: u32, codes: &[ValueCode]) {
+        self.number.present.push(user);
+        self.codes.extend(codes.iter().map(|code| (code.0, user)));
     }
 
     fn add_number(&mut self, user: u32, number: i64) {

@@ -107,6 +107,11 @@ impl<'a> Rules<'a> {
             at_s: self.at_s,
         }
     }
+
+    /// How many values of a multi attribute a user may have.
+    fn values_max(&self) -> usize {
+        self.limits.user_values_max as usize
+    }
 }
 
 impl Found {
@@ -167,9 +172,38 @@ impl Found {
         }
         self.facts = self.tags.len() as u64;
         for column in &rows.columns {
+            self.check_values(rules, rows, column)?;
             self.facts += self.facts_of(column);
         }
         Ok(())
+    }
+
+    /// Refuses more values of a multi attribute than a user may have.
+    fn check_values(
+        &self,
+        rules: &Rules<'_>,
+        rows: &LoadRows,
+        column: &RowColumn,
+    ) -> Result<(), LimitError> {
+        let Some(attribute) = column
+            .attribute()
+            .filter(|_| column.values_most() > rules.values_max())
+        else {
+            return Ok(());
+        };
+        let beyond = self.rows.iter().map(|row| *row as usize).find(|row| {
+            let added = column.added(*row).map_or(0, |(_, codes)| codes.len());
+            column.stored(*row).map_or(added, values_in) > rules.values_max()
+        });
+        let Some(row) = beyond else {
+            return Ok(());
+        };
+        let definition = rules.schema.attribute_by_id(attribute);
+        Err(LimitError::UserValues {
+            user: rows.keys.at(row).unwrap_or("").to_owned(),
+            attribute: definition.map_or_else(String::new, |it| it.name.to_string()),
+            max: rules.limits.user_values_max,
+        })
     }
 
     /// How many values a column gives.
@@ -178,10 +212,7 @@ impl Found {
         match column {
             RowColumn::Values { .. } => rows
                 .filter_map(|row| column.stored(row))
-                .map(|value| match value {
-                    StoredValue::Codes(codes) => codes.len() as u64,
-                    StoredValue::Code(_) | StoredValue::Number(_) | StoredValue::Text(_) => 1,
-                })
+                .map(|value| values_in(value) as u64)
                 .sum(),
             RowColumn::Numbers { rows: with, .. } => {
                 let mut with = with.iter().peekable();
@@ -191,7 +222,11 @@ impl Found {
                 };
                 self.rows.iter().filter(has_number).count() as u64
             }
-            RowColumn::Tags { .. } | RowColumn::Holdings { .. } => 0,
+            RowColumn::Added { .. } => rows
+                .filter_map(|row| column.added(row))
+                .map(|(_, codes)| codes.len() as u64)
+                .sum(),
+            RowColumn::Tags { .. } | RowColumn::Holdings { .. } | RowColumn::Taken { .. } => 0,
         }
     }
 
@@ -306,6 +341,14 @@ impl<'a> SortedKeys<'a> {
             .known_users(partition, keys, |place| is_known[place] = true)?;
         let unknown = once.iter().zip(is_known).filter(|(_, known)| !known);
         Ok(unknown.map(|((_, row), _)| *row).collect())
+    }
+}
+
+/// How many values a value is.
+fn values_in(value: &StoredValue) -> usize {
+    match value {
+        StoredValue::Codes(codes) => codes.len(),
+        StoredValue::Code(_) | StoredValue::Number(_) | StoredValue::Text(_) => 1,
     }
 }
 

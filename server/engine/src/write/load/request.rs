@@ -73,6 +73,27 @@ pub enum LoadColumn {
         /// Indices into `terms`: one for each of `codes`.
         of: Vec<u32>,
     },
+    /// Values that are added to a multi attribute, after values are set.
+    Added {
+        /// The attribute's name.
+        attribute: String,
+        /// The values that occur. One that no row names is not looked at.
+        dictionary: Vec<Datum>,
+        /// As for [`Self::Tags`].
+        ends: Vec<u32>,
+        /// Indices into `dictionary`.
+        codes: Vec<u32>,
+    },
+    /// Tags that are taken, before others are given.
+    Taken {
+        /// As for [`Self::Tags`]. One that is not defined is held by nobody; it is refused where
+        /// such tags are.
+        names: Vec<String>,
+        /// As for [`Self::Tags`].
+        ends: Vec<u32>,
+        /// As for [`Self::Tags`].
+        codes: Vec<u32>,
+    },
 }
 
 /// What the numbers of a column are: each means what the [`Datum`] of this kind would.
@@ -228,8 +249,20 @@ pub(in crate::write) fn check_load(
     Ok(bytes)
 }
 
+fn or(fits: bool, error: ShapeError) -> Result<(), ShapeError> {
+    if fits { Ok(()) } else { Err(error) }
+}
+
+/// Whether there is a list a row, and an entry for every code.
+fn check_lists(rows: usize, ends: &[u32], codes: &[u32], entries: usize) -> Result<(), ShapeError> {
+    or(ends.len() == rows, ShapeError::RowCount)?;
+    let is_whole = ends.last().map_or(0, |end| *end as usize) == codes.len();
+    or(is_whole && ends.is_sorted(), ShapeError::RowEnds)?;
+    let is_known = |code: &u32| (*code as usize) < entries;
+    or(codes.iter().all(is_known), ShapeError::Code)
+}
+
 fn check_shape(column: &LoadColumn, rows: usize) -> Result<(), ShapeError> {
-    let or = |fits: bool, error| if fits { Ok(()) } else { Err(error) };
     match column {
         LoadColumn::Coded {
             attribute: _,
@@ -246,13 +279,15 @@ fn check_shape(column: &LoadColumn, rows: usize) -> Result<(), ShapeError> {
             present,
             numbers,
         } => present_fits(present, numbers, rows),
-        LoadColumn::Tags { names, ends, codes } => {
-            or(ends.len() == rows, ShapeError::RowCount)?;
-            let is_whole = ends.last().map_or(0, |end| *end as usize) == codes.len();
-            or(is_whole && ends.is_sorted(), ShapeError::RowEnds)?;
-            let is_known = |code: &u32| (*code as usize) < names.len();
-            or(codes.iter().all(is_known), ShapeError::Code)
+        LoadColumn::Tags { names, ends, codes } | LoadColumn::Taken { names, ends, codes } => {
+            check_lists(rows, ends, codes, names.len())
         }
+        LoadColumn::Added {
+            attribute: _,
+            dictionary,
+            ends,
+            codes,
+        } => check_lists(rows, ends, codes, dictionary.len()),
         LoadColumn::Holdings {
             names,
             ends,
@@ -260,12 +295,8 @@ fn check_shape(column: &LoadColumn, rows: usize) -> Result<(), ShapeError> {
             terms,
             of,
         } => {
-            or(ends.len() == rows, ShapeError::RowCount)?;
-            let is_whole = ends.last().map_or(0, |end| *end as usize) == codes.len();
-            or(is_whole && ends.is_sorted(), ShapeError::RowEnds)?;
+            check_lists(rows, ends, codes, names.len())?;
             or(of.len() == codes.len(), ShapeError::RowEnds)?;
-            let is_known = |code: &u32| (*code as usize) < names.len();
-            or(codes.iter().all(is_known), ShapeError::Code)?;
             let is_known = |code: &u32| (*code as usize) < terms.len();
             or(of.iter().all(is_known), ShapeError::Code)
         }
@@ -309,9 +340,18 @@ fn bytes_of_column(column: &LoadColumn) -> u64 {
             present,
             numbers,
         } => (attribute.len() + present.len() + 8 * numbers.len()) as u64,
-        LoadColumn::Tags { names, ends, codes } => {
+        LoadColumn::Tags { names, ends, codes } | LoadColumn::Taken { names, ends, codes } => {
             let names: usize = names.iter().map(String::len).sum();
             (names + 4 * (ends.len() + codes.len())) as u64
+        }
+        LoadColumn::Added {
+            attribute,
+            dictionary,
+            ends,
+            codes,
+        } => {
+            let values: usize = dictionary.iter().map(bytes_of_datum).sum();
+            (attribute.len() + values + 4 * (ends.len() + codes.len())) as u64
         }
         LoadColumn::Holdings {
             names,
@@ -379,6 +419,22 @@ mod tests {
         check(tags(&[0, 2, 1], &[0]), Err(ShapeError::RowEnds));
         check(tags(&[0, 1, 1], &[0, 0]), Err(ShapeError::RowEnds));
         check(tags(&[0, 1, 1], &[1]), Err(ShapeError::Code));
+        let added = |ends: &[u32], codes: &[u32]| LoadColumn::Added {
+            attribute: "a".to_owned(),
+            dictionary: vec![Datum::Text("x".to_owned())],
+            ends: ends.to_vec(),
+            codes: codes.to_vec(),
+        };
+        check(added(&[0, 2, 2], &[0, 0]), Ok(()));
+        check(added(&[0, 2], &[0, 0]), Err(ShapeError::RowCount));
+        check(added(&[0, 1, 1], &[0, 0]), Err(ShapeError::RowEnds));
+        check(added(&[0, 1, 1], &[1]), Err(ShapeError::Code));
+        let taken = LoadColumn::Taken {
+            names: vec![],
+            ends: vec![0, 1, 1],
+            codes: vec![0],
+        };
+        check(taken, Err(ShapeError::Code));
         let holdings = |ends: &[u32], codes: &[u32], of: &[u32]| LoadColumn::Holdings {
             names: vec!["t".to_owned()],
             ends: ends.to_vec(),

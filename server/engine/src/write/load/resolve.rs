@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use crate::{
     datum::Datum,
     error::Error,
-    ids::{AttributeId, PartitionId, TagId},
+    ids::{AttributeId, PartitionId, TagId, ValueCode},
     schema::{AttributeClass, AttributeDefinition, AttributeKind},
     storage::StoredValue,
     write::{
@@ -29,6 +29,7 @@ pub(in crate::write) fn resolve_load(
     let places = Places::of(&request.keys, &resolver)?;
     let mut parts: Vec<LoadRows> = places.keys(&request.keys);
     let on_unknown = OnUnknown::when_given(request.unknown_tags);
+    let mut taken = Vec::new();
     for column in &request.columns {
         let column = match column {
             LoadColumn::Coded {
@@ -80,7 +81,32 @@ pub(in crate::write) fn resolve_load(
                     of,
                 }
             }
+            LoadColumn::Added {
+                attribute,
+                dictionary,
+                ends,
+                codes,
+            } => {
+                let definition = resolver.multi_attribute(attribute)?;
+                added(
+                    &mut resolver,
+                    &request.keys,
+                    &definition,
+                    dictionary,
+                    (ends, codes),
+                )?
+            }
+            LoadColumn::Taken { names, ends, codes } => {
+                taken.push((names, ends, codes));
+                continue;
+            }
         };
+        places.split(column, &mut parts);
+    }
+    // Last, when all tags are defined that a row gives before another takes them.
+    let on_unknown = OnUnknown::when_taken(request.unknown_tags);
+    for (names, ends, codes) in taken {
+        let column = taken_tags(&mut resolver, on_unknown, names, (ends, codes))?;
         places.split(column, &mut parts);
     }
     let parts = (0..).map(PartitionId).zip(parts);
@@ -108,6 +134,15 @@ enum Resolved<'a> {
         tags: Vec<TagId>,
         terms: Arc<Vec<HoldTerms>>,
         of: &'a [u32],
+    },
+    Added {
+        attribute: AttributeId,
+        ends: Vec<u32>,
+        codes: Vec<ValueCode>,
+    },
+    Taken {
+        ends: Vec<u32>,
+        tags: Vec<TagId>,
     },
 }
 
@@ -251,6 +286,81 @@ fn tags(
     Ok(tags)
 }
 
+/// The values that rows add to an attribute, of which those are resolved that a row has.
+fn added(
+    resolver: &mut Resolver<'_>,
+    keys: &PackedTexts,
+    definition: &AttributeDefinition,
+    dictionary: &[Datum],
+    (ends, codes): (&[u32], &[u32]),
+) -> Result<Resolved<'static>, Error> {
+    let mut resolved: Vec<Option<ValueCode>> = vec![None; dictionary.len()];
+    let mut all: Vec<ValueCode> = Vec::with_capacity(codes.len());
+    let mut all_ends = Vec::with_capacity(ends.len());
+    let mut of_row = Vec::new();
+    let mut start = 0;
+    for (row, end) in ends.iter().enumerate() {
+        of_row.clear();
+        for code in codes.get(start..*end as usize).unwrap_or_default() {
+            let (Some(place), Some(datum)) = (
+                resolved.get_mut(*code as usize),
+                dictionary.get(*code as usize),
+            ) else {
+                continue;
+            };
+            if place.is_none() {
+                *place = resolver.added_code(keys.at(row).unwrap_or(""), definition, datum)?;
+            }
+            of_row.extend(*place);
+        }
+        of_row.sort_unstable();
+        of_row.dedup();
+        all.extend_from_slice(&of_row);
+        // No more than all the codes, whose ends are `u32`s.
+        all_ends.push(all.len() as u32);
+        start = *end as usize;
+    }
+    Ok(Resolved::Added {
+        attribute: definition.id,
+        ends: all_ends,
+        codes: all,
+    })
+}
+
+/// The tags that rows take, without those that nobody can hold.
+fn taken_tags(
+    resolver: &mut Resolver<'_>,
+    on_unknown: OnUnknown,
+    names: &[String],
+    (ends, codes): (&[u32], &[u32]),
+) -> Result<Resolved<'static>, Error> {
+    let mut resolved: Vec<Option<Option<TagId>>> = vec![None; names.len()];
+    let mut tags = Vec::with_capacity(codes.len());
+    let mut all_ends = Vec::with_capacity(ends.len());
+    let mut start = 0;
+    for end in ends {
+        for code in codes.get(start..*end as usize).unwrap_or_default() {
+            let (Some(place), Some(name)) =
+                (resolved.get_mut(*code as usize), names.get(*code as usize))
+            else {
+                continue;
+            };
+            let tag = match *place {
+                Some(known) => known,
+                None => *place.insert(resolver.tag(name, on_unknown)?),
+            };
+            tags.extend(tag);
+        }
+        // No more than all the codes, whose ends are `u32`s.
+        all_ends.push(tags.len() as u32);
+        start = *end as usize;
+    }
+    Ok(Resolved::Taken {
+        ends: all_ends,
+        tags,
+    })
+}
+
 /// Notes which static tags are to be held from later on.
 fn note_starts(
     resolver: &mut Resolver<'_>,
@@ -336,6 +446,24 @@ impl Places {
                     terms: terms.clone(),
                     of,
                 })
+                .collect(),
+            Resolved::Added {
+                attribute,
+                ends,
+                codes,
+            } => self
+                .split_entries(&ends, &codes)
+                .into_iter()
+                .map(|(ends, codes)| RowColumn::Added {
+                    attribute,
+                    ends,
+                    codes,
+                })
+                .collect(),
+            Resolved::Taken { ends, tags } => self
+                .split_entries(&ends, &tags)
+                .into_iter()
+                .map(|(ends, tags)| RowColumn::Taken { ends, tags })
                 .collect(),
         };
         for (part, column) in parts.iter_mut().zip(columns) {

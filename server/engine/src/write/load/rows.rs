@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bincode::{Decode, Encode};
 
 use crate::{
-    ids::{AttributeId, TagId},
+    ids::{AttributeId, TagId, ValueCode},
     storage::{Source, StoredValue},
     write::{HoldTerms, command::UserCommand, load::PackedTexts},
 };
@@ -58,6 +58,22 @@ pub(crate) enum RowColumn {
         /// Those of each tag, as an index into `terms`.
         of: Vec<u32>,
     },
+    /// Values that are added to one multi attribute.
+    Added {
+        /// Which.
+        attribute: AttributeId,
+        /// Where the values of every row end, from where those of the row before end.
+        ends: Vec<u32>,
+        /// Which: those of a row rise, each once.
+        codes: Vec<ValueCode>,
+    },
+    /// Tags that are taken, before others are given.
+    Taken {
+        /// Where the tags of every row end, from where those of the row before end.
+        ends: Vec<u32>,
+        /// Which.
+        tags: Vec<TagId>,
+    },
 }
 
 impl LoadRows {
@@ -71,11 +87,25 @@ impl LoadRows {
             self.columns.iter().flat_map(|it| it.given(row)).collect();
         let mut commands = Vec::with_capacity(2);
         let key = || key.to_owned();
-        if values.is_empty() && given.is_empty() {
-            commands.push(UserCommand::Ensure { key: key() });
-        }
         if !values.is_empty() {
             commands.push(UserCommand::Set { key: key(), values });
+        }
+        for column in &self.columns {
+            if let Some((attribute, codes)) = column.added(row) {
+                commands.push(UserCommand::Add {
+                    key: key(),
+                    attribute,
+                    codes: codes.to_vec(),
+                });
+            }
+        }
+        if commands.is_empty() && given.is_empty() {
+            commands.push(UserCommand::Ensure { key: key() });
+        }
+        let taken = self.columns.iter().flat_map(|it| it.taken(row));
+        let tags: Vec<TagId> = taken.copied().collect();
+        if !tags.is_empty() {
+            commands.push(UserCommand::Untag { key: key(), tags });
         }
         for alike in given.chunk_by(|(_, left), (_, right)| left == right) {
             if let Some((_, terms)) = alike.first() {
@@ -94,8 +124,10 @@ impl RowColumn {
     /// The attribute whose values these are, if they are values.
     pub(super) fn attribute(&self) -> Option<AttributeId> {
         match self {
-            Self::Values { attribute, .. } | Self::Numbers { attribute, .. } => Some(*attribute),
-            Self::Tags { .. } | Self::Holdings { .. } => None,
+            Self::Values { attribute, .. }
+            | Self::Numbers { attribute, .. }
+            | Self::Added { attribute, .. } => Some(*attribute),
+            Self::Tags { .. } | Self::Holdings { .. } | Self::Taken { .. } => None,
         }
     }
 
@@ -106,7 +138,60 @@ impl RowColumn {
                 let code = (*codes.get(row)? as usize).checked_sub(1)?;
                 values.get(code)?.as_ref()
             }
-            Self::Numbers { .. } | Self::Tags { .. } | Self::Holdings { .. } => None,
+            Self::Numbers { .. }
+            | Self::Tags { .. }
+            | Self::Holdings { .. }
+            | Self::Added { .. }
+            | Self::Taken { .. } => None,
+        }
+    }
+
+    /// The values that a row adds to an attribute, if it adds any.
+    pub(super) fn added(&self, row: usize) -> Option<(AttributeId, &[ValueCode])> {
+        match self {
+            Self::Added {
+                attribute,
+                ends,
+                codes,
+            } => {
+                let codes = codes.get(places(ends, row))?;
+                (!codes.is_empty()).then_some((*attribute, codes))
+            }
+            Self::Values { .. }
+            | Self::Numbers { .. }
+            | Self::Tags { .. }
+            | Self::Holdings { .. }
+            | Self::Taken { .. } => None,
+        }
+    }
+
+    /// More values than this no row gives to its attribute.
+    pub(super) fn values_most(&self) -> usize {
+        let in_value = |value: &Option<StoredValue>| match value {
+            Some(StoredValue::Codes(codes)) => codes.len(),
+            Some(StoredValue::Code(_) | StoredValue::Number(_) | StoredValue::Text(_)) => 1,
+            None => 0,
+        };
+        match self {
+            Self::Values { values, .. } => values.iter().map(in_value).max().unwrap_or(0),
+            Self::Added { ends, codes, .. } => {
+                let rows = (0..ends.len()).map(|row| places(ends, row).len());
+                rows.max().unwrap_or(0).min(codes.len())
+            }
+            Self::Numbers { .. } => 1,
+            Self::Tags { .. } | Self::Holdings { .. } | Self::Taken { .. } => 0,
+        }
+    }
+
+    /// The tags that a row takes.
+    fn taken(&self, row: usize) -> &[TagId] {
+        match self {
+            Self::Taken { ends, tags } => tags.get(places(ends, row)).unwrap_or(&[]),
+            Self::Values { .. }
+            | Self::Numbers { .. }
+            | Self::Tags { .. }
+            | Self::Holdings { .. }
+            | Self::Added { .. } => &[],
         }
     }
 
@@ -126,7 +211,9 @@ impl RowColumn {
                 rows: _,
                 numbers: _,
             } => Some((*attribute, Some(StoredValue::Number(self.number(row)?)))),
-            Self::Tags { .. } | Self::Holdings { .. } => None,
+            Self::Tags { .. } | Self::Holdings { .. } | Self::Added { .. } | Self::Taken { .. } => {
+                None
+            }
         }
     }
 
@@ -137,7 +224,11 @@ impl RowColumn {
                 let place = rows.binary_search(&u32::try_from(row).ok()?).ok()?;
                 numbers.get(place).copied()
             }
-            Self::Values { .. } | Self::Tags { .. } | Self::Holdings { .. } => None,
+            Self::Values { .. }
+            | Self::Tags { .. }
+            | Self::Holdings { .. }
+            | Self::Added { .. }
+            | Self::Taken { .. } => None,
         }
     }
 
@@ -147,7 +238,10 @@ impl RowColumn {
             Self::Tags { ends, tags } | Self::Holdings { ends, tags, .. } => {
                 tags.get(places(ends, row)).unwrap_or(&[])
             }
-            Self::Values { .. } | Self::Numbers { .. } => &[],
+            Self::Values { .. }
+            | Self::Numbers { .. }
+            | Self::Added { .. }
+            | Self::Taken { .. } => &[],
         }
     }
 
@@ -160,7 +254,11 @@ impl RowColumn {
             Self::Holdings {
                 ends, terms, of, ..
             } => (terms, of.get(places(ends, row)).unwrap_or(&[])),
-            Self::Tags { .. } | Self::Values { .. } | Self::Numbers { .. } => (&[], &[]),
+            Self::Tags { .. }
+            | Self::Values { .. }
+            | Self::Numbers { .. }
+            | Self::Added { .. }
+            | Self::Taken { .. } => (&[], &[]),
         };
         self.tags(row).iter().enumerate().map(|(place, tag)| {
             let terms = of.get(place).and_then(|of| terms.get(*of as usize));
@@ -172,7 +270,11 @@ impl RowColumn {
     pub(super) fn says_how(&self) -> bool {
         match self {
             Self::Holdings { .. } => true,
-            Self::Tags { .. } | Self::Values { .. } | Self::Numbers { .. } => false,
+            Self::Values { .. }
+            | Self::Numbers { .. }
+            | Self::Tags { .. }
+            | Self::Added { .. }
+            | Self::Taken { .. } => false,
         }
     }
 }
@@ -186,7 +288,6 @@ fn places(ends: &[u32], row: usize) -> std::ops::Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ValueCode;
 
     #[test]
     fn a_row_sets_its_values_and_gives_its_tags_or_makes_its_user() {
@@ -232,5 +333,46 @@ mod tests {
         assert_eq!(rows.commands(1), [set("b", values), tag]);
         assert_eq!(rows.commands(2), [UserCommand::Ensure { key: key("c") }]);
         assert_eq!(rows.commands(3), []);
+    }
+
+    #[test]
+    fn a_row_adds_values_and_takes_tags_before_it_gives_others() {
+        let rows = LoadRows {
+            keys: ["a", "b"].into_iter().collect(),
+            columns: vec![
+                RowColumn::Tags {
+                    ends: vec![1, 1],
+                    tags: vec![TagId(4)],
+                },
+                RowColumn::Taken {
+                    ends: vec![1, 2],
+                    tags: vec![TagId(5), TagId(6)],
+                },
+                RowColumn::Added {
+                    attribute: AttributeId(1),
+                    ends: vec![2, 2],
+                    codes: vec![ValueCode(3), ValueCode(7)],
+                },
+            ],
+        };
+        let untag = |key: &str, tag| UserCommand::Untag {
+            key: key.to_owned(),
+            tags: vec![TagId(tag)],
+        };
+        let add = UserCommand::Add {
+            key: "a".to_owned(),
+            attribute: AttributeId(1),
+            codes: vec![ValueCode(3), ValueCode(7)],
+        };
+        let tag = UserCommand::Hold {
+            key: "a".to_owned(),
+            tags: vec![TagId(4)],
+            terms: Source::Import.into(),
+        };
+        assert_eq!(rows.commands(0), [add, untag("a", 5), tag]);
+        let ensure = UserCommand::Ensure {
+            key: "b".to_owned(),
+        };
+        assert_eq!(rows.commands(1), [ensure, untag("b", 6)]);
     }
 }

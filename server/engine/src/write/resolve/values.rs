@@ -110,6 +110,29 @@ impl Resolver<'_> {
         Ok(codes)
     }
 
+    /// An attribute that has many values.
+    pub(in crate::write) fn multi_attribute(
+        &self,
+        name: &str,
+    ) -> Result<Arc<AttributeDefinition>, Error> {
+        let definition = self.attribute(name)?;
+        if !matches!(definition.kind, AttributeKind::Multi(_)) {
+            let (attribute, kind) = (definition.name.to_string(), definition.kind.to_string());
+            return Err(WriteError::NotMulti { attribute, kind }.into());
+        }
+        Ok(definition)
+    }
+
+    /// The code of a value that is added to a multi attribute.
+    pub(in crate::write) fn added_code(
+        &mut self,
+        user: &str,
+        definition: &AttributeDefinition,
+        datum: &Datum,
+    ) -> Result<Option<ValueCode>, Error> {
+        self.code(user, definition, datum, OnUnknown::Define)
+    }
+
     pub(super) fn multi(
         &mut self,
         user: &str,
@@ -117,11 +140,7 @@ impl Resolver<'_> {
         values: &[Datum],
         on_unknown: OnUnknown,
     ) -> Result<(AttributeId, Vec<ValueCode>), Error> {
-        let definition = self.attribute(attribute)?;
-        if !matches!(definition.kind, AttributeKind::Multi(_)) {
-            let (attribute, kind) = (definition.name.to_string(), definition.kind.to_string());
-            return Err(WriteError::NotMulti { attribute, kind }.into());
-        }
+        let definition = self.multi_attribute(attribute)?;
         let mut codes = Vec::with_capacity(values.len());
         for value in values {
             codes.extend(self.code(user, &definition, value, on_unknown)?);
