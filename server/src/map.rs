@@ -282,6 +282,18 @@ fn load_column(column: LoadColumn) -> write::LoadColumn {
             terms: terms.into_iter().map(hold_terms).collect(),
             of,
         },
+        LoadColumn::Added {
+            attribute,
+            dictionary,
+            ends,
+            codes,
+        } => write::LoadColumn::Added {
+            attribute,
+            dictionary: dictionary.into_iter().map(from_wire).collect(),
+            ends,
+            codes,
+        },
+        LoadColumn::Taken { names, ends, codes } => write::LoadColumn::Taken { names, ends, codes },
     }
 }
 

@@ -134,6 +134,27 @@ pub enum LoadColumn {
         /// For each of `codes` a place among `terms`, from 0.
         of: Vec<u32>,
     },
+    /// Values that are added to an attribute that may have many, after those that are set. Since
+    /// version 4.
+    Added {
+        /// The attribute.
+        attribute: String,
+        /// The values that occur.
+        dictionary: Vec<Datum>,
+        /// For each row where its values end among `codes`, as for [`Self::Tags`].
+        ends: Vec<u32>,
+        /// Places in the dictionary, from 0.
+        codes: Vec<u32>,
+    },
+    /// Tags that are taken, before others are given. Since version 4.
+    Taken {
+        /// As for [`Self::Tags`].
+        names: Vec<String>,
+        /// As for [`Self::Tags`].
+        ends: Vec<u32>,
+        /// As for [`Self::Tags`].
+        codes: Vec<u32>,
+    },
 }
 
 /// What the numbers of a column are: each means what the [`Datum`] of this kind would.
@@ -163,14 +184,14 @@ impl LoadRows {
         self.keys.is_empty()
     }
 
-    /// Whether a column says how tags are held, which can be said since version 3.
-    pub(crate) fn says_how(&self) -> bool {
-        self.columns.iter().any(|column| match column {
-            LoadColumn::Holdings { .. } => true,
-            LoadColumn::Coded { .. } | LoadColumn::Numbers { .. } | LoadColumn::Tags { .. } => {
-                false
-            }
-        })
+    /// The oldest version of the protocol in which they can be said.
+    pub(crate) fn version_min(&self) -> u16 {
+        let of_column = |column: &LoadColumn| match column {
+            LoadColumn::Coded { .. } | LoadColumn::Numbers { .. } | LoadColumn::Tags { .. } => 2,
+            LoadColumn::Holdings { .. } => 3,
+            LoadColumn::Added { .. } | LoadColumn::Taken { .. } => 4,
+        };
+        self.columns.iter().map(of_column).max().unwrap_or(2)
     }
 }
 

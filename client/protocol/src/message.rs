@@ -126,8 +126,7 @@ impl RequestBody {
                 let versions = mutations.iter().map(Mutation::version_min);
                 versions.max().unwrap_or(1)
             }
-            Self::Load { rows, .. } if rows.says_how() => 3,
-            Self::Load { .. } => 2,
+            Self::Load { rows, .. } => rows.version_min(),
             Self::LoadEvents { .. } => 4,
         }
     }

@@ -130,6 +130,17 @@ impl Scale<'_> {
                 self.list(size_of::<HoldTerms>(), Self::terms)?;
                 self.numbers(size_of::<u32>())
             }
+            4 => {
+                self.text()?;
+                self.list(size_of::<Datum>(), Self::value)?;
+                self.numbers(size_of::<u32>())?;
+                self.numbers(size_of::<u32>())
+            }
+            5 => {
+                self.list(size_of::<String>(), Self::text)?;
+                self.numbers(size_of::<u32>())?;
+                self.numbers(size_of::<u32>())
+            }
             _ => None,
         }
     }

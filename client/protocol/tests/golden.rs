@@ -321,6 +321,17 @@ fn loads() -> Result<Vec<(String, Said)>, Box<dyn Error>> {
         terms: vec![Source::Import.into(), for_days],
         of: vec![1, 0],
     };
+    let added = LoadColumn::Added {
+        attribute: text("interests"),
+        dictionary: vec![Datum::from("golf"), Datum::from("chess")],
+        ends: vec![2, 2, 3],
+        codes: vec![0, 1, 1],
+    };
+    let taken = LoadColumn::Taken {
+        names: vec![text("vip")],
+        ends: vec![0, 1, 1],
+        codes: vec![0],
+    };
     let integers = numbers(NumberForm::Integer, [Some(30), Some(-1), Some(300)]);
     let decimals = numbers(NumberForm::Decimal { scale: 2 }, [Some(1999), None, None]);
     let dates = numbers(NumberForm::Date, [None, Some(20_780), None]);
@@ -335,6 +346,8 @@ fn loads() -> Result<Vec<(String, Said)>, Box<dyn Error>> {
         load("timestamps", vec![moments])?,
         load("tags", vec![tags])?,
         load("holdings", vec![holdings])?,
+        load("added", vec![added])?,
+        load("taken", vec![taken])?,
     ])
 }
 
@@ -591,7 +604,7 @@ fn golden() -> Result<BTreeMap<String, Vec<u8>>, Box<dyn Error>> {
 
 fn bless() -> Outcome {
     let mut text = String::from(
-        "# The bytes of messages of protocol versions 1 to 3, without the frame's length.\n",
+        "# The bytes of messages of protocol versions 1 to 4, without the frame's length.\n",
     );
     for (name, said) in messages()? {
         writeln!(text, "{name} {}", to_hex(&said.bytes()?))?;
@@ -635,8 +648,8 @@ fn every_variant_is_among_the_messages() -> Outcome {
             }),
         }
     }
-    // 5 from clients, 5 bodies, 9 mutations, 7 columns, 2 of events, 9 values, 8 from servers.
-    assert_eq!(seen.len(), 5 + 5 + 9 + 7 + 2 + 9 + 8, "{seen:?}");
+    // 5 from clients, 5 bodies, 9 mutations, 9 columns, 2 of events, 9 values, 8 from servers.
+    assert_eq!(seen.len(), 5 + 5 + 9 + 9 + 2 + 9 + 8, "{seen:?}");
     Ok(())
 }
 
@@ -688,6 +701,8 @@ fn column_name(column: &LoadColumn) -> &'static str {
         },
         LoadColumn::Tags { .. } => "tag column",
         LoadColumn::Holdings { .. } => "holding column",
+        LoadColumn::Added { .. } => "added column",
+        LoadColumn::Taken { .. } => "taken column",
     }
 }
 

@@ -133,7 +133,7 @@ fn terms() -> impl Strategy<Value = HoldTerms> {
     })
 }
 
-/// The keys and four columns of as many rows as there are elements.
+/// The keys and a column of each kind of as many rows as there are elements.
 fn load_rows() -> impl Strategy<Value = LoadRows> {
     let row = (".{0,6}", any::<u32>(), any::<(bool, i64, u8)>(), texts());
     let dictionary = prop::collection::vec(datum(), 1..4);
@@ -151,6 +151,17 @@ fn load_rows() -> impl Strategy<Value = LoadRows> {
             names.extend(row_tags);
             ends.push(tags.len() as u32);
         }
+        let added = LoadColumn::Added {
+            attribute: "added".to_owned(),
+            codes: tags.iter().map(|tag| tag % dictionary.len() as u32).collect(),
+            dictionary: dictionary.clone(),
+            ends: ends.clone(),
+        };
+        let taken = LoadColumn::Taken {
+            names: names.clone(),
+            ends: ends.clone(),
+            codes: tags.clone(),
+        };
         let coded = LoadColumn::Coded {
             attribute: "coded".to_owned(),
             dictionary,
@@ -176,7 +187,7 @@ fn load_rows() -> impl Strategy<Value = LoadRows> {
         };
         LoadRows {
             keys,
-            columns: vec![coded, integers, tags, holdings],
+            columns: vec![coded, integers, tags, holdings, added, taken],
         }
     })
 }
@@ -444,8 +455,19 @@ fn column_bytes(column: &LoadColumn) -> usize {
             present,
             numbers,
         } => attribute.len() + present.len() + size_of_val(numbers.as_slice()),
-        LoadColumn::Tags { names, ends, codes } => {
+        LoadColumn::Tags { names, ends, codes } | LoadColumn::Taken { names, ends, codes } => {
             texts_bytes(names) + size_of_val(ends.as_slice()) + size_of_val(codes.as_slice())
+        }
+        LoadColumn::Added {
+            attribute,
+            dictionary,
+            ends,
+            codes,
+        } => {
+            let entry = |value: &Datum| size_of::<Datum>() + datum_bytes(value);
+            let entries: usize = dictionary.iter().map(entry).sum();
+            let lists = size_of_val(ends.as_slice()) + size_of_val(codes.as_slice());
+            attribute.len() + entries + lists
         }
         LoadColumn::Holdings {
             names,

@@ -91,12 +91,21 @@ pub(super) fn estimated_bytes(rows: &LoadRows) -> usize {
         LoadColumn::Numbers {
             present, numbers, ..
         } => present.len() + size_of_val(numbers.as_slice()),
-        LoadColumn::Tags { names, ends, codes } => {
+        LoadColumn::Tags { names, ends, codes } | LoadColumn::Taken { names, ends, codes } => {
             let names: usize = names
                 .iter()
                 .map(|name| name.len() + size_of::<String>())
                 .sum();
             names + size_of_val(ends.as_slice()) + size_of_val(codes.as_slice())
+        }
+        LoadColumn::Added {
+            attribute: _,
+            dictionary,
+            ends,
+            codes,
+        } => {
+            let entries = of_dictionary(dictionary) + size_of_val(dictionary.as_slice());
+            entries + size_of_val(ends.as_slice()) + size_of_val(codes.as_slice())
         }
         LoadColumn::Holdings {
             names,

@@ -42,10 +42,20 @@ impl LoadColumn {
                 check_present(column, present, rows)?;
                 check_numbers(column, *form, present, numbers)
             }
-            Self::Tags { names, ends, codes } => {
+            Self::Tags { names, ends, codes } | Self::Taken { names, ends, codes } => {
                 of_length(ends.len())?;
                 check_lists(column, ends, codes)?;
                 check_codes(column, codes, names.len(), 0)
+            }
+            Self::Added {
+                attribute: _,
+                dictionary,
+                ends,
+                codes,
+            } => {
+                of_length(ends.len())?;
+                check_lists(column, ends, codes)?;
+                check_codes(column, codes, dictionary.len(), 0)
             }
             Self::Holdings {
                 names,

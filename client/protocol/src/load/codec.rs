@@ -102,6 +102,24 @@ impl Encode for LoadColumn {
                 terms.encode(encoder)?;
                 encode_small(of, encoder)
             }
+            Self::Added {
+                attribute,
+                dictionary,
+                ends,
+                codes,
+            } => {
+                4_u32.encode(encoder)?;
+                attribute.encode(encoder)?;
+                dictionary.encode(encoder)?;
+                encode_small(&lengths(ends), encoder)?;
+                encode_small(codes, encoder)
+            }
+            Self::Taken { names, ends, codes } => {
+                5_u32.encode(encoder)?;
+                names.encode(encoder)?;
+                encode_small(&lengths(ends), encoder)?;
+                encode_small(codes, encoder)
+            }
         }
     }
 }
@@ -131,6 +149,17 @@ impl<C> Decode<C> for LoadColumn {
                 codes: decode_small(decoder)?,
                 terms: Vec::decode(decoder)?,
                 of: decode_small(decoder)?,
+            },
+            4 => Self::Added {
+                attribute: String::decode(decoder)?,
+                dictionary: Vec::decode(decoder)?,
+                ends: ends(decode_small(decoder)?)?,
+                codes: decode_small(decoder)?,
+            },
+            5 => Self::Taken {
+                names: Vec::decode(decoder)?,
+                ends: ends(decode_small(decoder)?)?,
+                codes: decode_small(decoder)?,
             },
             unknown => {
                 let reason = format!("a column of the unknown kind {unknown}");

@@ -41,66 +41,113 @@ pub struct RowReader<'a> {
 }
 
 impl RowReader<'_> {
-    /// What one row says, as mutations: the values first, then the tags; that the user exists
-    /// when it says nothing else. None when there is no such row.
+    /// What one row says, as mutations: the values that are set first, then those that are added,
+    /// then the tags that are taken, and those that are given; that the user exists when it says
+    /// nothing else but which tags are taken. None when there is no such row.
     pub fn mutations(&self, row: usize) -> Vec<Mutation> {
         let Some(user) = self.rows.keys.get(row) else {
             return Vec::new();
         };
-        let user = || user.to_owned();
-        let (mut values, mut tags) = (Vec::new(), Vec::new());
-        let mut held: Vec<(HoldTerms, Vec<String>)> = Vec::new();
+        let mut said = Said::default();
         for (column, ranks) in self.rows.columns.iter().zip(&self.ranks) {
-            match column {
-                LoadColumn::Coded {
-                    attribute,
-                    dictionary,
-                    codes,
-                } => {
-                    let value = value_of(dictionary, codes, row);
-                    values.extend(value.map(|value| (attribute.clone(), value.clone())));
-                }
-                LoadColumn::Numbers {
-                    attribute,
-                    form,
-                    present,
-                    numbers,
-                } => {
-                    let number = ranks.number(present, numbers, row);
-                    values.extend(number.map(|number| (attribute.clone(), form.datum(number))));
-                }
-                LoadColumn::Tags { names, ends, codes } => {
-                    let names = codes_of(ends, codes, row)
-                        .iter()
-                        .filter_map(|code| names.get(*code as usize));
-                    tags.extend(names.cloned());
-                }
-                LoadColumn::Holdings {
-                    names,
-                    ends,
-                    codes,
-                    terms,
-                    of,
-                } => {
-                    let of = codes_of(ends, of, row).iter();
-                    for (code, of) in codes_of(ends, codes, row).iter().zip(of) {
-                        let name = names.get(*code as usize).cloned();
-                        let terms = terms.get(*of as usize).copied().unwrap_or_default();
-                        match held.last_mut() {
-                            Some((last, tags)) if *last == terms => tags.extend(name),
-                            Some(_) | None => held.push((terms, name.into_iter().collect())),
-                        }
+            said.add(column, ranks, row);
+        }
+        said.into_mutations(user)
+    }
+}
+
+/// What a row says, gathered from its columns.
+#[derive(Default)]
+struct Said {
+    values: Vec<(String, Datum)>,
+    added: Vec<(String, Vec<Datum>)>,
+    taken: Vec<String>,
+    tags: Vec<String>,
+    held: Vec<(HoldTerms, Vec<String>)>,
+}
+
+impl Said {
+    fn add(&mut self, column: &LoadColumn, ranks: &Ranks, row: usize) {
+        match column {
+            LoadColumn::Coded {
+                attribute,
+                dictionary,
+                codes,
+            } => {
+                let value = value_of(dictionary, codes, row);
+                self.values
+                    .extend(value.map(|value| (attribute.clone(), value.clone())));
+            }
+            LoadColumn::Numbers {
+                attribute,
+                form,
+                present,
+                numbers,
+            } => {
+                let number = ranks.number(present, numbers, row);
+                self.values
+                    .extend(number.map(|number| (attribute.clone(), form.datum(number))));
+            }
+            LoadColumn::Tags { names, ends, codes } => {
+                self.tags.extend(entries_of(names, ends, codes, row));
+            }
+            LoadColumn::Holdings {
+                names,
+                ends,
+                codes,
+                terms,
+                of,
+            } => {
+                let of = entries_of(terms, ends, of, row);
+                for (name, terms) in entries_of(names, ends, codes, row).zip(of) {
+                    match self.held.last_mut() {
+                        Some((last, tags)) if *last == terms => tags.push(name),
+                        Some(_) | None => self.held.push((terms, vec![name])),
                     }
                 }
             }
+            LoadColumn::Added {
+                attribute,
+                dictionary,
+                ends,
+                codes,
+            } => {
+                let values: Vec<Datum> = entries_of(dictionary, ends, codes, row).collect();
+                if !values.is_empty() {
+                    self.added.push((attribute.clone(), values));
+                }
+            }
+            LoadColumn::Taken { names, ends, codes } => {
+                self.taken.extend(entries_of(names, ends, codes, row));
+            }
         }
+    }
+
+    fn into_mutations(self, user: &str) -> Vec<Mutation> {
+        let Self {
+            values,
+            added,
+            taken,
+            tags,
+            held,
+        } = self;
+        let user = || user.to_owned();
         let mut mutations = Vec::with_capacity(2);
-        if values.is_empty() && tags.is_empty() && held.is_empty() {
+        if values.is_empty() && added.is_empty() && tags.is_empty() && held.is_empty() {
             mutations.push(Mutation::Ensure { user: user() });
         }
         if !values.is_empty() {
             let user = user();
             mutations.push(Mutation::Set { user, values });
+        }
+        mutations.extend(added.into_iter().map(|(attribute, values)| Mutation::Add {
+            user: user(),
+            attribute,
+            values,
+        }));
+        if !taken.is_empty() {
+            let user = user();
+            mutations.push(Mutation::Untag { user, tags: taken });
         }
         if !tags.is_empty() {
             let user = user();
@@ -113,6 +160,17 @@ impl RowReader<'_> {
         }));
         mutations
     }
+}
+
+/// The entries of a dictionary that a row lists.
+fn entries_of<'a, T: Clone>(
+    entries: &'a [T],
+    ends: &[u32],
+    codes: &'a [u32],
+    row: usize,
+) -> impl Iterator<Item = T> + use<'a, T> {
+    let codes = codes_of(ends, codes, row).iter();
+    codes.filter_map(|code| entries.get(*code as usize).cloned())
 }
 
 pub(super) fn value_of<'a>(
@@ -146,7 +204,11 @@ impl Ranks {
     fn of(column: &LoadColumn) -> Self {
         let present: &[u8] = match column {
             LoadColumn::Numbers { present, .. } => present,
-            LoadColumn::Coded { .. } | LoadColumn::Tags { .. } | LoadColumn::Holdings { .. } => &[],
+            LoadColumn::Coded { .. }
+            | LoadColumn::Tags { .. }
+            | LoadColumn::Holdings { .. }
+            | LoadColumn::Added { .. }
+            | LoadColumn::Taken { .. } => &[],
         };
         Self(ranks_of(present))
     }
@@ -249,6 +311,24 @@ impl LoadColumn {
                     terms,
                     of,
                 }
+            }
+            Self::Added {
+                attribute,
+                dictionary,
+                ends,
+                codes,
+            } => {
+                let (dictionary, ends, codes) = select_lists(dictionary, ends, codes, places);
+                Self::Added {
+                    attribute: attribute.clone(),
+                    dictionary,
+                    ends,
+                    codes,
+                }
+            }
+            Self::Taken { names, ends, codes } => {
+                let (names, ends, codes) = select_lists(names, ends, codes, places);
+                Self::Taken { names, ends, codes }
             }
         }
     }
