@@ -3,12 +3,14 @@
 //! Knows how a batch of columns is built from rows that are good as a whole. What a field means
 //! is the plan's matter; what becomes of the batch is the sender's.
 
+mod added;
 mod dictionary;
 mod tags;
 
+use self::added::AddedColumn;
 pub(super) use self::dictionary::Dictionary;
 use self::tags::TagColumn;
-use super::mapping::{AttributeKind, OnMissing};
+use super::mapping::{AttributeKind, MultiMode, OnMissing};
 use super::plan::{AttributeRule, Plan, bad};
 use super::records::{BadRow, Records};
 use super::value::Cell;
@@ -77,7 +79,7 @@ impl RawRows {
 /// Builds batches.
 pub(crate) struct Columns {
     plan: Plan,
-    attributes: Vec<AttributeColumn>,
+    attributes: Vec<RuleColumn>,
     tags: TagColumn,
     keys: PackedTexts,
     records: RawRows,
@@ -87,10 +89,10 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Columns for a plan whose rows can be said so.
+    /// Columns for a plan.
     pub(crate) fn new(plan: Plan) -> Self {
         Self {
-            attributes: plan.attributes.iter().map(AttributeColumn::of).collect(),
+            attributes: plan.attributes.iter().map(RuleColumn::of).collect(),
             tags: TagColumn::of(&plan.tags),
             plan,
             keys: PackedTexts::default(),
@@ -144,10 +146,10 @@ impl Columns {
         let rows = self.keys.len();
         let attributes = self.attributes.iter_mut().zip(&self.plan.attributes);
         let mut columns: Vec<LoadColumn> = attributes
-            .map(|(column, rule)| column.finish(&rule.name, rows))
+            .flat_map(|(column, rule)| column.finish(&rule.name, rows))
             .collect();
         if !self.plan.tags.is_empty() {
-            columns.push(self.tags.finish());
+            columns.extend(self.tags.finish());
         }
         self.bytes = 0;
         let mut records = std::mem::take(&mut self.records);
@@ -159,6 +161,44 @@ impl Columns {
             },
             records,
             definitions: std::mem::take(&mut self.definitions),
+        }
+    }
+}
+
+/// The columns of one rule for an attribute.
+enum RuleColumn {
+    /// Its values are set.
+    Set(AttributeColumn),
+    /// Values are added to those it has.
+    Added(AddedColumn),
+}
+
+impl RuleColumn {
+    fn of(rule: &AttributeRule) -> Self {
+        match (rule.mapping.kind, rule.mapping.mode.unwrap_or_default()) {
+            (AttributeKind::Multi, MultiMode::Add) => Self::Added(AddedColumn::new()),
+            (_, MultiMode::Add | MultiMode::Replace) => Self::Set(AttributeColumn::of(rule)),
+        }
+    }
+
+    fn read(&mut self, rule: &AttributeRule, cell: &Cell<'_>) -> Result<(), String> {
+        match self {
+            Self::Set(column) => column.read(rule, cell),
+            Self::Added(column) => column.read(rule, cell),
+        }
+    }
+
+    fn take(&mut self, row: usize) -> usize {
+        match self {
+            Self::Set(column) => column.take(row),
+            Self::Added(column) => column.take(),
+        }
+    }
+
+    fn finish(&mut self, name: &str, rows: usize) -> Vec<LoadColumn> {
+        match self {
+            Self::Set(column) => vec![column.finish(name, rows)],
+            Self::Added(column) => column.finish(name),
         }
     }
 }

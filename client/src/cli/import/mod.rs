@@ -48,7 +48,7 @@ use super::streams::Streams;
 /// The longest mapping file, in bytes.
 const MAPPING_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Rows that travel together where they can be said column by column.
+/// Rows that travel together.
 const BATCH_ROWS: usize = 100_000;
 
 /// Imports files.

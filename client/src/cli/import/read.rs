@@ -8,20 +8,17 @@ use tokio::sync::mpsc;
 
 use super::columns::{Columns, RowsBatch};
 use super::events::{Events, EventsBatch};
-use super::plan::{Changes, Form, Plan};
+use super::plan::{Form, Plan};
 use super::records::{BadRow, Next, Records};
 use super::rejects::Reject;
 use super::send::Strictness;
 
-/// Rows that travel together.
+/// Bad rows that travel together.
 const CHUNK_ROWS: usize = 1_000;
-/// What the rows of a chunk may take as they stand in the file, in bytes, about: the last one may
-/// be beyond it.
+/// What they may take as they stand in the file, in bytes, about: the last one may be beyond it.
 const CHUNK_BYTES: usize = 1024 * 1024;
-/// Chunks that may wait.
-const CHUNKS_WAITING_MAX: usize = 8;
-/// Chunks that may wait when each is a batch of rows column by column.
-const BATCHES_WAITING_MAX: usize = 2;
+/// Chunks that may wait. Most are a batch of rows.
+const CHUNKS_WAITING_MAX: usize = 2;
 /// What a batch of rows may take, in bytes, about: the last row may be beyond it.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
@@ -33,22 +30,8 @@ pub(crate) struct Input {
     pub(crate) records: Records,
 }
 
-/// A row ready to send.
-pub(crate) struct Row {
-    /// What it becomes.
-    pub(crate) changes: Changes,
-    /// Which file it stands in.
-    pub(crate) file: usize,
-    /// The number of its first line.
-    pub(crate) line: u64,
-    /// As it stands in the file, for the reject file.
-    pub(crate) record: Vec<u8>,
-}
-
 /// What comes from the files.
 pub(crate) enum Item {
-    /// A row.
-    Row(Row),
     /// Rows of one file.
     Rows(RowsBatch),
     /// Events of one kind and file.
@@ -66,18 +49,11 @@ pub(crate) fn start(
     batch_rows: usize,
     strictness: Strictness,
 ) -> std::io::Result<(mpsc::Receiver<Vec<Item>>, JoinHandle<()>)> {
-    let (conversion, waiting_max) = match plan.form() {
-        Form::Changes => (Conversion::Changes(Box::new(plan)), CHUNKS_WAITING_MAX),
-        Form::Columns => {
-            let columns = Box::new(Columns::new(plan));
-            (Conversion::Columns(columns), BATCHES_WAITING_MAX)
-        }
-        Form::Events => {
-            let events = Box::new(Events::new(plan));
-            (Conversion::Events(events), BATCHES_WAITING_MAX)
-        }
+    let conversion = match plan.form() {
+        Form::Users => Conversion::Columns(Box::new(Columns::new(plan))),
+        Form::Events => Conversion::Events(Box::new(Events::new(plan))),
     };
-    let (sender, receiver) = mpsc::channel(waiting_max);
+    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
     let reader = Reader {
         conversion,
         batch_rows,
@@ -107,7 +83,6 @@ struct Reader {
 
 /// What rows become.
 enum Conversion {
-    Changes(Box<Plan>),
     Columns(Box<Columns>),
     Events(Box<Events>),
 }
@@ -134,7 +109,7 @@ impl Reader {
                     self.finish_batch(file);
                     return Ok(());
                 }
-                Ok(Next::Row) => self.row(file, &name, &records),
+                Ok(Next::Row) => self.row(&name, &records),
                 Ok(Next::Bad(bad)) => Some(Item::Bad(reject(&name, &records, bad))),
                 Err(error) => {
                     let reason = format!("{name}, after line {}: {error}", records.line());
@@ -160,21 +135,14 @@ impl Reader {
         }
     }
 
-    /// What a row becomes at once; nothing when it has joined a batch.
-    fn row(&mut self, file: usize, name: &str, records: &Records) -> Option<Item> {
-        let converted = match &mut self.conversion {
-            Conversion::Columns(columns) => columns.add(records).map(|()| None),
-            Conversion::Events(events) => events.add(records).map(|()| None),
-            Conversion::Changes(plan) => plan.convert(records).map(|changes| {
-                Some(Item::Row(Row {
-                    changes,
-                    file,
-                    line: records.line(),
-                    record: records.raw().to_vec(),
-                }))
-            }),
+    /// Lets a row join its batch; says what is wrong with one that cannot.
+    fn row(&mut self, name: &str, records: &Records) -> Option<Item> {
+        let added = match &mut self.conversion {
+            Conversion::Columns(columns) => columns.add(records),
+            Conversion::Events(events) => events.add(records),
         };
-        converted.unwrap_or_else(|bad| Some(Item::Bad(reject(name, records, bad))))
+        let bad = added.err()?;
+        Some(Item::Bad(reject(name, records, bad)))
     }
 
     /// Ends what is in the making.
@@ -184,7 +152,7 @@ impl Reader {
                 self.chunk
                     .extend(events.finish_all(file).into_iter().map(Item::Events));
             }
-            Conversion::Columns(_) | Conversion::Changes(_) => self.finish_full_batch(file),
+            Conversion::Columns(_) => self.finish_full_batch(file),
         }
     }
 
@@ -211,7 +179,6 @@ impl Reader {
                 columns.len() >= self.batch_rows || columns.bytes() >= BATCH_BYTES
             }
             Conversion::Events(_) => self.has_events(),
-            Conversion::Changes(_) => false,
         };
         batch_is_full || self.chunk.len() >= CHUNK_ROWS || self.chunk_bytes >= CHUNK_BYTES
     }
@@ -249,15 +216,14 @@ mod tests {
     use crate::cli::import::records::FileFormat;
     use crate::cli::import::source::{BytesRead, Source};
 
-    fn input(rows: usize, row_bytes: usize) -> (Input, Plan) {
-        // Tags that are taken away make rows travel as changes.
-        let mapping = "key = \"id\"\n[[tag]]\ncolumn = \"id\"\nby = \"non-zero\"\nname = \"x\"\nclear = true\n";
+    fn input(rows: usize, row_bytes: usize, id: &str) -> (Input, Plan) {
+        let mapping = "key = \"id\"\n[[tag]]\ncolumn = \"filler\"\n";
         let mapping = Mapping::parse(mapping).unwrap();
         let plan = Plan::new(&mapping);
         let filler = "x".repeat(row_bytes);
         let mut data = "id,filler\n".to_owned();
-        for row in 0..rows {
-            data.push_str(&format!("{row},{filler}\n"));
+        for _ in 0..rows {
+            data.push_str(&format!("{id},{filler}\n"));
         }
         let data = Cursor::new(data.into_bytes());
         let source = Source::new("test".to_owned(), data, &BytesRead::default()).unwrap();
@@ -266,20 +232,38 @@ mod tests {
         (Input { name, records }, plan)
     }
 
+    /// How many items each chunk has, and how many rows they have in all.
+    fn chunks_of(rows: usize, row_bytes: usize, id: &str) -> (Vec<usize>, Vec<usize>) {
+        let (input, plan) = input(rows, row_bytes, id);
+        let (mut chunks, thread) = start(vec![input], plan, 1_500, Strictness::Lenient).unwrap();
+        let (mut items, mut good) = (Vec::new(), Vec::new());
+        while let Some(chunk) = chunks.blocking_recv() {
+            items.push(chunk.len());
+            good.extend(chunk.iter().filter_map(|item| match item {
+                Item::Rows(batch) => Some(batch.rows.len()),
+                Item::Events(_) | Item::Bad(_) | Item::Failed(_) => None,
+            }));
+        }
+        thread.join().unwrap();
+        (items, good)
+    }
+
     #[test]
-    fn chunks_are_limited_in_rows_and_in_bytes() {
+    fn bad_rows_travel_in_chunks_that_are_limited_in_rows_and_in_bytes() {
         let check = |rows: usize, row_bytes: usize, expected: &[usize]| {
-            let (input, plan) = input(rows, row_bytes);
-            let (mut chunks, thread) = start(vec![input], plan, 10, Strictness::Lenient).unwrap();
-            let mut found = Vec::new();
-            while let Some(chunk) = chunks.blocking_recv() {
-                found.push(chunk.len());
-            }
-            thread.join().unwrap();
-            assert_eq!(found, expected, "{rows} rows of {row_bytes} bytes");
+            // Without a key.
+            let (items, good) = chunks_of(rows, row_bytes, "");
+            assert_eq!(items, expected, "{rows} rows of {row_bytes} bytes");
+            assert_eq!(good, [0_usize; 0]);
         };
         check(2_500, 10, &[1_000, 1_000, 500]);
         check(5, CHUNK_BYTES / 2, &[2, 2, 1]);
         check(2, CHUNK_BYTES - 100, &[2]);
+    }
+
+    #[test]
+    fn rows_travel_in_batches() {
+        let (items, good) = chunks_of(3_500, 10, "u");
+        assert_eq!((items, good), (vec![1, 1, 1], vec![1_500, 1_500, 500]));
     }
 }

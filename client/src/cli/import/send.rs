@@ -12,9 +12,9 @@ use super::columns::{RawRows, RowsBatch};
 use super::define::{define_event, define_tag};
 use super::events::EventsBatch;
 use super::mapping::{Mapping, UnknownUsers};
-use super::pending::Pending;
-use super::plan::{Changes, Form};
-use super::read::{Item, Row};
+use super::pending::{FoundRow, Pending};
+use super::plan::Form;
+use super::read::Item;
 use super::rejects::{Reject, Rejects};
 use super::source::BytesRead;
 use crate::bulk::{BulkReport, BulkTotals, Flush, Refusal, blame::speaks_of};
@@ -154,7 +154,6 @@ impl<'a> Sending<'a> {
             ..BulkOptions::default()
         };
         let defaults = match form {
-            Form::Changes => defaults,
             // The server applies at once what has come meanwhile: the more, the quicker.
             Form::Events => BulkOptions {
                 lanes: EVENT_LANES,
@@ -166,7 +165,7 @@ impl<'a> Sending<'a> {
                 ..defaults
             },
             // One that is decoded while the other is applied.
-            Form::Columns => BulkOptions {
+            Form::Users => BulkOptions {
                 lanes: 2,
                 batch_bytes_max: ROWS_BYTES_MAX,
                 ..defaults
@@ -208,10 +207,6 @@ impl<'a> Sending<'a> {
         for item in chunk {
             match item {
                 Item::Failed(reason) => return Err(Stop::Other(CliError::Stopped(reason))),
-                Item::Row(row) => {
-                    self.totals.rows += 1;
-                    self.send(row).await?;
-                }
                 Item::Rows(batch) => {
                     self.totals.rows += batch.rows.len() as u64;
                     self.send_rows(batch).await?;
@@ -230,29 +225,6 @@ impl<'a> Sending<'a> {
             }
         }
         self.take_refusals()
-    }
-
-    async fn send(&mut self, mut row: Row) -> Result<(), Stop> {
-        if self.server.is_none() {
-            return Ok(());
-        }
-        self.define_tags(std::mem::take(&mut row.changes.definitions))
-            .await?;
-        if let Some(reason) = self.foreign_tag_of(&row) {
-            return self.refuse(row, reason);
-        }
-        self.forget_answered().await?;
-        let Some(server) = &mut self.server else {
-            return Ok(());
-        };
-        let mutations = std::mem::take(&mut row.changes.mutations);
-        let places = server
-            .writer
-            .push_together(mutations)
-            .await
-            .map_err(|_| Stop::Writer)?;
-        self.pending.keep(places.start, row);
-        Ok(())
     }
 
     async fn send_rows(&mut self, mut batch: RowsBatch) -> Result<(), Stop> {
@@ -275,8 +247,7 @@ impl<'a> Sending<'a> {
         self.push_rows(batch.rows.select(&good), records).await?;
         for (row, reason) in foreign {
             if let Some((line, record)) = batch.records.row(row as usize) {
-                let row = Row {
-                    changes: Changes::default(),
+                let row = FoundRow {
                     file: batch.records.file,
                     line,
                     record: record.to_vec(),
@@ -376,29 +347,7 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    fn foreign_tag_of(&self, row: &Row) -> Option<String> {
-        if self.foreign_tags.is_empty() {
-            return None;
-        }
-        row.changes
-            .mutations
-            .iter()
-            .filter_map(|mutation| match mutation {
-                Mutation::Tag { tags, .. } | Mutation::Hold { tags, .. } => Some(tags),
-                Mutation::Ensure { .. }
-                | Mutation::Untag { .. }
-                | Mutation::Set { .. }
-                | Mutation::Add { .. }
-                | Mutation::Remove { .. }
-                | Mutation::DeleteUser { .. }
-                | Mutation::Track(_) => None,
-            })
-            .flatten()
-            .find_map(|tag| self.foreign_tags.get(tag))
-            .cloned()
-    }
-
-    fn refuse(&mut self, row: Row, reason: String) -> Result<(), Stop> {
+    fn refuse(&mut self, row: FoundRow, reason: String) -> Result<(), Stop> {
         let reject = Reject {
             file: self.files.get(row.file).cloned().unwrap_or_default(),
             line: row.line,

@@ -17,24 +17,71 @@ use crate::{HoldTerms, LoadColumn};
 enum KnownTags {
     /// No tag.
     None,
-    /// The tag of this number.
+    /// The tag of this number, which is given.
     Tag(usize),
+    /// The tag of this number among those that are taken.
+    Taken(usize),
     /// None, for this reason.
     Bad(String),
 }
 
-/// The one column of all tags, in the order of their rules.
+/// The one column of all tags that are given, in the order of their rules, and that of those that
+/// are taken.
 pub(super) struct TagColumn {
     /// For each rule what its items stand for.
     rules: Vec<Dictionary<KnownTags>>,
+    given: Lists,
+    held: Option<Held>,
+    taken: Lists,
+    /// For each rule where its tags end among those given to the row under way.
+    next_ends: Vec<usize>,
+}
+
+/// A list of tags a row.
+struct Lists {
     /// The names of all tags.
     names: Dictionary<String>,
     ends: Vec<u32>,
     codes: Vec<u32>,
-    held: Option<Held>,
-    /// The tags of the row under way, and for each rule where its tags end.
+    /// The tags of the row under way.
     next: Vec<usize>,
-    next_ends: Vec<usize>,
+}
+
+impl Lists {
+    fn new() -> Self {
+        Self {
+            names: Dictionary::new(),
+            ends: Vec::new(),
+            codes: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+
+    /// Takes the tags of the row under way; says how many bytes more that is.
+    fn take(&mut self) -> usize {
+        let mut bytes = size_of::<u32>() * (1 + self.next.len());
+        for number in &self.next {
+            let (code, added) = self.names.code(*number);
+            self.codes.push(code);
+            if added {
+                bytes += self.names.values[*number].len() + size_of::<String>();
+            }
+        }
+        self.ends.push(self.codes.len() as u32);
+        bytes
+    }
+
+    /// The names, ends and codes of the batch, which ends.
+    fn finish(&mut self) -> (Vec<String>, Vec<u32>, Vec<u32>) {
+        let used = self.names.finish();
+        let (rows, codes) = (self.ends.len(), self.codes.len());
+        let name = |number: &usize| self.names.values[*number].clone();
+        (
+            used.iter().map(name).collect(),
+            replace(&mut self.ends, rows),
+            replace(&mut self.codes, codes),
+        )
+    }
 }
 
 /// How tags are held, where a rule says it.
@@ -64,18 +111,17 @@ impl TagColumn {
         let says_how = rules.iter().any(|rule| rule.mapping.says_how());
         Self {
             rules: rules.iter().map(|_| Dictionary::new()).collect(),
-            names: Dictionary::new(),
-            ends: Vec::new(),
-            codes: Vec::new(),
+            given: Lists::new(),
             held: says_how.then(Held::default),
-            next: Vec::new(),
+            taken: Lists::new(),
             next_ends: Vec::new(),
         }
     }
 
     /// Reads the tags of the row under way.
     pub(super) fn read(&mut self, plan: &Plan, row: &Records) -> Result<(), BadRow> {
-        self.next.clear();
+        self.given.next.clear();
+        self.taken.next.clear();
         self.next_ends.clear();
         if let Some(held) = &mut self.held {
             held.next.clear();
@@ -84,8 +130,8 @@ impl TagColumn {
             let mut reading = Reading {
                 rule,
                 items,
-                names: &mut self.names,
-                next: &mut self.next,
+                given: &mut self.given,
+                taken: &mut self.taken,
             };
             let read = match rule.column {
                 None => reading.always(),
@@ -96,13 +142,13 @@ impl TagColumn {
             };
             read.map_err(|reason| bad(row, rule.column.unwrap_or(plan.key), reason))?;
             if let Some(held) = &mut self.held {
-                let has_tags = self.next.len() > self.next_ends.last().copied().unwrap_or(0);
+                let has_tags = self.given.next.len() > self.next_ends.last().copied().unwrap_or(0);
                 held.next.push(match has_tags {
                     true => rule.terms(row)?,
                     false => HoldTerms::default(),
                 });
             }
-            self.next_ends.push(self.next.len());
+            self.next_ends.push(self.given.next.len());
         }
         Ok(())
     }
@@ -113,15 +159,7 @@ impl TagColumn {
         rules: &mut [TagRule],
         definitions: &mut Vec<(usize, String)>,
     ) -> usize {
-        let mut bytes = size_of::<u32>() * (1 + self.next.len());
-        for number in &self.next {
-            let (code, added) = self.names.code(*number);
-            self.codes.push(code);
-            if added {
-                bytes += self.names.values[*number].len() + size_of::<String>();
-            }
-        }
-        self.ends.push(self.codes.len() as u32);
+        let mut bytes = self.given.take() + self.taken.take();
         let mut start = 0;
         for (place, (rule, end)) in rules.iter_mut().zip(&self.next_ends).enumerate() {
             if let Some(held) = &mut self.held
@@ -133,8 +171,9 @@ impl TagColumn {
                 bytes += size_of::<u32>() * (*end - start) + size_of::<HoldTerms>();
             }
             if rule.is_to_be_defined() {
-                for number in &self.next[start..*end] {
-                    rule.define(&self.names.values[*number..=*number], place, definitions);
+                let names = &self.given.names.values;
+                for number in &self.given.next[start..*end] {
+                    rule.define(&names[*number..=*number], place, definitions);
                 }
             }
             start = *end;
@@ -142,17 +181,10 @@ impl TagColumn {
         bytes
     }
 
-    /// The column of the batch, which ends.
-    pub(super) fn finish(&mut self) -> LoadColumn {
-        let used = self.names.finish();
-        let rows = self.ends.len();
-        let codes = self.codes.len();
-        let names = used.iter();
-        let names = names.map(|number| self.names.values[*number].clone());
-        let names = names.collect();
-        let ends = replace(&mut self.ends, rows);
-        let codes = replace(&mut self.codes, codes);
-        let column = match self.held.as_mut().map(std::mem::take) {
+    /// The columns of the batch, which ends: that of tags that are taken only where some are.
+    pub(super) fn finish(&mut self) -> Vec<LoadColumn> {
+        let (names, ends, codes) = self.given.finish();
+        let given = match self.held.as_mut().map(std::mem::take) {
             None => LoadColumn::Tags { names, ends, codes },
             Some(held) => LoadColumn::Holdings {
                 names,
@@ -162,15 +194,22 @@ impl TagColumn {
                 of: held.of,
             },
         };
+        let mut columns = vec![given];
+        let (names, ends, codes) = self.taken.finish();
+        if !codes.is_empty() {
+            columns.push(LoadColumn::Taken { names, ends, codes });
+        }
         let overgrown = |items: &Dictionary<KnownTags>| items.is_overgrown();
-        if self.names.is_overgrown() || self.rules.iter().any(overgrown) {
+        // Those that are taken are no more than there are rules.
+        if self.given.names.is_overgrown() || self.rules.iter().any(overgrown) {
             // Items know tags by number: all are forgotten together.
-            self.names = Dictionary::new();
+            self.given.names = Dictionary::new();
+            self.taken.names = Dictionary::new();
             self.rules
                 .iter_mut()
                 .for_each(|items| *items = Dictionary::new());
         }
-        column
+        columns
     }
 }
 
@@ -178,13 +217,19 @@ impl TagColumn {
 struct Reading<'a> {
     rule: &'a TagRule,
     items: &'a mut Dictionary<KnownTags>,
-    names: &'a mut Dictionary<String>,
-    next: &'a mut Vec<usize>,
+    given: &'a mut Lists,
+    taken: &'a mut Lists,
+}
+
+/// What becomes of a tag that an item names.
+enum Named {
+    Given(String),
+    Taken(String),
 }
 
 impl Reading<'_> {
     fn always(&mut self) -> Result<(), String> {
-        self.item("", |rule| Ok(rule.mapping.name.clone()))
+        self.item("", |rule| Ok(rule.mapping.name.clone().map(Named::Given)))
     }
 
     fn cell(&mut self, cell: &Cell<'_>) -> Result<(), String> {
@@ -193,7 +238,10 @@ impl Reading<'_> {
             (TagBy::NonZero, Cell::Text(text)) => self.item(text, |rule| {
                 let cell = Cell::Text(text.as_ref().into());
                 Ok(match rule.truth_of(&cell)? {
-                    Some(true) => rule.mapping.name.clone(),
+                    Some(true) => rule.mapping.name.clone().map(Named::Given),
+                    Some(false) if rule.mapping.clear => {
+                        rule.mapping.name.clone().map(Named::Taken)
+                    }
                     Some(false) | None => None,
                 })
             }),
@@ -201,7 +249,7 @@ impl Reading<'_> {
             (TagBy::Value, Cell::Text(text)) => {
                 self.item(text, |rule| match is_missing(text, &rule.missing) {
                     true => Ok(None),
-                    false => rule.tag_named(text).map(Some),
+                    false => rule.tag_named(text).map(|tag| Some(Named::Given(tag))),
                 })
             }
             (TagBy::Value, Cell::List(_)) => Err("is a list: use by = \"list\"".to_owned()),
@@ -228,7 +276,7 @@ impl Reading<'_> {
             let item = item.trim();
             match item.is_empty() || is_missing(item, &rule.missing) {
                 true => Ok(None),
-                false => rule.tag_named(item).map(Some),
+                false => rule.tag_named(item).map(|tag| Some(Named::Given(tag))),
             }
         })
     }
@@ -237,20 +285,23 @@ impl Reading<'_> {
     fn item(
         &mut self,
         item: &str,
-        tag: impl FnOnce(&TagRule) -> Result<Option<String>, String>,
+        tag: impl FnOnce(&TagRule) -> Result<Option<Named>, String>,
     ) -> Result<(), String> {
-        let (rule, names) = (self.rule, &mut *self.names);
+        let (rule, given, taken) = (self.rule, &mut self.given.names, &mut self.taken.names);
         let number = self.items.number(item.as_bytes(), || match tag(rule) {
             Ok(None) => KnownTags::None,
-            Ok(Some(name)) => {
-                let number = names.number(name.as_bytes(), || name.clone());
-                KnownTags::Tag(number)
+            Ok(Some(Named::Given(name))) => {
+                KnownTags::Tag(given.number(name.as_bytes(), || name.clone()))
+            }
+            Ok(Some(Named::Taken(name))) => {
+                KnownTags::Taken(taken.number(name.as_bytes(), || name.clone()))
             }
             Err(reason) => KnownTags::Bad(reason),
         });
         match &self.items.values[number] {
             KnownTags::None => {}
-            KnownTags::Tag(number) => self.next.push(*number),
+            KnownTags::Tag(number) => self.given.next.push(*number),
+            KnownTags::Taken(number) => self.taken.next.push(*number),
             KnownTags::Bad(reason) => return Err(reason.clone()),
         }
         Ok(())

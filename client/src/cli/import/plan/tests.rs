@@ -2,10 +2,11 @@
 
 use std::io::Cursor;
 
-use super::*;
+use super::{changes::Changes, *};
 use crate::cli::import::columns::Columns;
 use crate::cli::import::records::{FileFormat, Next};
 use crate::cli::import::source::{BytesRead, Source as FileSource};
+use crate::cli::session::Mutation;
 
 /// What each row of a file becomes.
 fn rows(mapping: &str, format: FileFormat, data: &str) -> Vec<Result<Changes, BadRow>> {
@@ -16,9 +17,7 @@ fn rows(mapping: &str, format: FileFormat, data: &str) -> Vec<Result<Changes, Ba
     while records.next().unwrap() == Next::Row {
         rows.push(plan.convert(&records));
     }
-    if plan.form() == Form::Columns {
-        check_columns(&rows, Plan::new(&mapping), format, data);
-    }
+    check_columns(&rows, Plan::new(&mapping), format, data);
     rows
 }
 
@@ -475,7 +474,7 @@ fn tags_are_held_as_the_row_says() {
             held(&["c"], None, HoldEnd::OfTag, Source::Import),
         ]),
     );
-    // Also where rows travel as changes.
+    // Also where others are taken.
     let changes =
         format!("{both}\n[[tag]]\ncolumn = \"y\"\nby = \"non-zero\"\nname = \"n\"\nclear = true");
     let found = row(
@@ -507,4 +506,53 @@ fn tags_that_end_are_defined_as_such() {
             .to_string()
             .contains("format is for since and until")
     );
+}
+
+#[test]
+fn values_that_are_added_and_tags_that_are_cleared_travel_with_the_rest() {
+    let mapping = "[[attribute]]\ncolumn = \"m\"\ntype = \"multi\"\n\
+                   [[attribute]]\ncolumn = \"n\"\ntype = \"multi\"\nmode = \"add\"\non_missing = \"clear\"\n\
+                   [[attribute]]\ncolumn = \"a\"\ntype = \"integer\"\n\
+                   [[tag]]\ncolumn = \"f\"\nby = \"non-zero\"\nname = \"flag\"\nclear = true\n\
+                   [[tag]]\ncolumn = \"g\"\nby = \"list\"\n";
+    let data = "id,m,n,a,f,g\n1,x;y,x,5,0,t\n2,,,,1,\n3,y;y,z;x,,,flag;t\n4,,,7,no,\n5,x,,,yes,t\n";
+    let rows = rows(mapping, FileFormat::Csv, data);
+    let mutations = |row: usize| rows[row].as_ref().unwrap().mutations.clone();
+    let user = |user: &str| user.to_owned();
+    let add = |of: &str, attribute: &str, values: &[&str]| Mutation::Add {
+        user: user(of),
+        attribute: attribute.to_owned(),
+        values: values.iter().map(|value| text(value)).collect(),
+    };
+    let set = |of: &str, values: &[(&str, Datum)]| Mutation::Set {
+        user: user(of),
+        values: values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
+    };
+    let flag = || vec!["flag".to_owned()];
+    let untag = |of: &str| Mutation::Untag {
+        user: user(of),
+        tags: flag(),
+    };
+    let tag = |of: &str, tags: Vec<String>| Mutation::Tag {
+        user: user(of),
+        tags,
+    };
+    let first = [
+        set("1", &[("a", Datum::Integer(5))]),
+        add("1", "m", &["x", "y"]),
+        add("1", "n", &["x"]),
+        untag("1"),
+        tag("1", vec!["t".to_owned()]),
+    ];
+    assert_eq!(mutations(0), first);
+    assert_eq!(
+        mutations(1),
+        [set("2", &[("n", Datum::Null)]), tag("2", flag())]
+    );
+    let nothing = ("n", Datum::Null);
+    let last_but_one = [set("4", &[nothing, ("a", Datum::Integer(7))]), untag("4")];
+    assert_eq!(mutations(3), last_but_one);
 }
