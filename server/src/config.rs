@@ -16,6 +16,7 @@ mod size;
 use std::{num::NonZeroUsize, path::PathBuf, thread::available_parallelism};
 
 use serde::{Deserialize, Serialize};
+use tessera_engine::schema::{NameError, Naming};
 
 pub use check::OutOfBounds;
 pub use clock::ClockSetting;
@@ -43,8 +44,29 @@ pub struct Config {
     pub clock: ClockSetting,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// How labels are called, and how many there may be.
+    pub labels: LabelsConfig,
     /// What clients may ask for.
     pub limits: LimitsConfig,
+}
+
+/// How labels are called, and how many there may be. Those that are there already stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelsConfig {
+    /// What new names of tags and tag groups match: patterns with `|` between them, in which `*`
+    /// is any run of characters; empty for any name.
+    pub name_pattern: String,
+    /// The longest new name of a tag, a tag group or an attribute, in characters.
+    pub name_length_max: u32,
+    /// The most tags.
+    pub tags_max: u32,
+    /// The most tag groups.
+    pub groups_max: u32,
+    /// The most attributes.
+    pub attributes_max: u32,
+    /// The most tags of one tag group.
+    pub group_tags_max: u32,
 }
 
 /// What a write waits for before it is acknowledged.
@@ -138,6 +160,7 @@ pub(crate) struct Defaults {
     shutdown_grace_ms: u64,
     clock: ClockSetting,
     log: LogConfig,
+    labels: LabelsConfig,
     limits: LimitsConfig,
 }
 
@@ -152,6 +175,7 @@ impl Default for Defaults {
             shutdown_grace_ms: 30_000,
             clock: ClockSetting::System,
             log: LogConfig::default(),
+            labels: LabelsConfig::default(),
             limits: LimitsConfig::default(),
         }
     }
@@ -163,6 +187,19 @@ impl Default for LogConfig {
             format: LogFormat::Text,
             level: "info".to_owned(),
             slow_request_ms: 1_000,
+        }
+    }
+}
+
+impl Default for LabelsConfig {
+    fn default() -> Self {
+        Self {
+            name_pattern: String::new(),
+            name_length_max: 256,
+            tags_max: 1_000_000,
+            groups_max: 65_536,
+            attributes_max: 4_096,
+            group_tags_max: 1_000_000,
         }
     }
 }
@@ -193,6 +230,16 @@ impl Default for LimitsConfig {
     }
 }
 
+impl LabelsConfig {
+    /// What is asked of new names.
+    ///
+    /// # Errors
+    /// When one of the patterns cannot be one.
+    pub fn naming(&self) -> Result<Naming, NameError> {
+        Naming::new(&self.name_pattern, self.name_length_max)
+    }
+}
+
 impl Config {
     /// Every key at its default, for a store in this directory.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
@@ -207,6 +254,7 @@ impl Config {
             shutdown_grace_ms: defaults.shutdown_grace_ms,
             clock: defaults.clock,
             log: defaults.log,
+            labels: defaults.labels,
             limits: defaults.limits,
         }
     }

@@ -48,6 +48,12 @@ fn options(config: &Config) -> Options {
                 list_len_max: config.limits.list_len_max as usize,
                 ..TextLimits::default()
             },
+            // Was checked with the configuration.
+            naming: config.labels.naming().unwrap_or_default(),
+            tags_max: config.labels.tags_max,
+            groups_max: config.labels.groups_max,
+            attributes_max: config.labels.attributes_max,
+            group_tags_max: config.labels.group_tags_max,
             queue_requests_max: requests.max(defaults.queue_requests_max),
             ..defaults
         },
@@ -114,6 +120,10 @@ impl Engine for OpenDatabase {
             Ok(database) => database.submit_event_sweep(done),
             Err(error) => done(Err(error)),
         }
+    }
+
+    fn note_tag_sizes(&self, budget: &Budget) -> Result<Summary, Error> {
+        self.database()?.note_tag_sizes(budget)
     }
 
     fn close(&self) -> Result<(), CloseError> {

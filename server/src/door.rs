@@ -80,6 +80,12 @@ pub trait Engine: Send + Sync + 'static {
     /// it changes no fact.
     fn submit_event_sweep(&self, done: Done);
 
+    /// Notes how large tags are, unless that was done today.
+    ///
+    /// # Errors
+    /// Says why nothing was noted.
+    fn note_tag_sizes(&self, budget: &Budget) -> Result<Summary, Error>;
+
     /// Closes the store. Called after every other call has returned.
     ///
     /// # Errors
@@ -289,6 +295,20 @@ impl Door {
         let (told, outcome) = submitted();
         self.submit(place, told, |engine, done| engine.submit_event_sweep(done));
         outcome
+    }
+
+    /// Notes how large tags are, in the place of a statement.
+    pub(crate) fn note_tag_sizes(
+        &self,
+        place: StatementPlace,
+        budget: Budget,
+    ) -> Call<Result<Summary, Error>> {
+        let engine = Arc::clone(&self.engine);
+        Call(spawn_blocking(move || {
+            let outcome = engine.note_tag_sizes(&budget);
+            drop(place);
+            outcome
+        }))
     }
 
     fn submit(

@@ -88,6 +88,7 @@ fn result_kind(kind: datum::ResultKind) -> wire::ResultKind {
         datum::ResultKind::Portrait => wire::ResultKind::Portrait,
         datum::ResultKind::Plan => wire::ResultKind::Plan,
         datum::ResultKind::Definitions => wire::ResultKind::Definitions,
+        datum::ResultKind::Trend => wire::ResultKind::Trend,
     }
 }
 

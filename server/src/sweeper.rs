@@ -1,10 +1,10 @@
-//! Lets the engine forget holdings that ended long ago, and tidy up events.
+//! Lets the engine forget holdings that ended long ago, tidy up events, and note how large tags are.
 //!
-//! Knows when. What is forgotten is the engine's to say, by its own clock; no answer waits for it.
+//! Knows when. What is done is the engine's to say, by its own clock; no answer waits for it.
 
 use std::{sync::Arc, time::Duration};
 
-use tessera_engine::datum::Summary;
+use tessera_engine::{budget::Budget, datum::Summary};
 use tokio::time::sleep;
 
 use crate::session::Context;
@@ -21,8 +21,29 @@ pub(crate) async fn sweep_now_and_then(context: Arc<Context>) {
             () = sleep(REST) => {
                 sweep(&context, Sweep::Holdings).await;
                 sweep(&context, Sweep::Events).await;
+                note_tag_sizes(&context).await;
             }
         }
+    }
+}
+
+/// Notes how large tags are, once a day.
+async fn note_tag_sizes(context: &Context) {
+    if context.closing.is_cancelled() {
+        return;
+    }
+    let place = context.door.statement_place().await;
+    let budget = Budget::unlimited();
+    let noting = context.door.note_tag_sizes(place, budget.clone());
+    let outcome = tokio::select! {
+        biased;
+        () = context.closing.cancelled() => return budget.cancel_flag().raise(),
+        outcome = noting.outcome() => outcome,
+    };
+    match outcome {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the sizes of tags cannot be noted"),
+        Err(panicked) => tracing::error!(%panicked, "noting the sizes of tags failed"),
     }
 }
 
@@ -92,6 +113,7 @@ mod tests {
     enum Asked {
         Holdings,
         Events,
+        Sizes,
     }
 
     /// An engine that has so much of each to sweep.
@@ -152,6 +174,11 @@ mod tests {
             }));
         }
 
+        fn note_tag_sizes(&self, _budget: &Budget) -> Result<Summary, Error> {
+            self.note(Asked::Sizes);
+            Ok(Summary::default())
+        }
+
         fn close(&self) -> Result<(), CloseError> {
             Ok(())
         }
@@ -168,10 +195,12 @@ mod tests {
         sleep(REST / 2).await;
         assert_eq!(engine.asked(), []);
         sleep(REST).await;
-        let first = [[Asked::Holdings; 3], [Asked::Events; 3]].concat();
+        let mut first = [[Asked::Holdings; 3], [Asked::Events; 3]].concat();
+        first.push(Asked::Sizes);
         assert_eq!(engine.asked(), first);
         sleep(REST).await;
-        assert_eq!(engine.asked()[6..], [Asked::Holdings, Asked::Events]);
+        let again = [Asked::Holdings, Asked::Events, Asked::Sizes];
+        assert_eq!(engine.asked()[7..], again);
         context.closing.cancel();
         assert!(sweeper.await.is_ok());
     }

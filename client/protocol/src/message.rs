@@ -416,6 +416,9 @@ impl ServerMessage {
     /// The oldest version of the protocol in which a [`ResultKind::Portrait`] says how tags are
     /// held. In older ones it has the first three columns only.
     pub const HOLDINGS_VERSION_MIN: u16 = 3;
+
+    /// The oldest version of the protocol with [`ResultKind::Trend`].
+    pub const TREND_VERSION_MIN: u16 = 4;
 }
 
 /// Accepts a connection.
@@ -449,6 +452,9 @@ pub enum ResultKind {
     Plan,
     /// A row a definition.
     Definitions,
+    /// A row a day, or a longer period: its first day, and a number. The days rise. Since version
+    /// 4; to older clients it is a [`Self::Dimension`].
+    Trend,
 }
 
 /// A column of an answer.

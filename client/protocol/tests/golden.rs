@@ -490,6 +490,7 @@ fn small_enums() -> Vec<(String, Said)> {
         ResultKind::Portrait,
         ResultKind::Plan,
         ResultKind::Definitions,
+        ResultKind::Trend,
     ];
     let roles = [
         ColumnRole::Value,

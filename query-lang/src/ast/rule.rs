@@ -35,8 +35,37 @@ pub enum Lifecycle {
     Active,
     /// `DEPRECATED`: takes no new holdings, and warns who asks for it.
     Deprecated,
-    /// `ARCHIVED`
+    /// `ARCHIVED`: takes no new holdings, and is found by its name only.
     Archived,
+}
+
+impl Lifecycle {
+    /// Its word, in lower case.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Active => "active",
+            Self::Deprecated => "deprecated",
+            Self::Archived => "archived",
+        }
+    }
+
+    /// Whether the tag takes no new holdings.
+    pub fn is_closed(self) -> bool {
+        match self {
+            Self::Draft | Self::Active => false,
+            Self::Deprecated | Self::Archived => true,
+        }
+    }
+
+    /// Whether patterns match the tag: a draft is not ready for that, and an archived one is out
+    /// of sight.
+    pub fn is_in_sight(self) -> bool {
+        match self {
+            Self::Active | Self::Deprecated => true,
+            Self::Draft | Self::Archived => false,
+        }
+    }
 }
 
 /// `DEFINE TAG vip [STATIC | DYNAMIC FOR 30d] [ON RETAG …] [DRAFT | …] [IN GROUP g] … [AS expr]`

@@ -22,7 +22,7 @@ pub use crate::{
 use crate::{
     datum::{Datum, ResultSink, Summary},
     error::Error,
-    exec::{scheduler::Scheduler, statement::Statements},
+    exec::{asked::AskedTags, note, scheduler::Scheduler, statement::Statements},
     storage::{Store, StoreOptions, View},
     time::{Clock, micros_of_timestamp},
     write::{Job, Selected, SelectedUsers, Writer, WriterHandle},
@@ -70,6 +70,7 @@ pub struct Database {
     current: Arc<ArcSwap<View>>,
     store: Arc<Store>,
     statements: Statements,
+    asked: AskedTags,
     scheduler: Arc<Scheduler>,
     clock: Arc<dyn Clock>,
     limits: Limits,
@@ -109,6 +110,7 @@ impl Database {
             current,
             store,
             statements: Statements::new(),
+            asked: AskedTags::default(),
             scheduler,
             clock,
             limits: options.limits,
@@ -248,6 +250,24 @@ impl Database {
     /// As [`Self::sweep_holdings`], but without waiting; see [`Self::submit_write`].
     pub fn submit_sweep(&self, done: impl FnOnce(Result<Summary, Error>) + Send + 'static) {
         self.handle.submit_with(Job::Sweep, done);
+    }
+
+    /// Notes how many users hold each tag, and which tags were asked for, unless that was done
+    /// today already; forgets what was noted longer ago than [`Limits::tag_sizes_days`]. To be
+    /// called now and then. Counts before it waits for the writer.
+    ///
+    /// # Errors
+    /// When the store fails, the budget is used up, or the database closes.
+    pub fn note_tag_sizes(&self, budget: &Budget) -> Result<Summary, Error> {
+        match note::notes_of_today(self, budget)? {
+            Some(notes) => self.submit(Job::NoteTags(Box::new(notes))),
+            None => Ok(Summary::default()),
+        }
+    }
+
+    /// Which tags were asked for since the database was opened.
+    pub(crate) fn asked(&self) -> &AskedTags {
+        &self.asked
     }
 
     fn submit(&self, job: Job) -> Result<Summary, Error> {

@@ -47,6 +47,8 @@ pub enum ResultKind {
     Plan,
     /// A row a definition.
     Definitions,
+    /// A row a day, or a longer period: its first day, and a number. The days rise.
+    Trend,
 }
 
 /// What a column's values are.

@@ -2,7 +2,7 @@
 //!
 //! Knows numbers. Does not know who checks them.
 
-use crate::exec::limits::QueryLimits;
+use crate::{exec::limits::QueryLimits, schema::Naming};
 
 /// The longest user key, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 256;
@@ -34,6 +34,10 @@ pub struct Limits {
     pub attribute_values_max: u32,
     /// Defined tags.
     pub tags_max: u32,
+    /// Tags that stand in one group itself.
+    pub group_tags_max: u32,
+    /// What is asked of new names of tags, groups and attributes.
+    pub naming: Naming,
     /// Defined tag groups.
     pub groups_max: u32,
     /// Defined attributes.
@@ -59,6 +63,10 @@ pub struct Limits {
     pub idempotency_seconds: u32,
     /// How long a holding is kept after it ended, in days: as far back as `lapsed` can look.
     pub ended_holdings_days: u32,
+    /// How long the sizes of tags on past days are kept, in days.
+    pub tag_sizes_days: u32,
+    /// Holders that a tag may have to be merged into another.
+    pub merged_users_max: u32,
     /// What one query may take.
     pub queries: QueryLimits,
     /// What a statement's text may ask of the parser.
@@ -75,6 +83,8 @@ impl Default for Limits {
             user_values_max: 10_000,
             attribute_values_max: 65_536,
             tags_max: 1_000_000,
+            group_tags_max: 1_000_000,
+            naming: Naming::default(),
             groups_max: 65_536,
             attributes_max: 4_096,
             segments_max: 65_536,
@@ -87,6 +97,8 @@ impl Default for Limits {
             idempotency_keys_max: 100_000,
             idempotency_seconds: 24 * 60 * 60,
             ended_holdings_days: 400,
+            tag_sizes_days: 800,
+            merged_users_max: 20_000_000,
             queries: QueryLimits::default(),
             text: tessera_query_lang::Limits::default(),
         }

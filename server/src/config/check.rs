@@ -1,8 +1,9 @@
 //! The bounds of every key.
 
+use tessera_engine::schema::NameError;
 use tessera_protocol::frame::FRAME_BYTES_LIMIT;
 
-use super::{Config, LimitsConfig};
+use super::{Config, LabelsConfig, LimitsConfig};
 
 /// A day: no timeout is longer.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -25,6 +26,16 @@ pub enum OutOfBounds {
     /// No address and port.
     #[error("`listen` is `{0}`, but must be an address and a port, as in 127.0.0.1:7700")]
     Listen(String),
+    /// No patterns of names.
+    #[error(
+        "`labels.name_pattern` is `{pattern}`, which has no patterns with `|` between them: {error}"
+    )]
+    NamePattern {
+        /// The text.
+        pattern: String,
+        /// What is wrong with it.
+        error: NameError,
+    },
     /// Nothing to store in.
     #[error("`data_dir` is empty")]
     DataDir,
@@ -42,10 +53,23 @@ fn numbers(config: &Config) -> Vec<Number> {
         ("shutdown_grace_ms", config.shutdown_grace_ms, 0, DAY_MS),
         ("log.slow_request_ms", config.log.slow_request_ms, 0, DAY_MS),
     ];
+    numbers.extend(labels(&config.labels));
     numbers.extend(sizes(&config.limits));
     numbers.extend(times(&config.limits));
     numbers.extend(counts(&config.limits));
     numbers
+}
+
+fn labels(labels: &LabelsConfig) -> impl Iterator<Item = Number> {
+    [
+        ("labels.name_length_max", labels.name_length_max, 256),
+        ("labels.tags_max", labels.tags_max, 10_000_000),
+        ("labels.groups_max", labels.groups_max, 1_000_000),
+        ("labels.attributes_max", labels.attributes_max, 1_000_000),
+        ("labels.group_tags_max", labels.group_tags_max, 10_000_000),
+    ]
+    .into_iter()
+    .map(|(key, value, max)| (key, value.into(), 1, max))
 }
 
 fn sizes(limits: &LimitsConfig) -> [Number; 5] {
@@ -162,6 +186,12 @@ impl Config {
         if !matches!(port, Some((host, Ok(_))) if !host.is_empty()) {
             return Err(OutOfBounds::Listen(self.listen.clone()));
         }
+        self.labels
+            .naming()
+            .map_err(|error| OutOfBounds::NamePattern {
+                pattern: self.labels.name_pattern.clone(),
+                error,
+            })?;
         numbers(self)
             .into_iter()
             .find(|(_, value, min, max)| value < min || value > max)
@@ -200,6 +230,7 @@ mod tests {
             "clock",
             "log.format",
             "log.level",
+            "labels.name_pattern",
         ];
         for key in KEYS {
             assert_ne!(
@@ -244,6 +275,14 @@ mod tests {
             "`listen` is `host:99999`",
         );
         check(|config| config.data_dir = "".into(), "`data_dir` is empty");
+        check(
+            |config| config.labels.name_pattern = "a||b".to_owned(),
+            "`labels.name_pattern` is `a||b`",
+        );
+        check(
+            |config| config.labels.name_length_max = 257,
+            "`labels.name_length_max` is 257, but must lie between 1 and 256",
+        );
         check(
             |config| config.limits.depth_max = 101,
             "`limits.depth_max` is 101",

@@ -114,6 +114,19 @@ pub const KEYS: &[Key] = &[
         "log.slow_request_ms",
         "Requests that take longer are logged as warnings; 0 for never",
     ),
+    text(
+        "labels.name_pattern",
+        "PATTERN",
+        "What new names of tags and groups match, as in crm-*|web-*; empty for any",
+    ),
+    count(
+        "labels.name_length_max",
+        "The longest new name of a tag, a group or an attribute, in characters",
+    ),
+    count("labels.tags_max", "The most tags"),
+    count("labels.groups_max", "The most tag groups"),
+    count("labels.attributes_max", "The most attributes"),
+    count("labels.group_tags_max", "The most tags of one tag group"),
     size(
         "limits.frame_bytes_max",
         "The longest frame taken from a client, and the longest sent",

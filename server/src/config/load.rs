@@ -118,6 +118,7 @@ pub fn command() -> Command {
             .visible_aliases(key.alias);
         match key.path.split_once('.') {
             Some(("limits", _)) => arg.help_heading("Limits"),
+            Some(("labels", _)) => arg.help_heading("Labels"),
             Some(_) => arg.help_heading("Log"),
             None => arg,
         }

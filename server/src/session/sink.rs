@@ -60,6 +60,8 @@ pub(super) struct FrameSink {
     rows_bytes: usize,
     /// Keys that wait for more; then there are no rows.
     keys: PackedKeys,
+    /// What a trend is called to the client.
+    trend_kind: ResultKind,
     /// The columns of a portrait that the client knows.
     portrait_columns_max: usize,
     /// The columns of this answer that are sent.
@@ -127,6 +129,10 @@ impl FrameSink {
             rows: Vec::new(),
             rows_bytes: 0,
             keys: PackedKeys::new(),
+            trend_kind: match version >= ServerMessage::TREND_VERSION_MIN {
+                true => ResultKind::Trend,
+                false => ResultKind::Dimension,
+            },
             portrait_columns_max: match version >= ServerMessage::HOLDINGS_VERSION_MIN {
                 true => usize::MAX,
                 false => PORTRAIT_COLUMNS_OLD,
@@ -274,6 +280,9 @@ impl ResultSink for FrameSink {
         if header.kind == ResultKind::Portrait {
             self.columns_max = self.portrait_columns_max;
             header.columns.truncate(self.columns_max);
+        }
+        if header.kind == ResultKind::Trend {
+            header.kind = self.trend_kind;
         }
         let frame = self.frame(&map::header(self.id, header))?;
         self.send(Part::Header(frame))

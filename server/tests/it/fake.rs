@@ -265,6 +265,10 @@ impl Engine for FakeEngine {
         done(Ok(Summary::default()));
     }
 
+    fn note_tag_sizes(&self, _: &Budget) -> Result<Summary, Error> {
+        Ok(Summary::default())
+    }
+
     fn close(&self) -> Result<(), CloseError> {
         self.note(Event::Closed);
         Ok(())

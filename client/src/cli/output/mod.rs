@@ -3,6 +3,7 @@
 //! Knows values, columns and formats. Does not know how an answer was got.
 
 mod bars;
+mod chart;
 mod sink;
 mod table;
 mod value;

@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 
 use super::Format;
+use super::chart::chart;
 use super::table::{Colour, Layout};
 use super::value::{write_json, write_json_string, write_plain};
 use crate::cli::session::{Column, Datum, KeyBatch, ResultKind};
@@ -14,6 +15,8 @@ use crate::cli::session::{Column, Datum, KeyBatch, ResultKind};
 const LAYOUT_ROWS_TERMINAL: usize = 1_000;
 /// The same where nobody waits for the first row.
 const LAYOUT_ROWS_PIPE: usize = 10_000;
+/// Room for a drawing where the output has no width of its own.
+const WIDTH_WITHOUT_TERMINAL: u16 = 100;
 
 /// How to write an answer.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +146,10 @@ impl<'a> Sink<'a> {
         );
         let text = layout.first(&rows);
         self.table = TableState::Drawing(layout);
+        if self.kind == ResultKind::Trend {
+            let width = self.options.width.unwrap_or(WIDTH_WITHOUT_TERMINAL);
+            write!(self.out, "{}", chart(&numbers_of(&rows), width))?;
+        }
         writeln!(self.out, "{text}")
     }
 
@@ -211,6 +218,22 @@ impl<'a> Sink<'a> {
     }
 }
 
+/// The numbers of a trend, one a row.
+fn numbers_of(rows: &[Vec<Datum>]) -> Vec<i64> {
+    let number = |datum: &Datum| match datum {
+        Datum::Integer(number) => Some(*number),
+        Datum::Null
+        | Datum::Boolean(_)
+        | Datum::Decimal { .. }
+        | Datum::Real(_)
+        | Datum::Text(_)
+        | Datum::Date(_)
+        | Datum::Timestamp(_)
+        | Datum::List(_) => None,
+    };
+    rows.iter().filter_map(|row| number(row.get(1)?)).collect()
+}
+
 fn delimited<W: Write>(out: W, delimiter: u8) -> csv::Writer<W> {
     csv::WriterBuilder::new()
         .delimiter(delimiter)
@@ -226,6 +249,14 @@ mod tests {
     use crate::cli::session::ColumnRole;
 
     fn write(format: Format, chunks: Vec<Vec<Vec<Datum>>>) -> io::Result<String> {
+        write_kind(ResultKind::Segment, format, chunks)
+    }
+
+    fn write_kind(
+        kind: ResultKind,
+        format: Format,
+        chunks: Vec<Vec<Vec<Datum>>>,
+    ) -> io::Result<String> {
         let mut out = Vec::new();
         let options = SinkOptions {
             format,
@@ -236,12 +267,7 @@ mod tests {
             name: name.to_owned(),
             role: ColumnRole::Value,
         };
-        let mut sink = Sink::begin(
-            &mut out,
-            options,
-            ResultKind::Segment,
-            vec![column("key"), column("x")],
-        )?;
+        let mut sink = Sink::begin(&mut out, options, kind, vec![column("key"), column("x")])?;
         for chunk in chunks {
             sink.rows(chunk)?;
         }
@@ -288,6 +314,24 @@ mod tests {
             Format::Table,
             " key   │ x\n───────┼───────\n a     │ 1,000\n b,\"c\" │\n d␉e   │ p, q\n",
         )
+    }
+
+    #[test]
+    fn a_trend_is_drawn_above_its_table_and_nowhere_else() -> io::Result<()> {
+        let rows = || {
+            vec![vec![
+                row("a", Datum::Integer(1)),
+                row("b", Datum::Integer(9)),
+            ]]
+        };
+        let drawn = write_kind(ResultKind::Trend, Format::Table, rows())?;
+        assert!(drawn.starts_with(" 9 │    ████\n"), "{drawn}");
+        assert!(drawn.ends_with(" a   │ 1\n b   │ 9\n"), "{drawn}");
+        for format in [Format::Csv, Format::Jsonl] {
+            let plain = write_kind(ResultKind::Segment, format, rows())?;
+            assert_eq!(write_kind(ResultKind::Trend, format, rows())?, plain);
+        }
+        Ok(())
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tessera_query_lang::name::Name;
 use super::{
     count::count,
     dataset::Dataset,
+    heard::Heard,
     limits::QueryLimits,
     planner,
     query::resolver,
@@ -63,6 +64,8 @@ pub(crate) struct Given {
     pub(crate) writes: WriteLimits,
     /// The threads that find the users of an expression.
     pub(crate) scheduler: Arc<Scheduler>,
+    /// What there is to say beside the answer.
+    pub(crate) heard: Arc<Heard>,
 }
 
 /// How much one statement may write.
@@ -112,7 +115,7 @@ impl Change {
         let mut resolver = resolver(dataset, &given.parameters, given.now, &given.limits)?;
         let keys = resolver.user_keys(keys)?;
         let change = self.resolve(&mut resolver)?;
-        resolver.finish()?;
+        given.heard.add(resolver.finish_with_notices()?);
         change.check_keys(&keys, given.writes)?;
         Ok(keys.into_iter().flat_map(|key| change.of(key)).collect())
     }
@@ -131,7 +134,7 @@ impl Change {
         let mut resolver = resolver(dataset, &given.parameters, given.now, &given.limits)?;
         let filter = resolver.expr(filter)?;
         let change = self.resolve(&mut resolver)?;
-        resolver.finish()?;
+        given.heard.add(resolver.finish_with_notices()?);
         let context = Context {
             dataset,
             scheduler: Some(&given.scheduler),

@@ -10,7 +10,10 @@ use crate::{
     behaviour::{Bucket, EventTable, Extent},
     bitmap::{Fragment, NumberSlices},
     column::ColumnBlock,
-    ids::{AttributeId, BlockId, EventId, Location, NumberId, PartitionId, RowId, ShardId, UserId},
+    ids::{
+        AttributeId, BlockId, EventId, Location, NumberId, PartitionId, RowId, ShardId, TagId,
+        UserId,
+    },
     schema::Schema,
     storage::{StorageError, TextsFrom, UserEvent, UserRecord},
     user_keys::PackedKeys,
@@ -151,6 +154,35 @@ pub trait Dataset: Send + Sync {
             found.ok_or(StorageError::MissingUser { partition, user })
         };
         users.iter().map(record).collect()
+    }
+
+    /// How many users a tag had on the days from one to another, rising, as far as that was noted.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn tag_sizes(
+        &self,
+        _tag: TagId,
+        _first: i32,
+        _last: i32,
+    ) -> Result<Vec<(i32, u64)>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    /// The tags whose sizes were noted on one of the days from one to another.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn tags_noted(&self, _first: i32, _last: i32) -> Result<Vec<TagId>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    /// The day on which tags were last asked for, as far as that was noted.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn tags_asked(&self) -> Result<Vec<(TagId, i32)>, StorageError> {
+        Ok(Vec::new())
     }
 
     /// The users of a partition whose text or user attribute is exactly this, in rising order.

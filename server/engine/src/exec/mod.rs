@@ -2,6 +2,7 @@
 //!
 //! Knows plans, datasets and sinks. Does not know names, except to print them.
 
+pub(crate) mod asked;
 mod behaviour;
 mod block_pool;
 mod bound;
@@ -13,10 +14,13 @@ pub mod dataset;
 mod describe;
 mod dimension;
 mod explain;
+mod heard;
 mod held;
 pub mod limits;
+mod lint;
 mod look;
 pub mod naive;
+pub(crate) mod note;
 mod number_range;
 mod planner;
 mod portrait;
@@ -28,6 +32,7 @@ mod segment;
 mod show;
 mod sizes;
 pub mod statement;
+mod tag_size;
 #[cfg(test)]
 #[expect(
     clippy::expect_used,
@@ -36,3 +41,5 @@ pub mod statement;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod trend;
+mod upkeep;

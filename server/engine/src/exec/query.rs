@@ -12,6 +12,7 @@ use super::{
     cursors::{CursorRules, Cursors, OpenSegment},
     dataset::Dataset,
     dimension, explain,
+    heard::Heard,
     limits::QueryLimits,
     naive, planner, portrait,
     rows::RowWriter,
@@ -53,6 +54,8 @@ pub(crate) struct Query<'a> {
     pub(crate) clock: &'a dyn Clock,
     /// Open cursors.
     pub(crate) cursors: &'a Cursors,
+    /// What there is to say beside the answer.
+    pub(crate) heard: &'a Heard,
 }
 
 impl Query<'_> {
@@ -80,13 +83,13 @@ impl Query<'_> {
     }
 
     /// Resolves with a function and refuses parameters that it did not use.
-    fn resolve<T>(
+    pub(super) fn resolve<T>(
         &self,
         resolve: impl FnOnce(&mut Resolver<'_>) -> Result<T, ResolveError>,
     ) -> Result<T, Error> {
         let mut resolver = self.resolver()?;
         let resolved = resolve(&mut resolver)?;
-        resolver.finish()?;
+        self.heard.add(resolver.finish_with_notices()?);
         Ok(resolved)
     }
 
@@ -263,8 +266,12 @@ impl Query<'_> {
     ) -> Result<Summary, Error> {
         self.resolve(|_| Ok(()))?;
         let answer = Show::new(self.context(), self.now_s());
+        let mut warnings = Vec::new();
         let rows = match show {
-            ast::Show::Tags(list) => answer.tags(list, sink)?,
+            ast::Show::Tags(list) => {
+                warnings.extend(answer.unlisted(list));
+                answer.tags(list, sink)?
+            }
             ast::Show::Groups(list) => answer.groups(list, sink)?,
             ast::Show::Attributes(list) => answer.attributes(list, sink)?,
             ast::Show::Segments(list) => answer.segments(list, sink)?,
@@ -280,6 +287,7 @@ impl Query<'_> {
         };
         Ok(Summary {
             rows,
+            warnings,
             ..Summary::default()
         })
     }
@@ -472,7 +480,11 @@ pub(crate) fn resolver<'a>(
 }
 
 /// Gives a whole answer at once.
-fn give(sink: &mut dyn ResultSink, header: Header, rows: Vec<Row>) -> Result<Summary, Error> {
+pub(super) fn give(
+    sink: &mut dyn ResultSink,
+    header: Header,
+    rows: Vec<Row>,
+) -> Result<Summary, Error> {
     sink.header(header).map_err(|_: Stopped| Error::Stopped)?;
     let mut writer = RowWriter::new(sink);
     writer.write(rows)?;

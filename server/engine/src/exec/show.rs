@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tessera_query_lang::{
     ast::{Exclusivity, Mutability, Notes, ShowList, Spanned},
-    name::Name,
+    name::{Glob, Name},
 };
 
 use super::{
@@ -19,8 +19,8 @@ use crate::{
     ids::RowId,
     plan::{ResolveError, logical::Leaf},
     schema::{
-        AttributeClass, AttributeDefinition, AttributeKind, Schema, TagDefinition, Timing,
-        Vocabulary,
+        AttributeClass, AttributeDefinition, AttributeKind, Lifecycle, Schema, TagDefinition,
+        Timing, Vocabulary,
     },
 };
 
@@ -41,36 +41,81 @@ impl<'a> Show<'a> {
         }
     }
 
-    /// `name`, `group`, `users`, `description`, `owner`.
+    /// `name`, `group`, `users`, `lifecycle`, `description`, `owner`; without the archived ones,
+    /// unless one is named.
     ///
     /// # Errors
     /// When the store fails, the budget is used up, or the receiver stops.
     pub(crate) fn tags(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
-        let header = header(&["name", "group", "users", "description", "owner"]);
-        let tags = chosen(self.schema.tags(), list, |tag| tag.name.as_str());
+        let header = header(&[
+            "name",
+            "group",
+            "users",
+            "lifecycle",
+            "description",
+            "owner",
+        ]);
+        let tags = self.schema.tags().filter(|tag| is_listed(tag, list));
+        let tags = chosen(tags, list, |tag| tag.name.as_str());
         write(sink, header, tags, |tag| {
             let group = tag.group.and_then(|group| self.schema.group_by_id(group));
             let group = group.map_or(Datum::Null, |group| text(group.name.as_str()));
             let users = self.holders(tag)?;
+            let lifecycle = text(tag.lifecycle.word());
             Ok(noted(
-                vec![text(tag.name.as_str()), group, users],
+                vec![text(tag.name.as_str()), group, users, lifecycle],
                 &tag.notes,
             ))
         })
     }
 
-    /// `name`, `exclusive`, `tags`, `description`, `owner`.
+    /// What there is to say about archived tags that are not listed.
+    pub(crate) fn unlisted(&self, list: &ShowList) -> Option<String> {
+        let hidden = self.schema.tags().filter(|tag| !is_listed(tag, list));
+        let names: Vec<&str> = chosen(
+            hidden,
+            &ShowList {
+                limit: None,
+                ..list.clone()
+            },
+            |tag| tag.name.as_str(),
+        )
+        .map(|tag| tag.name.as_str())
+        .collect();
+        let shown = names.get(..names.len().min(UNLISTED_NAMED_MAX))?.join(", ");
+        match names.len() {
+            0 => None,
+            1..=UNLISTED_NAMED_MAX => Some(format!("archived and not listed: {shown}")),
+            count => Some(format!(
+                "{count} tags are archived and not listed: {shown}, …"
+            )),
+        }
+    }
+
+    /// `name`, `exclusive`, `tags`, `parent`, `description`, `owner`. The tags are those of the
+    /// groups beneath, too.
     ///
     /// # Errors
     /// When the receiver stops.
     pub(crate) fn groups(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
-        let header = header(&["name", "exclusive", "tags", "description", "owner"]);
+        let header = header(&[
+            "name",
+            "exclusive",
+            "tags",
+            "parent",
+            "description",
+            "owner",
+        ]);
         let groups = chosen(self.schema.groups(), list, |group| group.name.as_str());
         write(sink, header, groups, |group| {
             let exclusive = Datum::Boolean(group.exclusivity == Exclusivity::Exclusive);
-            let tags = number(self.schema.tags_of_group(group.id).count() as u64);
+            let tags = number(self.schema.tags_beneath(group.id).count() as u64);
+            let parent = group
+                .parent
+                .and_then(|parent| self.schema.group_by_id(parent));
+            let parent = parent.map_or(Datum::Null, |parent| text(parent.name.as_str()));
             Ok(noted(
-                vec![text(group.name.as_str()), exclusive, tags],
+                vec![text(group.name.as_str()), exclusive, tags, parent],
                 &group.notes,
             ))
         })
@@ -214,7 +259,6 @@ impl<'a> Show<'a> {
         })
     }
 
-    /// A row's size, from the stored cardinalities.
     /// How many users hold a tag.
     fn holders(&self, tag: &TagDefinition) -> Result<Datum, Error> {
         match tag.timing {
@@ -227,6 +271,7 @@ impl<'a> Show<'a> {
         }
     }
 
+    /// A row's size, from the stored cardinalities.
     fn users(&self, row: RowId) -> Result<Datum, Error> {
         self.context.budget.check()?;
         let mut users = 0;
@@ -239,6 +284,15 @@ impl<'a> Show<'a> {
         }
         Ok(number(users))
     }
+}
+
+/// Archived tags that are named where they are not listed.
+const UNLISTED_NAMED_MAX: usize = 10;
+
+/// Archived tags are listed only where they are named.
+fn is_listed(tag: &TagDefinition, list: &ShowList) -> bool {
+    let is_named = |glob: &Glob| glob.as_str() == tag.name.as_str();
+    tag.lifecycle != Lifecycle::Archived || list.like.as_ref().is_some_and(is_named)
 }
 
 /// `name`, `value`.

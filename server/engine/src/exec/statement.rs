@@ -14,6 +14,7 @@ use tessera_query_lang::{
 use super::{
     change::{Change, Given},
     cursors::{CursorRules, Cursors, Randomness, SystemRandomness},
+    heard::{Heard, Told},
     limits::QueryLimits,
     query::{Query, resolver},
     show,
@@ -25,6 +26,7 @@ use crate::{
     error::Error,
     parameters::Parameters,
     plan::resolve::later,
+    time::{day_of_micros, micros_of_timestamp},
     write::{SchemaStatement, UnknownTags, WriteRequest},
 };
 
@@ -72,6 +74,7 @@ pub fn execute(
 ) -> Result<Summary, Error> {
     budget.check()?;
     let statement = parse_statement(text, &database.limits().text)?;
+    let heard = Arc::new(Heard::default());
     let query = Query {
         dataset: database.view(),
         scheduler: Some(&**database.scheduler()),
@@ -81,8 +84,14 @@ pub fn execute(
         now: database.clock().now(),
         clock: &**database.clock(),
         cursors: &database.statements().cursors,
+        heard: &heard,
     };
-    run(database, &query, statement, sink)
+    let mut summary = run(database, &query, statement, sink, &heard)?;
+    let Told { mut notices, asked } = heard.take();
+    summary.warnings.append(&mut notices);
+    let today = day_of_micros(micros_of_timestamp(query.now));
+    database.asked().note(&asked, today);
+    Ok(summary)
 }
 
 fn run(
@@ -90,6 +99,7 @@ fn run(
     query: &Query<'_>,
     statement: Statement,
     sink: &mut dyn ResultSink,
+    heard: &Arc<Heard>,
 ) -> Result<Summary, Error> {
     if let Some(refusal) = later::statement(&statement) {
         return Err(refusal.into());
@@ -111,10 +121,15 @@ fn run(
             })
         }
         Statement::Show(show) => query.show(&show, sink),
+        Statement::Usages(kind, name) => query.usages(kind, &name, sink),
+        Statement::Trend(trend) => query.trend(&trend, sink),
+        Statement::Lint(list) => query.lint(&list, database.asked(), sink),
         Statement::Define(..)
         | Statement::Alter(_)
         | Statement::Drop(..)
-        | Statement::SaveSegment(_) => {
+        | Statement::SaveSegment(_)
+        | Statement::RenameTag { .. }
+        | Statement::MergeTag { .. } => {
             refuse_parameters(query)?;
             match SchemaStatement::from_statement(&statement) {
                 Some(change) => database.change_schema(change),
@@ -127,13 +142,17 @@ fn run(
             target,
             tags,
             terms,
-        } => write(database, query, target, Change::Tag(tags, terms)),
-        Statement::Untag { target, tags } => write(database, query, target, Change::Untag(tags)),
+        } => write(database, query, target, heard, Change::Tag(tags, terms)),
+        Statement::Untag { target, tags } => {
+            write(database, query, target, heard, Change::Untag(tags))
+        }
         Statement::Set {
             target,
             assignments,
-        } => write(database, query, target, Change::Set(assignments)),
-        Statement::DeleteUser(keys) => write(database, query, Target::Keys(keys), Change::Delete),
+        } => write(database, query, target, heard, Change::Set(assignments)),
+        Statement::DeleteUser(keys) => {
+            write(database, query, Target::Keys(keys), heard, Change::Delete)
+        }
         Statement::Track(track) => {
             let mut resolver =
                 resolver(&*query.dataset, query.parameters, query.now, query.limits)?;
@@ -145,14 +164,7 @@ fn run(
                 idempotency_key: None,
             })
         }
-        Statement::ClearTag { .. }
-        | Statement::Submit(_)
-        | Statement::RenameTag { .. }
-        | Statement::MergeTag { .. }
-        | Statement::Usages(..)
-        | Statement::Lint(_)
-        | Statement::Trend(_)
-        | Statement::Why { .. } => {
+        Statement::ClearTag { .. } | Statement::Submit(_) | Statement::Why { .. } => {
             Err(Error::Internal("this statement was not refused".to_owned()))
         }
     }
@@ -167,6 +179,7 @@ fn write(
     database: &Database,
     query: &Query<'_>,
     target: Target,
+    heard: &Arc<Heard>,
     change: Change,
 ) -> Result<Summary, Error> {
     let given = Given {
@@ -176,6 +189,7 @@ fn write(
         budget: query.budget.clone(),
         writes: database.limits().into(),
         scheduler: Arc::clone(database.scheduler()),
+        heard: Arc::clone(heard),
     };
     match target {
         Target::Keys(keys) => {

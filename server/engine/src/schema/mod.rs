@@ -6,6 +6,8 @@
 
 mod definition;
 mod dictionary;
+mod groups;
+mod naming;
 mod registry;
 mod render;
 
@@ -19,7 +21,10 @@ pub use definition::{
     SegmentDefinition, TagDefinition, Timing, Validity, Vocabulary,
 };
 pub use dictionary::Dictionary;
+pub use groups::GROUP_LEVELS_MAX;
+pub use naming::{Labelled, Naming, NamingError};
 pub use registry::{Definition, Registry};
+pub use tessera_query_lang::name::NameError;
 
 use crate::ids::{AttributeId, EventId, GroupId, SegmentId, TagId, ValueCode};
 
@@ -30,6 +35,8 @@ const BOOLEAN_TEXTS: [&str; 2] = ["false", "true"];
 #[derive(Debug, Clone, Default)]
 pub struct Schema {
     tags: Registry<TagDefinition>,
+    /// The tags that have other names now. Few, so that a copy for a change is cheap.
+    former_tags: Arc<BTreeMap<Arc<str>, TagId>>,
     groups: Registry<GroupDefinition>,
     attributes: Registry<AttributeDefinition>,
     segments: Registry<SegmentDefinition>,
@@ -47,6 +54,16 @@ impl Schema {
     /// The tag with this (normalised) name.
     pub fn tag(&self, name: &str) -> Option<&TagDefinition> {
         self.tags.by_name(name)
+    }
+
+    /// The tag with this (normalised) name, or that had it before.
+    pub fn tag_called(&self, name: &str) -> Option<&TagDefinition> {
+        self.tag(name).or_else(|| self.tag_formerly(name))
+    }
+
+    /// The tag that had this (normalised) name before.
+    pub fn tag_formerly(&self, name: &str) -> Option<&TagDefinition> {
+        self.tag_by_id(*self.former_tags.get(name)?)
     }
 
     /// The tag with this id.
@@ -81,7 +98,7 @@ impl Schema {
         found
     }
 
-    /// The tags of a group, by name. Looks at every tag.
+    /// The tags that stand in a group itself, by name. Looks at every tag.
     pub fn tags_of_group(&self, group: GroupId) -> impl Iterator<Item = &TagDefinition> {
         let mut found: Vec<_> = self
             .tags
@@ -315,7 +332,28 @@ impl Schema {
 
     /// Adds a tag, or replaces the one with its id.
     pub fn put_tag(&mut self, tag: TagDefinition) {
+        self.forget_former_names(tag.id);
+        if !tag.aliases.is_empty() {
+            let former = Arc::make_mut(&mut self.former_tags);
+            former.extend(
+                tag.aliases
+                    .iter()
+                    .map(|name| (name.as_str().into(), tag.id)),
+            );
+        }
         self.tags.put(tag);
+    }
+
+    fn forget_former_names(&mut self, id: TagId) {
+        let Some(tag) = self.tags.by_id(id.0).filter(|tag| !tag.aliases.is_empty()) else {
+            return;
+        };
+        let former = Arc::make_mut(&mut self.former_tags);
+        for alias in &tag.aliases {
+            if former.get(alias.as_str()) == Some(&id) {
+                former.remove(alias.as_str());
+            }
+        }
     }
 
     /// Adds a group, or replaces the one with its id.
@@ -335,6 +373,7 @@ impl Schema {
 
     /// Takes a tag away.
     pub fn remove_tag(&mut self, id: TagId) {
+        self.forget_former_names(id);
         self.tags.remove(id.0);
     }
 

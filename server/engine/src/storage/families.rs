@@ -40,13 +40,14 @@ pub(crate) enum FamilyId {
     EventIds,
     EventTables,
     EventExtents,
+    TagSizes,
     /// Of format 1.
     UserKeys,
 }
 
 impl FamilyId {
     /// Those of this format.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Meta,
         Self::Schema,
         Self::Partitions,
@@ -61,6 +62,7 @@ impl FamilyId {
         Self::EventIds,
         Self::EventTables,
         Self::EventExtents,
+        Self::TagSizes,
     ];
 
     /// Those of older formats: opened where they are, so that an upgrade can read them, and
@@ -84,6 +86,7 @@ impl FamilyId {
             Self::EventIds => "event_ids",
             Self::EventTables => "event_tables",
             Self::EventExtents => "event_extents",
+            Self::TagSizes => "tag_sizes",
             Self::UserKeys => "user_keys",
         }
     }

@@ -21,7 +21,12 @@ use crate::{
         Exclusivity, GroupDefinition, Lifecycle, Mutability, Notes, OnRetag, SegmentDefinition,
         TagDefinition, Timing, Validity, Vocabulary,
     },
-    storage::{EventDetails, incoming::IncomingList, keys::FormatError},
+    storage::{
+        EventDetails,
+        incoming::IncomingList,
+        keys::FormatError,
+        tag_sizes::{TagSizes, TagsAsked},
+    },
     time::Length,
     user_keys::KeyBlock,
 };
@@ -76,7 +81,9 @@ structure!(
     IdempotentOutcome,
     IncomingList,
     EventDetails,
-    Extent
+    Extent,
+    TagSizes,
+    TagsAsked
 );
 
 /// Nothing: the key says it all.

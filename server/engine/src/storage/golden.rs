@@ -251,6 +251,14 @@ fn add_events(sheet: &mut Sheet) {
     sheet.add::<EventExtents>("extent", &EventExtentKey { partition, event }, &extent);
 }
 
+fn add_tag_sizes(sheet: &mut Sheet) {
+    let run = TagRun::of(TagId(70_000));
+    let sizes = TagSizes(vec![(TagId(70_000), 0), (TagId(70_001), 300)]);
+    sheet.add::<SizesOfTags>("sizes", &TagSizesKey { run, day: 20_420 }, &sizes);
+    let asked = TagsAsked(vec![(TagId(70_000), 20_419)]);
+    sheet.add::<AskedTags>("asked", &TagsAskedKey(run), &asked);
+}
+
 fn add_users(sheet: &mut Sheet) {
     let partition = PartitionId(258);
     let state = PartitionState {
@@ -378,6 +386,7 @@ fn bytes_are_what_they_were() {
     add_events(&mut sheet);
     add_users(&mut sheet);
     add_derived(&mut sheet);
+    add_tag_sizes(&mut sheet);
     if std::env::var_os("TESSERA_BLESS").is_some() {
         std::fs::write(FILE, &sheet.0).unwrap();
     }

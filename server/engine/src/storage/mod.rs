@@ -25,10 +25,12 @@ mod open;
 mod record;
 mod record_format;
 mod rocks;
+mod tag_sizes;
 mod terms_format;
 mod upgrade;
 pub mod verify;
 mod view;
+mod view_tags;
 
 #[cfg(test)]
 mod golden;
@@ -58,5 +60,8 @@ pub(crate) use keys::{
 };
 pub(crate) use open::{OpenedStore, Store, StoreOptions};
 pub(crate) use record_format::RecordWriter;
+pub(crate) use tag_sizes::{
+    AskedTags, SizesOfTags, TagRun, TagSizes, TagSizesKey, TagsAsked, TagsAskedKey,
+};
 #[cfg(test)]
 pub(crate) use {open::LoadStep, rocks::Sync};

@@ -12,7 +12,7 @@ use crate::{
     exec::dataset::Dataset,
     ids::{
         AttributeId, BLOCK_USERS, BlockId, EventId, Location, NumberId, PartitionId, RowId,
-        SHARD_USERS, ShardId, SliceRow, UserId,
+        SHARD_USERS, ShardId, SliceRow, TagId, UserId,
     },
     schema::Schema,
     storage::{
@@ -489,6 +489,23 @@ impl Dataset for View {
     ) -> Result<Vec<UserRecord>, StorageError> {
         let located = users.iter().map(|&user| Location { partition, user });
         self.records(&located.collect::<Vec<_>>())
+    }
+
+    fn tag_sizes(
+        &self,
+        tag: TagId,
+        first: i32,
+        last: i32,
+    ) -> Result<Vec<(i32, u64)>, StorageError> {
+        self.noted_sizes(tag, first, last)
+    }
+
+    fn tags_noted(&self, first: i32, last: i32) -> Result<Vec<TagId>, StorageError> {
+        self.noted_tags(first, last)
+    }
+
+    fn tags_asked(&self) -> Result<Vec<(TagId, i32)>, StorageError> {
+        View::tags_asked(self)
     }
 
     fn text_matches(

@@ -9,6 +9,9 @@ use tessera_query_lang::{
 /// Microseconds of a day: UTC as the engine sees it has no leap seconds.
 pub const MICROS_PER_DAY: i64 = 86_400_000_000;
 
+/// Seconds of a day in UTC.
+pub const SECONDS_PER_DAY: i64 = 86_400;
+
 /// The day from which days are counted.
 const EPOCH: Date = Date::constant(1970, 1, 1);
 

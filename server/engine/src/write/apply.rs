@@ -15,7 +15,9 @@ use crate::{
         command::{Command, SchemaChange, UserCommand},
         event_sweep::EventSweep,
         holdings::{HoldTerms, Holdings},
+        merge::Merge,
         staging::{Part, SlotId, Staging},
+        tag_notes::TagNotes,
     },
 };
 
@@ -69,6 +71,11 @@ pub(super) fn apply_to_schema(
     changes
         .into_iter()
         .try_for_each(|change| staging.change_definition(change))
+}
+
+/// Applies notes about tags, which belong to all partitions as definitions do.
+pub(super) fn apply_notes(staging: &mut Staging, notes: TagNotes) {
+    staging.tag_notes = Some(notes);
 }
 
 /// Applies a command to a partition, whose order it takes one place of. What is done on all threads passes the
@@ -125,7 +132,16 @@ pub(super) fn apply(
             });
             Ok(())
         }
-        Command::Schema { .. } => Err(Refusal::whole(Error::Internal(
+        Command::MergeTag { at_us, from, into } => {
+            part.merges.push(Merge {
+                partition: part.partition,
+                from,
+                into,
+                at_s: second_of_micros(at_us),
+            });
+            Ok(())
+        }
+        Command::Schema { .. } | Command::NoteTags { .. } => Err(Refusal::whole(Error::Internal(
             "definitions belong to no partition".to_owned(),
         ))),
     }

@@ -12,6 +12,7 @@ use crate::{
     write::{
         holdings::HoldTerms,
         load::{EventRows, LoadRows},
+        tag_notes::TagNotes,
     },
 };
 
@@ -73,6 +74,23 @@ pub(crate) enum Command {
         /// What the users did.
         rows: EventRows,
     },
+    /// Who holds a tag in one partition holds another in its place. The tag's definition is
+    /// dropped by a command that follows.
+    MergeTag {
+        /// The time of the request, in microseconds since 1970-01-01T00:00:00Z.
+        at_us: i64,
+        /// The tag that goes.
+        from: TagId,
+        /// The one that stays.
+        into: TagId,
+    },
+    /// How large tags are on a day. Belongs to all partitions, as definitions do.
+    NoteTags {
+        /// The time of the request, in microseconds since 1970-01-01T00:00:00Z.
+        at_us: i64,
+        /// What is noted.
+        notes: TagNotes,
+    },
 }
 
 impl Command {
@@ -84,7 +102,10 @@ impl Command {
             Self::Load { at_us: _, rows } => rows.keys.len(),
             Self::LoadEvents { at_us: _, rows } => rows.len(),
             Self::Sweep { users, .. } => users.len(),
-            Self::ForgetEvents { .. } | Self::RollUpEvents { .. } => 1,
+            Self::ForgetEvents { .. }
+            | Self::RollUpEvents { .. }
+            | Self::MergeTag { .. }
+            | Self::NoteTags { .. } => 1,
         }
     }
 }
@@ -385,6 +406,20 @@ mod tests {
                 users: vec![UserId(1), UserId(70_000)],
             }])
             .chain([load_of_events()])
+            .chain([Command::MergeTag {
+                at_us,
+                from: TagId(3),
+                into: TagId(70_000),
+            }])
+            .chain([Command::NoteTags {
+                at_us,
+                notes: TagNotes {
+                    day: 19_675,
+                    sizes: vec![(TagId(1), 300)],
+                    asked: vec![(TagId(1), 19_674)],
+                    forget_before: -1,
+                },
+            }])
             .collect()
     }
 

@@ -20,7 +20,9 @@ use crate::{
         idempotency::IdempotencyKey,
         key_changes::KeyChanges,
         load::{Loads, write_event_files, write_files},
+        merge,
         staging::{LiveUser, Part, Slot, Staging},
+        tag_notes,
     },
 };
 
@@ -55,7 +57,8 @@ impl Commit<'_> {
             return self.run_load().map(Some);
         }
         let has_outcomes = !self.outcomes.added.is_empty() || !self.outcomes.removed.is_empty();
-        if !staging.parts().any(has_changes) && staging.schema_changes.is_empty() && !has_outcomes {
+        let has_parts = staging.parts().any(has_changes) || staging.tag_notes.is_some();
+        if !has_parts && staging.schema_changes.is_empty() && !has_outcomes {
             return Ok(None);
         }
         let changes = self.changes()?;
@@ -126,6 +129,11 @@ fn staged_changes(
     }
     let mut parts = vec![changes];
     parts.extend(partition_changes(scheduler, staging)?);
+    if let Some(notes) = &staging.tag_notes {
+        let mut changes = Changes::default();
+        tag_notes::write(&staging.base, notes, &mut changes)?;
+        parts.push(changes);
+    }
     Ok(parts)
 }
 
@@ -133,7 +141,10 @@ fn staged_changes(
 /// concerns two partitions, so that many are worked off on all threads.
 fn partition_changes(scheduler: &Scheduler, staging: &Staging) -> Result<Vec<Changes>, Error> {
     let parts: Vec<&Part> = staging.parts().collect();
-    let size = |part: &&Part| part.slots().len() + part.events.all().len();
+    // Whom a merge is about is not known yet: many.
+    let size = |part: &&Part| {
+        part.slots().len() + part.events.all().len() + part.merges.len() * PARALLEL_USERS_MIN
+    };
     if parts.iter().map(size).sum::<usize>() < PARALLEL_USERS_MIN {
         let mut changes = Changes::default();
         put_parts(&mut changes, staging, &parts)?;
@@ -163,6 +174,9 @@ fn put_parts(changes: &mut Changes, staging: &Staging, parts: &[&Part]) -> Resul
     }
     for sweep in parts.iter().flat_map(|part| &part.event_sweeps) {
         event_sweep::write(&staging.base, *sweep, changes)?;
+    }
+    for merge in parts.iter().flat_map(|part| &part.merges) {
+        merge::write(&staging.base, &staging.schema, *merge, changes)?;
     }
     Ok(())
 }
@@ -205,6 +219,7 @@ fn has_changes(part: &Part) -> bool {
     part.slots().iter().any(is_changed)
         || !part.events.all().is_empty()
         || !part.event_sweeps.is_empty()
+        || !part.merges.is_empty()
 }
 
 fn is_changed(slot: &Slot) -> bool {

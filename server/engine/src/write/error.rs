@@ -2,7 +2,10 @@
 
 use tessera_query_lang::{ParseError, ast::Span, name::NameError, suggest::did_you_mean};
 
-use crate::{error::ErrorCode, limits::EVENT_ID_BYTES_MAX, plan::ResolveError, write::ShapeError};
+use crate::{
+    error::ErrorCode, limits::EVENT_ID_BYTES_MAX, plan::ResolveError, schema::NamingError,
+    write::ShapeError,
+};
 
 /// Why a write is refused. Nothing of its request was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +26,9 @@ pub enum WriteError {
         /// Why.
         error: NameError,
     },
+    /// A name that new tags do not have in this database.
+    #[error(transparent)]
+    Naming(NamingError),
     /// A tag that is not defined.
     #[error("there is no tag named {name:?}")]
     UnknownTag {
@@ -136,6 +142,14 @@ pub enum WriteError {
     /// The parts of a load do not fit together.
     #[error("the load is malformed: {0}")]
     Shape(ShapeError),
+    /// A holding of a tag that takes no new ones.
+    #[error("the tag {tag:?} is {state}: it takes no new holdings")]
+    NoNewHoldings {
+        /// The tag.
+        tag: String,
+        /// Deprecated or archived.
+        state: &'static str,
+    },
     /// A holding of a static tag that would end.
     #[error("the tag {tag:?} is static: its holdings do not end")]
     StaticEnds {
@@ -165,6 +179,7 @@ impl WriteError {
             | Self::UnknownValue { .. } => ErrorCode::UnknownName,
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
+            | Self::Naming(_)
             | Self::WrongType { .. }
             | Self::NotMulti { .. }
             | Self::EventTime { .. }
@@ -173,7 +188,7 @@ impl WriteError {
             | Self::EndsBeforeStart { .. }
             | Self::BeyondCalendar(_)
             | Self::Shape(_) => ErrorCode::TypeMismatch,
-            Self::WriteOnce { .. } => ErrorCode::Conflict,
+            Self::WriteOnce { .. } | Self::NoNewHoldings { .. } => ErrorCode::Conflict,
         }
     }
 
@@ -188,9 +203,13 @@ impl WriteError {
             Self::StaticEnds { .. } => {
                 Some("make the tag dynamic: ALTER TAG … DYNAMIC FOR 30d".to_owned())
             }
+            Self::NoNewHoldings { .. } => {
+                Some("take another tag, or make it active again: ALTER TAG … ACTIVE".to_owned())
+            }
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
             | Self::UnknownUser { .. }
+            | Self::Naming(_)
             | Self::WrongType { .. }
             | Self::NotMulti { .. }
             | Self::EventTime { .. }
@@ -282,6 +301,22 @@ pub enum LimitError {
         /// The limit.
         max: usize,
     },
+    /// Too many tags in one group.
+    #[error("a group has at most {max} tags, {group} would have more")]
+    GroupTags {
+        /// The group.
+        group: String,
+        /// The limit.
+        max: u32,
+    },
+    /// A merge of a tag with too many holders.
+    #[error("a tag with at most {max} holders can be merged, this one has {found}")]
+    MergedUsers {
+        /// How many there are.
+        found: u64,
+        /// The limit.
+        max: u32,
+    },
     /// A partition whose user ids are used up.
     #[error("partition {partition} has no user ids left")]
     UserIds {
@@ -351,6 +386,70 @@ pub enum SchemaErrorKind {
         /// How many users hold it, or are to hold it, to an end.
         users: u64,
     },
+    /// A name that new definitions do not have in this database.
+    #[error(transparent)]
+    Naming(NamingError),
+    /// Groups that would stand in each other.
+    #[error("the group would stand in itself: {0}")]
+    GroupCycle(String),
+    /// More levels of groups than there may be.
+    #[error("groups stand in each other on at most {max} levels: {way}")]
+    GroupLevels {
+        /// From the outermost to the innermost.
+        way: String,
+        /// The limit.
+        max: usize,
+    },
+    /// A name under which another tag is still found.
+    #[error("{name:?} is a former name of the tag {tag:?}")]
+    FormerName {
+        /// The name.
+        name: String,
+        /// The tag.
+        tag: String,
+    },
+    /// More former names than a tag may have.
+    #[error("the tag {tag:?} would have more than {max} former names")]
+    FormerNames {
+        /// The tag.
+        tag: String,
+        /// The limit.
+        max: usize,
+    },
+    /// A tag that would be merged into itself.
+    #[error("the tag {tag:?} cannot be merged into itself")]
+    MergesItself {
+        /// The tag.
+        tag: String,
+    },
+    /// A tag whose holders a rule finds.
+    #[error("the tag {tag:?} follows a rule and cannot be merged")]
+    MergesRule {
+        /// The tag.
+        tag: String,
+    },
+    /// Holdings that are to end, of a tag that is to go into a static one.
+    #[error(
+        "the tag {tag:?} cannot be merged into the static {into:?}: holdings of {users} users are to end"
+    )]
+    MergesEnding {
+        /// The tag that would go.
+        tag: String,
+        /// The one that would stay.
+        into: String,
+        /// How many users hold it, or are to hold it, to an end.
+        users: u64,
+    },
+    /// A step back in a tag's life.
+    #[error("the tag {tag:?} is {from} and cannot become {to}")]
+    Lifecycle {
+        /// The tag.
+        tag: String,
+        /// Where it is.
+        from: &'static str,
+        /// Where it was to go.
+        to: &'static str,
+    },
     /// A change that the attribute's type does not have.
     #[error(
         "{name} is a {attribute_kind} attribute: only enum and multi attributes have a list of values"
@@ -418,6 +517,12 @@ impl SchemaError {
             | SchemaErrorKind::InUse { .. }
             | SchemaErrorKind::HoldsTwo { .. }
             | SchemaErrorKind::HoldingsEnd { .. }
+            | SchemaErrorKind::Lifecycle { .. }
+            | SchemaErrorKind::FormerName { .. }
+            | SchemaErrorKind::GroupCycle(_)
+            | SchemaErrorKind::MergesItself { .. }
+            | SchemaErrorKind::MergesRule { .. }
+            | SchemaErrorKind::MergesEnding { .. }
             | SchemaErrorKind::RepeatedValue(_)
             | SchemaErrorKind::Cycle(_) => ErrorCode::Conflict,
             SchemaErrorKind::Unknown { .. } => ErrorCode::UnknownName,
@@ -425,11 +530,13 @@ impl SchemaError {
             | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
             | SchemaErrorKind::EmptyVocabulary
+            | SchemaErrorKind::Naming(_)
             | SchemaErrorKind::Scale(_)
             | SchemaErrorKind::Parameters => ErrorCode::TypeMismatch,
-            SchemaErrorKind::Unreadable(_) | SchemaErrorKind::TooLarge { .. } => {
-                ErrorCode::LimitExceeded
-            }
+            SchemaErrorKind::Unreadable(_)
+            | SchemaErrorKind::FormerNames { .. }
+            | SchemaErrorKind::GroupLevels { .. }
+            | SchemaErrorKind::TooLarge { .. } => ErrorCode::LimitExceeded,
             SchemaErrorKind::Meaningless(error) => {
                 crate::error::code_of_resolve_error(error.kind())
             }
@@ -445,6 +552,15 @@ impl SchemaError {
             | SchemaErrorKind::InUse { .. }
             | SchemaErrorKind::HoldsTwo { .. }
             | SchemaErrorKind::HoldingsEnd { .. }
+            | SchemaErrorKind::Lifecycle { .. }
+            | SchemaErrorKind::FormerName { .. }
+            | SchemaErrorKind::FormerNames { .. }
+            | SchemaErrorKind::Naming(_)
+            | SchemaErrorKind::GroupCycle(_)
+            | SchemaErrorKind::GroupLevels { .. }
+            | SchemaErrorKind::MergesItself { .. }
+            | SchemaErrorKind::MergesRule { .. }
+            | SchemaErrorKind::MergesEnding { .. }
             | SchemaErrorKind::NoVocabulary { .. }
             | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
@@ -474,7 +590,24 @@ impl SchemaError {
             SchemaErrorKind::HoldingsEnd { .. } => {
                 Some("take the tag from them first, or wait for the ends".to_owned())
             }
+            SchemaErrorKind::Lifecycle { .. } => Some(
+                "tags go from draft to active, deprecated and archived, and back to active"
+                    .to_owned(),
+            ),
+            SchemaErrorKind::FormerName { .. } | SchemaErrorKind::FormerNames { .. } => {
+                Some("DROP TAG frees a former name".to_owned())
+            }
+            SchemaErrorKind::MergesRule { .. } => {
+                Some("take its rule away first: ALTER TAG … NO RULE".to_owned())
+            }
+            SchemaErrorKind::MergesEnding { .. } => {
+                Some("make the other one dynamic first, or wait for the ends".to_owned())
+            }
             SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::Naming(_)
+            | SchemaErrorKind::GroupCycle(_)
+            | SchemaErrorKind::GroupLevels { .. }
+            | SchemaErrorKind::MergesItself { .. }
             | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
             | SchemaErrorKind::RepeatedValue(_)

@@ -7,7 +7,7 @@ use bincode::{Decode, Encode};
 
 use crate::{
     ids::{GroupId, TagId},
-    schema::{Exclusivity, OnRetag, Schema, TagDefinition, Validity},
+    schema::{OnRetag, Schema, TagDefinition, Validity},
     storage::{Holding, Phase, Source, Term, UserRecord},
     time::{Length, TimeError, timestamp_of_micros},
     write::WriteError,
@@ -64,8 +64,16 @@ impl Holdings<'_> {
         let Some(definition) = self.schema.tag_by_id(tag) else {
             return Ok(None);
         };
+        let held = record.holding(tag);
+        if definition.lifecycle.is_closed() {
+            // Who has a holding that is not over keeps it as it is.
+            return match held.map(|held| held.phase(self.at_s)) {
+                Some(Phase::InEffect | Phase::Coming) => Ok(None),
+                Some(Phase::Ended) | None => Err(no_new_holdings(definition)),
+            };
+        }
         let fresh = self.fresh(definition, terms)?;
-        let next = match record.holding(tag) {
+        let next = match held {
             None => fresh,
             Some(held) if held.phase(self.at_s) == Phase::Ended => fresh,
             // What is over does not end what is not.
@@ -75,7 +83,7 @@ impl Holdings<'_> {
                 Validity::Dynamic(_) => timed_again(definition, held, fresh, terms)?,
             },
         };
-        if record.holding(tag) == Some(next) {
+        if held == Some(next) {
             return Ok(None);
         }
         check_calendar(next)?;
@@ -158,17 +166,20 @@ impl Holdings<'_> {
 
     /// The group of which the user may hold only this tag, if there is one.
     pub(super) fn exclusive_group(self, tag: TagId) -> Option<GroupId> {
-        let group = self.schema.tag_by_id(tag)?.group?;
-        let exclusivity = self.schema.group_by_id(group)?.exclusivity;
-        (exclusivity == Exclusivity::Exclusive).then_some(group)
+        self.schema.exclusive_group(tag).map(|group| group.id)
     }
 
     fn held_of_group(self, record: &UserRecord, group: GroupId) -> Vec<(TagId, Holding)> {
-        let is_member = |(tag, _): &(TagId, Holding)| {
-            let definition = self.schema.tag_by_id(*tag);
-            definition.is_some_and(|definition| definition.group == Some(group))
-        };
+        let is_member = |(tag, _): &(TagId, Holding)| self.schema.is_beneath(*tag, group);
         record.holdings().filter(is_member).collect()
+    }
+}
+
+/// The refusal of a new holding of a tag that takes none.
+pub(super) fn no_new_holdings(tag: &TagDefinition) -> WriteError {
+    WriteError::NoNewHoldings {
+        tag: tag.name.to_string(),
+        state: tag.lifecycle.word(),
     }
 }
 

@@ -153,6 +153,20 @@ pub enum SchemaStatement {
     Drop(DefinitionKind, Spanned<Name>, OnConflict),
     /// `SAVE SEGMENT …`
     SaveSegment(SavedSegment),
+    /// `RENAME TAG a TO b`
+    RenameTag {
+        /// The tag.
+        tag: Spanned<Name>,
+        /// Its new name.
+        to: Spanned<Name>,
+    },
+    /// `MERGE TAG a INTO b`
+    MergeTag {
+        /// The tag that goes.
+        tag: Spanned<Name>,
+        /// The one that stays.
+        into: Spanned<Name>,
+    },
 }
 
 impl SchemaStatement {
@@ -167,6 +181,14 @@ impl SchemaStatement {
                 Some(Self::Drop(*kind, name.clone(), *on_conflict))
             }
             Statement::SaveSegment(saved) => Some(Self::SaveSegment(saved.clone())),
+            Statement::RenameTag { tag, to } => Some(Self::RenameTag {
+                tag: tag.clone(),
+                to: to.clone(),
+            }),
+            Statement::MergeTag { tag, into } => Some(Self::MergeTag {
+                tag: tag.clone(),
+                into: into.clone(),
+            }),
             Statement::Count(_)
             | Statement::Segment(_)
             | Statement::Fetch { .. }
@@ -182,8 +204,6 @@ impl SchemaStatement {
             | Statement::DeleteUser(_)
             | Statement::Track(_)
             | Statement::Submit(_)
-            | Statement::RenameTag { .. }
-            | Statement::MergeTag { .. }
             | Statement::Usages(..)
             | Statement::Lint(_)
             | Statement::Trend(_)

@@ -14,8 +14,9 @@ use tessera_query_lang::{
 };
 
 use super::{
-    coerce, exclusive,
-    schema_names::{Kind, check_notes, find, names_of, unless_too_many},
+    coerce, lifecycle,
+    merge::PlannedMerge,
+    schema_names::{Kind, check_naming, check_notes, find, names_of, unless_too_many},
     sweep::users_ending_after,
 };
 use crate::{
@@ -26,8 +27,8 @@ use crate::{
     limits::Limits,
     plan::resolve::{holding::length_of, later},
     schema::{
-        AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Exclusivity, GroupDefinition,
-        Mutability, Notes, Schema, TagDefinition, Timing, Validity, Vocabulary,
+        AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Mutability, Notes, Schema,
+        TagDefinition, Timing, Validity, Vocabulary,
     },
     storage::{SchemaKey, StoredDefinition, View},
     time::{micros_of_timestamp, second_of_micros},
@@ -39,27 +40,29 @@ use crate::{
 pub(super) struct Planned {
     pub(super) changes: Vec<SchemaChange>,
     pub(super) warnings: Vec<String>,
+    /// Who holds one tag is to hold another before the definitions change.
+    pub(super) merge: Option<PlannedMerge>,
 }
 
 impl Planned {
     pub(super) fn put(key: SchemaKey, definition: StoredDefinition) -> Self {
         Self {
             changes: vec![SchemaChange::Put { key, definition }],
-            warnings: Vec::new(),
+            ..Self::default()
         }
     }
 
     pub(super) fn drop(key: SchemaKey) -> Self {
         Self {
             changes: vec![SchemaChange::Drop { key }],
-            warnings: Vec::new(),
+            ..Self::default()
         }
     }
 
     pub(super) fn nothing(warning: String) -> Self {
         Self {
-            changes: Vec::new(),
             warnings: vec![warning],
+            ..Self::default()
         }
     }
 }
@@ -82,6 +85,8 @@ pub(super) fn plan(
         SchemaStatement::Alter(alter) => planner.alter(alter),
         SchemaStatement::Drop(kind, name, on_conflict) => planner.drop(*kind, name, *on_conflict),
         SchemaStatement::SaveSegment(saved) => planner.save_segment(saved),
+        SchemaStatement::RenameTag { tag, to } => planner.rename_tag(tag, to),
+        SchemaStatement::MergeTag { tag, into } => planner.merge_tag(tag, into),
     }
 }
 
@@ -144,10 +149,22 @@ impl Planner<'_> {
                 }
             };
         }
+        if kind == Kind::Tag
+            && let Some(tag) = self.schema.tag_formerly(name.node.as_str())
+            && on_conflict == OnConflict::Keep
+        {
+            let (former, now) = (&name.node, &tag.name);
+            let warning = format!("the tag \"{former}\" is called \"{now}\" now");
+            return Ok(Planned::nothing(warning));
+        }
+        if kind == Kind::Tag {
+            self.check_not_former(name)?;
+        }
+        check_naming(kind, name, self.limits)?;
         unless_too_many(self.schema, kind, self.limits)?;
         match define {
             Define::Tag(tag) => self.define_tag(tag),
-            Define::Group(group) => self.define_group(&group.name, group.exclusivity, &group.notes),
+            Define::Group(group) => self.define_group(group),
             Define::Attribute {
                 name,
                 attribute_type,
@@ -167,38 +184,20 @@ impl Planner<'_> {
         let group = define
             .group
             .as_ref()
-            .map(|group| self.group(group))
+            .map(|group| self.group_with_room(group))
             .transpose()?
             .map(|group| group.id);
         let mut tag = TagDefinition {
             group,
             notes,
             on_retag: define.on_retag,
+            lifecycle: define.lifecycle,
             ..TagDefinition::new(self.schema.next_tag_id(), define.name.node.clone())
         };
         set_validity(&mut tag, define.validity);
         Ok(Planned::put(
             SchemaKey::Tag(tag.id),
             StoredDefinition::of_tag(&tag),
-        ))
-    }
-
-    fn define_group(
-        &self,
-        name: &Spanned<Name>,
-        exclusivity: Exclusivity,
-        notes: &Notes,
-    ) -> Result<Planned, Error> {
-        let notes = check_notes(&Notes::default(), notes)?;
-        let id = self.schema.next_group_id();
-        let group = GroupDefinition {
-            exclusivity,
-            notes,
-            ..GroupDefinition::new(id, name.node.clone())
-        };
-        Ok(Planned::put(
-            SchemaKey::Group(id),
-            StoredDefinition::of_group(&group),
         ))
     }
 
@@ -263,17 +262,11 @@ impl Planner<'_> {
         })
     }
 
-    fn group(&self, name: &Spanned<Name>) -> Result<&GroupDefinition, Error> {
-        find(self.schema, Kind::Group, name, |schema, name| {
-            schema.group(name)
-        })
-    }
-
     fn alter(&self, alter: &Alter) -> Result<Planned, Error> {
         later::check_alter(alter)?;
         match alter {
             Alter::Tag(tag) => self.alter_tag(tag),
-            Alter::Group(group) => self.alter_group(&group.name, group.exclusivity, &group.notes),
+            Alter::Group(group) => self.alter_group(group),
             Alter::Event(event) => self.alter_event(event),
             Alter::Attribute {
                 name,
@@ -296,6 +289,9 @@ impl Planner<'_> {
         .clone();
         tag.notes = check_notes(&tag.notes, &alter.notes)?;
         tag.on_retag = alter.on_retag.unwrap_or(tag.on_retag);
+        if let Some(lifecycle) = alter.lifecycle {
+            tag.lifecycle = lifecycle::moved(&tag, lifecycle, alter.name.span)?;
+        }
         if let Some(validity) = alter.validity {
             if validity == ast::Validity::Static {
                 self.check_endless(&tag, alter.name.span)?;
@@ -304,10 +300,11 @@ impl Planner<'_> {
         }
         match &alter.group {
             Some(GroupChange::Into(group_name)) => {
-                let group = self.group(group_name)?;
-                if group.exclusivity == Exclusivity::Exclusive && tag.group != Some(group.id) {
-                    self.check_exclusive(group, Some(&tag), group_name.span)?;
-                }
+                let group = match tag.group {
+                    Some(group) if self.group(group_name)?.id == group => self.group(group_name)?,
+                    Some(_) | None => self.group_with_room(group_name)?,
+                };
+                self.check_joins(&tag, group, group_name.span)?;
                 tag.group = Some(group.id);
             }
             Some(GroupChange::Out) => tag.group = None,
@@ -334,55 +331,6 @@ impl Planner<'_> {
                 span,
             )),
         }
-    }
-
-    fn alter_group(
-        &self,
-        name: &Spanned<Name>,
-        exclusivity: Option<Exclusivity>,
-        notes: &Notes,
-    ) -> Result<Planned, Error> {
-        let mut group = self.group(name)?.clone();
-        group.notes = check_notes(&group.notes, notes)?;
-        if let Some(exclusivity) = exclusivity {
-            if exclusivity == Exclusivity::Exclusive && group.exclusivity == Exclusivity::Shared {
-                self.check_exclusive(&group, None, name.span)?;
-            }
-            group.exclusivity = exclusivity;
-        }
-        Ok(Planned::put(
-            SchemaKey::Group(group.id),
-            StoredDefinition::of_group(&group),
-        ))
-    }
-
-    /// Refuses a group to be exclusive while somebody holds two of its tags, or one of them and
-    /// the tag that joins.
-    fn check_exclusive(
-        &self,
-        group: &GroupDefinition,
-        joins: Option<&TagDefinition>,
-        span: Span,
-    ) -> Result<(), Error> {
-        let members = self.schema.tags_of_group(group.id).map(|tag| tag.id);
-        let tags: Vec<_> = members.chain(joins.map(|tag| tag.id)).collect();
-        let Some(double) = exclusive::find_double(self.view, &tags, self.now_s())? else {
-            return Ok(());
-        };
-        let name = |tag| {
-            self.schema
-                .tag_by_id(tag)
-                .map(|tag| tag.name.to_string())
-                .unwrap_or_default()
-        };
-        let (first, second) = (name(double.first), name(double.second));
-        let kind = SchemaErrorKind::HoldsTwo {
-            group: group.name.to_string(),
-            user: double.user,
-            first,
-            second,
-        };
-        Err(refuse(kind, span))
     }
 
     fn alter_attribute(

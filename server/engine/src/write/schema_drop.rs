@@ -1,4 +1,4 @@
-//! Dropping definitions that nothing needs.
+//! Dropping definitions that nothing needs, and former names of tags.
 
 use tessera_query_lang::{
     ast::{DefinitionKind, OnConflict, Spanned},
@@ -7,10 +7,12 @@ use tessera_query_lang::{
 
 use super::{
     schema_change::{Planned, Planner},
-    schema_names::{Kind, in_use, segment_users, unknown},
-    usage::list,
+    schema_names::{Kind, unknown, unless_in_use},
 };
-use crate::{error::Error, ids::GroupId, storage::SchemaKey};
+use crate::{
+    error::Error,
+    storage::{SchemaKey, StoredDefinition},
+};
 
 impl Planner<'_> {
     pub(super) fn drop(
@@ -43,6 +45,9 @@ impl Planner<'_> {
                 .map(|event| SchemaKey::Event(event.id)),
         };
         let Some(key) = key else {
+            if let Some(planned) = self.drop_former(kind, name) {
+                return Ok(planned);
+            }
             return match on_conflict {
                 OnConflict::Keep => Ok(Planned::nothing(format!(
                     "there is no {kind} named \"{}\"",
@@ -51,24 +56,25 @@ impl Planner<'_> {
                 OnConflict::Refuse => Err(unknown(self.schema, kind, name)),
             };
         };
-        if let SchemaKey::Group(group) = key {
-            self.check_without_tags(group, name)?;
-        }
-        match segment_users(self.schema, kind, name.node.as_str()) {
-            Some(users) => Err(in_use(kind, name, users)),
-            None => Ok(Planned::drop(key)),
-        }
+        unless_in_use(self.schema, kind, name)?;
+        Ok(Planned::drop(key))
     }
 
-    fn check_without_tags(&self, group: GroupId, name: &Spanned<Name>) -> Result<(), Error> {
-        let tags: Vec<String> = self
-            .schema
-            .tags_of_group(group)
-            .map(|tag| format!("tag:{}", tag.name))
-            .collect();
-        match list(&tags) {
-            Some(users) => Err(in_use(Kind::Group, name, users)),
-            None => Ok(()),
-        }
+    /// Forgets a name that a tag had before, if it is one.
+    fn drop_former(&self, kind: Kind, name: &Spanned<Name>) -> Option<Planned> {
+        let tag = match kind {
+            Kind::Tag => self.schema.tag_formerly(name.node.as_str())?,
+            Kind::Group | Kind::Attribute | Kind::Segment | Kind::Event => return None,
+        };
+        let warning = format!(
+            "\"{}\" was a former name of the tag \"{}\", which stays",
+            name.node, tag.name
+        );
+        let mut tag = tag.clone();
+        tag.aliases.retain(|alias| *alias != name.node);
+        Some(Planned {
+            warnings: vec![warning],
+            ..Planned::put(SchemaKey::Tag(tag.id), StoredDefinition::of_tag(&tag))
+        })
     }
 }

@@ -6,12 +6,15 @@ use tessera_query_lang::{
     suggest::nearest,
 };
 
-use super::{schema_change::refuse, usage::segments_that};
+use super::{
+    schema_change::refuse,
+    usage::{list, uses_of},
+};
 use crate::{
     error::Error,
     limits::{DESCRIPTION_BYTES_MAX, Limits, OWNER_BYTES_MAX},
     plan::{ResolveError, resolve::later::not_yet},
-    schema::{Notes, Schema},
+    schema::{Labelled, Notes, Schema},
     write::{LimitError, SchemaErrorKind},
 };
 
@@ -69,7 +72,14 @@ pub(super) fn find<'s, D>(
 
 /// Says that a name is not defined, and which are near.
 pub(super) fn unknown(schema: &Schema, kind: Kind, name: &Spanned<Name>) -> Error {
-    let nearest = nearest(name.node.as_str(), names_of(schema, kind).map(Name::as_str));
+    let now = match kind {
+        Kind::Tag => schema.tag_formerly(name.node.as_str()),
+        Kind::Group | Kind::Attribute | Kind::Segment | Kind::Event => None,
+    };
+    let nearest = match now {
+        Some(tag) => vec![tag.name.to_string()],
+        None => nearest(name.node.as_str(), names_of(schema, kind).map(Name::as_str)),
+    };
     let text = name.node.to_string();
     refuse(
         SchemaErrorKind::Unknown {
@@ -81,27 +91,36 @@ pub(super) fn unknown(schema: &Schema, kind: Kind, name: &Spanned<Name>) -> Erro
     )
 }
 
-/// Says that a definition is needed by others.
-pub(super) fn in_use(kind: Kind, name: &Spanned<Name>, users: String) -> Error {
-    refuse(
-        SchemaErrorKind::InUse {
-            kind: kind.word(),
-            name: name.node.to_string(),
-            users,
-        },
-        name.span,
-    )
+/// Refuses to take away what is needed.
+pub(super) fn unless_in_use(
+    schema: &Schema,
+    kind: Kind,
+    name: &Spanned<Name>,
+) -> Result<(), Error> {
+    let uses = uses_of(schema, kind, name.node.as_str());
+    let uses: Vec<String> = uses.iter().map(ToString::to_string).collect();
+    match list(&uses) {
+        Some(users) => Err(refuse(
+            SchemaErrorKind::InUse {
+                kind: kind.word(),
+                name: name.node.to_string(),
+                users,
+            },
+            name.span,
+        )),
+        None => Ok(()),
+    }
 }
 
-/// The saved segments that need a definition.
-pub(super) fn segment_users(schema: &Schema, kind: Kind, name: &str) -> Option<String> {
-    segments_that(schema, |names| match kind {
-        Kind::Tag => names.tags.contains(name),
-        Kind::Group => names.groups.contains(name),
-        Kind::Attribute => names.attributes.contains(name),
-        Kind::Segment => names.segments.contains(name),
-        Kind::Event => names.events.contains(name),
-    })
+/// Refuses a new name that is not as names are in this database.
+pub(super) fn check_naming(kind: Kind, name: &Spanned<Name>, limits: &Limits) -> Result<(), Error> {
+    let labelled = match kind {
+        Kind::Tag | Kind::Group => Labelled::Label,
+        Kind::Attribute => Labelled::Attribute,
+        Kind::Segment | Kind::Event => return Ok(()),
+    };
+    let checked = limits.naming.check(labelled, &name.node);
+    checked.map_err(|error| refuse(SchemaErrorKind::Naming(error), name.span))
 }
 
 /// Refuses one more definition than there may be.

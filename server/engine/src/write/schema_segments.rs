@@ -10,6 +10,7 @@ use tessera_query_lang::{
 use super::{
     schema_change::{Planned, Planner, refuse},
     schema_names::{Kind, check_notes, find, unless_too_many},
+    schema_rename::with_present_names,
     usage::{Names, cycle, dependents},
 };
 use crate::{
@@ -79,7 +80,7 @@ impl Planner<'_> {
     ) -> Result<Planned, Error> {
         let notes = check_notes(notes_before, notes)?;
         self.check_filter(id, name, filter)?;
-        let text = readable_text(name, filter)?;
+        let text = readable_text(name, &with_present_names(self.schema, filter))?;
         let segment = SegmentDefinition {
             id,
             name: name.node.clone(),
@@ -172,7 +173,7 @@ fn saved_limits() -> ResolveLimits {
 }
 
 /// The printed expression, which must be within the limits of what can be read again.
-fn readable_text(name: &Spanned<Name>, filter: &Expr) -> Result<String, Error> {
+pub(super) fn readable_text(name: &Spanned<Name>, filter: &Expr) -> Result<String, Error> {
     let text = filter.to_string();
     match parse_expr(&text, &Limits::default()) {
         Ok(_) => Ok(text),

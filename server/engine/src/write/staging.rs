@@ -24,7 +24,7 @@ use crate::{
     ids::{PartitionId, UserId},
     schema::Schema,
     storage::{PartitionState, SchemaKey, View, add_definition, partition_of_key},
-    write::command::SchemaChange,
+    write::{command::SchemaChange, tag_notes::TagNotes},
 };
 
 /// What there is to go back to.
@@ -38,6 +38,8 @@ pub(super) struct Staging {
     pub(super) base: Arc<View>,
     pub(super) schema: Arc<Schema>,
     pub(super) schema_changes: Vec<SchemaChange>,
+    /// A job that notes how large tags are stands alone, so that nothing else is staged beside it.
+    pub(super) tag_notes: Option<TagNotes>,
     /// Of all partitions, before the commit.
     states: Arc<Vec<PartitionState>>,
     /// By partition; none where nothing was asked for.
@@ -55,6 +57,7 @@ impl Staging {
             schema: base.schema().clone(),
             base,
             schema_changes: Vec::new(),
+            tag_notes: None,
             parts: states.iter().map(|_| None).collect(),
             states,
             request: 0,
@@ -92,6 +95,7 @@ impl Staging {
                 part.roll_back();
             }
         }
+        self.tag_notes = None;
         if let Some(start) = self.start.take() {
             self.schema = start.schema;
             self.schema_changes.truncate(start.schema_changes);

@@ -12,7 +12,7 @@ use crate::{
     limits::Limits,
     storage::View,
     write::{
-        EventLoadRequest, LoadRequest, Mutation, SchemaStatement, WriteRequest,
+        EventLoadRequest, LoadRequest, Mutation, SchemaStatement, TagNotes, WriteRequest,
         load::{check_event_load, check_load},
         queue::{NotPut, Queue},
         reply::Reply,
@@ -57,6 +57,8 @@ pub(crate) enum Job {
     SweepEvents,
     /// Forget holdings that ended long ago.
     Sweep,
+    /// Note how large tags are.
+    NoteTags(Box<TagNotes>),
 }
 
 /// A job on its way to the writer.
@@ -132,7 +134,7 @@ impl WriterHandle {
             Job::LoadEvents(request) => {
                 check_event_load(request, mutations_max, request_bytes_max)?
             }
-            Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep => 0,
+            Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep | Job::NoteTags(_) => 0,
         })
     }
 }

@@ -1,17 +1,23 @@
-//! Which definitions an expression names.
+//! Which definitions an expression names, and what needs a definition.
 
 use std::collections::{BTreeSet, HashMap};
 
 use tessera_query_lang::{
     Limits, ParseError,
     ast::{
-        AttributeTest, Behaviour, Events, Expr, HoldingTest, INVITED_BY, NameRef, PropertyExpr,
-        RangeTest, Referral, Spanned, TagPattern, Value, Window,
+        AttributeTest, Band, Behaviour, DefinitionKind, Events, Expr, GroupRule, HoldingTest,
+        INVITED_BY, NameRef, PropertyExpr, Quantity, RangeTest, Referral, Spanned, TagPattern,
+        Value, When, Window,
     },
-    parse_expr,
+    name::Name,
+    parse_expr, parse_group_rule,
 };
 
-use crate::schema::{Schema, SegmentDefinition};
+use super::schema_names::{Kind, names_of, unknown};
+use crate::{
+    error::Error,
+    schema::{Schema, SegmentDefinition},
+};
 
 /// The names in an expression.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,6 +37,55 @@ impl Names {
         let mut names = Self::default();
         names.add(expr);
         names
+    }
+
+    /// The names in the rule of a group, but for those of its layers.
+    pub(super) fn of_group_rule(rule: &GroupRule) -> Self {
+        let mut names = Self::default();
+        match rule {
+            GroupRule::Layers(layers) => layers.iter().for_each(|layer| match &layer.when {
+                When::If(expr) => names.add(expr),
+                When::Otherwise => {}
+            }),
+            GroupRule::Bands { of, bands } | GroupRule::Percentiles { of, bands } => {
+                names.add_quantity(of);
+                bands.iter().for_each(|band| names.add_band(&band.when));
+            }
+        }
+        names
+    }
+
+    fn add_quantity(&mut self, quantity: &Quantity) {
+        match quantity {
+            Quantity::Attribute(name) => {
+                self.attributes.insert(name.node.to_string());
+            }
+            Quantity::Events(measure) => {
+                self.add_events(&measure.events);
+                self.add_window(measure.window.as_ref());
+            }
+        }
+    }
+
+    fn add_band(&mut self, band: &When<Band>) {
+        match band {
+            When::If(Band { low, high }) => low
+                .iter()
+                .chain(high)
+                .for_each(|value| self.add_value(value)),
+            When::Otherwise => {}
+        }
+    }
+
+    /// Whether a definition is among them.
+    pub(super) fn has(&self, kind: Kind, name: &str) -> bool {
+        match kind {
+            Kind::Tag => self.tags.contains(name),
+            Kind::Group => self.groups.contains(name),
+            Kind::Attribute => self.attributes.contains(name),
+            Kind::Segment => self.segments.contains(name),
+            Kind::Event => self.events.contains(name),
+        }
     }
 
     fn add(&mut self, expr: &Expr) {
@@ -232,21 +287,114 @@ impl Names {
     }
 }
 
+/// Something that needs a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// What kind of definition it is.
+    pub(crate) kind: &'static str,
+    /// Its name.
+    pub(crate) name: String,
+    /// What it needs the other one for.
+    pub(crate) purpose: &'static str,
+}
+
+impl Use {
+    fn new(kind: &'static str, name: &Name, purpose: &'static str) -> Self {
+        let name = name.to_string();
+        Self {
+            kind,
+            name,
+            purpose,
+        }
+    }
+}
+
+impl std::fmt::Display for Use {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.kind, self.name)
+    }
+}
+
+/// What needs a definition, which may be named by a former name.
+///
+/// # Errors
+/// When there is no such definition.
+pub(crate) fn usages(
+    schema: &Schema,
+    kind: DefinitionKind,
+    name: &Spanned<Name>,
+) -> Result<Vec<Use>, Error> {
+    let kind = Kind::of(kind, name)?;
+    let known = match kind {
+        Kind::Tag => schema.tag_called(name.node.as_str()).map(|tag| &tag.name),
+        Kind::Group | Kind::Attribute | Kind::Segment | Kind::Event => {
+            names_of(schema, kind).find(|known| **known == name.node)
+        }
+    };
+    match known {
+        Some(known) => Ok(uses_of(schema, kind, known.as_str())),
+        None => Err(unknown(schema, kind, name)),
+    }
+}
+
+/// What needs a definition, by kind and name. What cannot be read is taken to need everything.
+pub(super) fn uses_of(schema: &Schema, kind: Kind, name: &str) -> Vec<Use> {
+    let mut uses = members(schema, kind, name);
+    let segments = schema
+        .segments()
+        .filter(|segment| names_of_segment(segment).map_or(true, |names| names.has(kind, name)));
+    uses.extend(segments.map(|segment| Use::new("segment", &segment.name, "expression")));
+    for tag in schema.tags() {
+        if let Some(rule) = &tag.rule
+            && parse_expr(rule, &Limits::default())
+                .map_or(true, |expr| Names::of(&expr).has(kind, name))
+        {
+            uses.push(Use::new("tag", &tag.name, "rule"));
+        }
+    }
+    for group in schema.groups() {
+        if let Some(rule) = &group.rule
+            && parse_group_rule(rule, &Limits::default())
+                .map_or(true, |rule| is_in_rule(&rule, kind, name))
+        {
+            uses.push(Use::new("group", &group.name, "rule"));
+        }
+    }
+    uses
+}
+
+fn is_in_rule(rule: &GroupRule, kind: Kind, name: &str) -> bool {
+    let is_layer = || match rule {
+        GroupRule::Layers(layers) => layers.iter().any(|layer| layer.tag.node.as_str() == name),
+        GroupRule::Bands { bands, .. } | GroupRule::Percentiles { bands, .. } => {
+            bands.iter().any(|layer| layer.tag.node.as_str() == name)
+        }
+    };
+    Names::of_group_rule(rule).has(kind, name) || (kind == Kind::Tag && is_layer())
+}
+
+/// The tags and groups that stand in a group.
+fn members(schema: &Schema, kind: Kind, name: &str) -> Vec<Use> {
+    let group = match kind {
+        Kind::Group => schema.group(name),
+        Kind::Tag | Kind::Attribute | Kind::Segment | Kind::Event => None,
+    };
+    let Some(group) = group else {
+        return Vec::new();
+    };
+    let tags = schema.tags_of_group(group.id);
+    let tags = tags.map(|tag| Use::new("tag", &tag.name, "member"));
+    let inner = schema
+        .groups()
+        .filter(|inner| inner.parent == Some(group.id));
+    let inner = inner.map(|inner| Use::new("group", &inner.name, "member"));
+    tags.chain(inner).collect()
+}
+
 /// The names in a saved segment.
 pub(super) fn names_of_segment(segment: &SegmentDefinition) -> Result<Names, ParseError> {
     // Within these limits when it was saved.
     Ok(Names::of(&parse_expr(&segment.text, &Limits::default())?))
-}
-
-/// The saved segments that name something, as a list for people; `None` when none does. One
-/// that cannot be read is taken for a user of everything.
-pub(super) fn segments_that(schema: &Schema, uses: impl Fn(&Names) -> bool) -> Option<String> {
-    let found: Vec<String> = schema
-        .segments()
-        .filter(|segment| names_of_segment(segment).map_or(true, |names| uses(&names)))
-        .map(|segment| format!("segment:{}", segment.name))
-        .collect();
-    list(&found)
 }
 
 /// A list for people, of which a few are shown.

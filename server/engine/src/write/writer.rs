@@ -148,7 +148,9 @@ impl Sharing {
         match job {
             Job::Write(_) => Self::Writes,
             Job::Load(_) | Job::LoadEvents(_) => Self::Loads,
-            Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep => Self::Nothing,
+            Job::Schema(_) | Job::Where(_) | Job::SweepEvents | Job::Sweep | Job::NoteTags(_) => {
+                Self::Nothing
+            }
         }
     }
 
@@ -243,7 +245,8 @@ impl State {
             | Job::Schema(_)
             | Job::Where(_)
             | Job::SweepEvents
-            | Job::Sweep => &[],
+            | Job::Sweep
+            | Job::NoteTags(_) => &[],
         });
         if let Err(error) = staging.prefetch(&self.scheduler, mutations.map(Mutation::user)) {
             tracing::debug!(%error, "the users of several writes cannot be read at once");

@@ -7,17 +7,21 @@
 mod behaviour;
 mod definitions;
 mod event_loading;
+mod group_trees;
 mod groups;
 mod holdings;
 mod limits;
+mod linting;
 mod load;
 mod loading;
 mod memory;
 mod model;
+mod naming;
 mod opening;
 mod partitions;
 mod rules;
 mod texts;
+mod upkeep;
 mod writing;
 
 use std::sync::Arc;

@@ -60,6 +60,7 @@ fn mutations_within(
         budget: bench.budget.clone(),
         writes,
         scheduler: Arc::new(Scheduler::new(2, Arc::new(SystemClock::new()))),
+        heard: Arc::default(),
     };
     match target {
         Target::Keys(keys) => change.of_keys(&*bench.dataset, &keys, &given),

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorCode},
     exec::{
         cursors::{Cursors, Randomness, SystemRandomness},
+        heard::Heard,
         query::Query,
         testing::{Bench, Collected},
     },
@@ -59,6 +60,7 @@ impl Session {
             now: Timestamp::UNIX_EPOCH,
             clock: &self.clock,
             cursors: &self.cursors,
+            heard: &Heard::default(),
         };
         let mut sink = Collected::default();
         let summary = match statement(text) {

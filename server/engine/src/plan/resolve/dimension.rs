@@ -144,7 +144,7 @@ impl Resolver<'_> {
                 let group = self.group_named(name)?;
                 let tags = self
                     .schema
-                    .tags_of_group(group.id)
+                    .tags_beneath(group.id)
                     .map(|tag| tag.id)
                     .collect();
                 Ok(Dim {
@@ -163,7 +163,8 @@ impl Resolver<'_> {
         patterns: &[Spanned<ast::TagPattern>],
     ) -> Result<Vec<TagId>, ResolveError> {
         if patterns.is_empty() {
-            return Ok(self.schema.tags().map(|tag| tag.id).collect());
+            let in_sight = self.schema.tags().filter(|tag| tag.lifecycle.is_in_sight());
+            return Ok(in_sight.map(|tag| tag.id).collect());
         }
         let mut tags = Vec::new();
         for pattern in patterns {

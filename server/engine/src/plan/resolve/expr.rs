@@ -131,9 +131,10 @@ impl Resolver<'_> {
     ) -> Result<Expr, ResolveError> {
         let group = self.group_named(name)?.id;
         let schema = self.schema;
-        let leaves = schema
-            .tags_of_group(group)
-            .map(|tag| self.holders(tag.id, name.span));
+        let leaves = schema.tags_beneath(group).map(|tag| {
+            self.notices.of_asked(tag.id);
+            self.holders(tag.id, name.span)
+        });
         let any = union(leaves.collect::<Result<_, _>>()?);
         Ok(match is {
             Presence::Present => any,

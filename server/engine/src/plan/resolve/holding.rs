@@ -16,11 +16,9 @@ use crate::{
     plan::logical::{self, DayUnit, Expr, Leaf, Range, Sources},
     schema::{AttributeDefinition, AttributeKind},
     storage::Source,
-    time::{self, Length, LengthUnit, ResolvedTime},
+    time::{self, Length, LengthUnit, ResolvedTime, SECONDS_PER_DAY},
     write::{HoldEnd, HoldTerms},
 };
-
-const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
 /// The seconds that a value stands for: a whole day for a date, one for a moment.
 type Seconds = RangeInclusive<i64>;
@@ -168,7 +166,7 @@ impl Resolver<'_> {
     }
 
     /// The first second of the last so many whole days, or of so long before now.
-    fn window_start(&self, period: Period, span: Span) -> Result<i64, ResolveError> {
+    pub(super) fn window_start(&self, period: Period, span: Span) -> Result<i64, ResolveError> {
         let beyond = || ResolveError::mismatch("this window begins before the calendar", span);
         let amount = i32::try_from(period.amount).map_err(|_| beyond())?;
         let is_exact = matches!(

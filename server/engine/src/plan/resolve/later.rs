@@ -1,7 +1,7 @@
 //! What the language says and the engine does not answer yet, refused in one place.
 
 use tessera_query_lang::ast::{
-    Alter, AlterGroup, AlterTag, Define, DefineGroup, DefineTag, Lifecycle, Span, Statement,
+    Alter, AlterGroup, AlterTag, Define, DefineGroup, DefineTag, Span, Statement,
 };
 
 use super::ResolveError;
@@ -25,9 +25,6 @@ pub(crate) fn check_define(define: &Define) -> Result<(), ResolveError> {
 
 fn check_tag(tag: &DefineTag) -> Result<(), ResolveError> {
     let span = tag.name.span;
-    if tag.lifecycle != Lifecycle::Active {
-        return Err(not_yet("lifecycle states", span));
-    }
     if tag.rule.is_some() {
         return Err(not_yet("rules", span));
     }
@@ -35,9 +32,6 @@ fn check_tag(tag: &DefineTag) -> Result<(), ResolveError> {
 }
 
 fn check_group(group: &DefineGroup) -> Result<(), ResolveError> {
-    if let Some(parent) = &group.parent {
-        return Err(not_yet("groups in groups", parent.span));
-    }
     if group.rule.is_some() {
         return Err(not_yet("rules", group.name.span));
     }
@@ -55,9 +49,6 @@ pub(crate) fn check_alter(alter: &Alter) -> Result<(), ResolveError> {
 
 fn check_tag_change(tag: &AlterTag) -> Result<(), ResolveError> {
     let span = tag.name.span;
-    if tag.lifecycle.is_some() {
-        return Err(not_yet("lifecycle states", span));
-    }
     if tag.rule.is_some() {
         return Err(not_yet("rules", span));
     }
@@ -65,9 +56,6 @@ fn check_tag_change(tag: &AlterTag) -> Result<(), ResolveError> {
 }
 
 fn check_group_change(group: &AlterGroup) -> Result<(), ResolveError> {
-    if group.parent.is_some() {
-        return Err(not_yet("groups in groups", group.name.span));
-    }
     if group.rule.is_some() {
         return Err(not_yet("rules", group.name.span));
     }
@@ -82,11 +70,6 @@ pub(crate) fn statement(statement: &Statement) -> Option<ResolveError> {
             ("CLEAR TAG statements", span)
         }
         Statement::Submit(submission) => ("forms", submission.form.span),
-        Statement::RenameTag { tag, .. } => ("RENAME TAG statements", tag.span),
-        Statement::MergeTag { tag, .. } => ("MERGE TAG statements", tag.span),
-        Statement::Usages(_, name) => ("USAGES statements", name.span),
-        Statement::Lint(_) => ("LINT statements", Span::default()),
-        Statement::Trend(trend) => ("TREND statements", trend.tag.span),
         Statement::Why { user, .. } => ("WHY statements", user.span),
         Statement::Count(_)
         | Statement::Segment(_)
@@ -104,6 +87,11 @@ pub(crate) fn statement(statement: &Statement) -> Option<ResolveError> {
         | Statement::Untag { .. }
         | Statement::Set { .. }
         | Statement::Track(_)
+        | Statement::RenameTag { .. }
+        | Statement::MergeTag { .. }
+        | Statement::Usages(..)
+        | Statement::Lint(_)
+        | Statement::Trend(_)
         | Statement::DeleteUser(_) => return None,
     };
     Some(not_yet(feature, span))

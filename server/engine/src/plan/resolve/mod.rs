@@ -14,7 +14,9 @@ pub(crate) mod holding;
 pub(crate) mod later;
 mod literal;
 mod names;
+mod notices;
 mod segment;
+mod trend;
 mod write;
 
 pub use error::{NamedKind, ResolveError, ResolveErrorKind};
@@ -26,6 +28,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bindings::Bindings;
 use jiff::Timestamp;
+pub(crate) use notices::Notices;
 use tessera_query_lang::{ast, name::Name};
 
 use super::{
@@ -82,6 +85,7 @@ pub struct Resolver<'a> {
     expanding: Vec<SegmentId>,
     /// The saved segments read so far: what is expanded often is parsed once.
     parsed: HashMap<SegmentId, Arc<ast::Expr>>,
+    notices: Notices,
     leaves: usize,
     nodes: usize,
     depth: usize,
@@ -106,6 +110,7 @@ impl<'a> Resolver<'a> {
             limits,
             expanding: Vec::new(),
             parsed: HashMap::new(),
+            notices: Notices::default(),
             leaves: 0,
             nodes: 0,
             depth: 0,
@@ -173,7 +178,16 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// [`ResolveError::UnusedParameter`].
     pub fn finish(self) -> Result<(), ResolveError> {
-        self.bindings.finish()
+        self.finish_with_notices().map(|_| ())
+    }
+
+    /// As [`Self::finish`]; gives what whoever asked should know about the names in the statement.
+    ///
+    /// # Errors
+    /// [`ResolveError::UnusedParameter`].
+    pub(crate) fn finish_with_notices(self) -> Result<Notices, ResolveError> {
+        self.bindings.finish()?;
+        Ok(self.notices)
     }
 }
 

@@ -15,15 +15,19 @@ use crate::{
 };
 
 impl<'a> Resolver<'a> {
+    /// The tag with a name, or that had it before.
     pub(super) fn tag_named(
-        &self,
+        &mut self,
         name: &Name,
         span: Span,
     ) -> Result<&'a TagDefinition, ResolveError> {
-        let candidates = || self.schema.tags().map(|tag| tag.name.as_str());
-        self.schema
-            .tag(name.as_str())
-            .ok_or_else(|| unknown(NamedKind::Tag, name.as_str(), span, candidates()))
+        let schema = self.schema;
+        let candidates = || schema.tags().map(|tag| tag.name.as_str());
+        let tag = schema
+            .tag_called(name.as_str())
+            .ok_or_else(|| unknown(NamedKind::Tag, name.as_str(), span, candidates()))?;
+        self.notices.of_tag(name, tag);
+        Ok(tag)
     }
 
     pub(super) fn attribute_named(
@@ -96,24 +100,27 @@ impl<'a> Resolver<'a> {
         &mut self,
         pattern: &Spanned<TagPattern>,
     ) -> Result<Vec<TagId>, ResolveError> {
-        match &pattern.node {
-            TagPattern::Name(name) => Ok(vec![self.tag_named(name, pattern.span)?.id]),
+        let tags: Vec<TagId> = match &pattern.node {
+            TagPattern::Name(name) => vec![self.tag_named(name, pattern.span)?.id],
             TagPattern::Parameter(parameter) => {
                 let names = self.parameter_names(parameter, pattern.span)?;
                 names
                     .iter()
                     .map(|name| Ok(self.tag_named(name, pattern.span)?.id))
-                    .collect()
+                    .collect::<Result<_, ResolveError>>()?
             }
-            TagPattern::Glob(glob) => self.tags_of_glob(glob, pattern.span),
-        }
+            TagPattern::Glob(glob) => self.tags_of_glob(glob, pattern.span)?,
+        };
+        tags.iter().for_each(|tag| self.notices.of_asked(*tag));
+        Ok(tags)
     }
 
+    /// Those in sight: drafts and archived tags are found by their names only.
     fn tags_of_glob(&self, glob: &Glob, span: Span) -> Result<Vec<TagId>, ResolveError> {
         let matching = self
             .schema
             .tags()
-            .filter(|tag| glob.matches(tag.name.as_str()))
+            .filter(|tag| tag.lifecycle.is_in_sight() && glob.matches(tag.name.as_str()))
             .map(|tag| tag.id);
         let tags: Vec<TagId> = matching.collect();
         if tags.is_empty() {

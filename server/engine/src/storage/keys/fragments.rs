@@ -104,6 +104,13 @@ impl FragmentKey {
             .collect()
     }
 
+    /// What the keys of the rows of all tags in a partition begin with.
+    pub(crate) fn tags_prefix(partition: PartitionId) -> Vec<u8> {
+        let mut out = partition.to_bytes();
+        out.push(ROW_TAG);
+        out
+    }
+
     /// What the keys of all rows of an attribute in a partition begin with: one beginning a
     /// kind of row.
     pub(crate) fn attribute_prefixes(

@@ -37,7 +37,8 @@ pub(super) fn set_merging(options: &mut Options, family: FamilyId) {
         | FamilyId::Requests
         | FamilyId::Events
         | FamilyId::EventIds
-        | FamilyId::EventExtents => {}
+        | FamilyId::EventExtents
+        | FamilyId::TagSizes => {}
     }
 }
 

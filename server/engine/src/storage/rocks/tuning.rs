@@ -106,7 +106,8 @@ fn filtering(family: FamilyId) -> Filtering {
         | FamilyId::Columns
         | FamilyId::Requests
         | FamilyId::EventTables
-        | FamilyId::EventExtents => Filtering::Levels,
+        | FamilyId::EventExtents
+        | FamilyId::TagSizes => Filtering::Levels,
     }
 }
 
@@ -155,7 +156,8 @@ fn placement(family: FamilyId) -> Placement {
         | FamilyId::Events
         | FamilyId::EventIds
         | FamilyId::EventTables
-        | FamilyId::EventExtents => Placement::Rewritten,
+        | FamilyId::EventExtents
+        | FamilyId::TagSizes => Placement::Rewritten,
     }
 }
 
@@ -185,7 +187,8 @@ fn caching(family: FamilyId) -> Caching {
         | FamilyId::Requests
         | FamilyId::Events
         | FamilyId::EventIds
-        | FamilyId::EventExtents => Caching::Blocks,
+        | FamilyId::EventExtents
+        | FamilyId::TagSizes => Caching::Blocks,
     }
 }
 
@@ -231,7 +234,8 @@ pub(super) fn family_options(family: FamilyId, [cache, passing]: [&Cache; 2]) ->
         | FamilyId::Requests
         | FamilyId::Events
         | FamilyId::EventTables
-        | FamilyId::EventExtents => {}
+        | FamilyId::EventExtents
+        | FamilyId::TagSizes => {}
     }
     options
 }

@@ -2,7 +2,8 @@
 //!
 //! What format 4 says of tags and groups (rules, lifecycles, former names, groups in groups) has
 //! forms of its own beside those of format 3, which mean in format 4 what they meant, and so have
-//! the fragments and key blocks that it writes. Only the version tells older programs to keep away.
+//! the fragments and key blocks that it writes. The family of the sizes of tags begins empty. Only
+//! the version tells older programs to keep away.
 
 use crate::storage::{StorageError, rocks::Rocks};
 

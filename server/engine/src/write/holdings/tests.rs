@@ -1,7 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use super::*;
-use crate::{schema::GroupDefinition, time::LengthUnit};
+use crate::{
+    schema::{Exclusivity, GroupDefinition},
+    time::LengthUnit,
+};
 use tessera_query_lang::name::Name;
 
 const STATIC: TagId = TagId(0);

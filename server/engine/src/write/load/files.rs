@@ -70,7 +70,8 @@ pub(in crate::write) fn write_files(
                 | FamilyId::Events
                 | FamilyId::EventIds
                 | FamilyId::EventTables
-                | FamilyId::EventExtents => false,
+                | FamilyId::EventExtents
+                | FamilyId::TagSizes => false,
             };
             if is_empty {
                 return Ok(());

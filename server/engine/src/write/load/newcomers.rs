@@ -11,12 +11,12 @@ use crate::{
     error::Error,
     ids::{GroupId, PartitionId, TagId, UserId},
     limits::Limits,
-    schema::{Exclusivity, Schema, TagDefinition, Validity},
+    schema::{Schema, TagDefinition, Validity},
     storage::{Common, Source, StoredValue, Terms, UserRecord},
     time::second_of_micros,
     write::{
         LimitError, WriteError,
-        holdings::Holdings,
+        holdings::{Holdings, no_new_holdings},
         load::{LoadRows, rows::RowColumn},
         staging::Staging,
     },
@@ -70,6 +70,8 @@ pub(in crate::write) struct Rules<'a> {
     at_s: i64,
     /// The tags of exclusive groups.
     exclusive: HashMap<TagId, GroupId, RandomState>,
+    /// The tags that take no new holdings.
+    closed: HashSet<TagId, RandomState>,
     /// The tags whose holdings end.
     dynamic: HashSet<TagId, RandomState>,
 }
@@ -77,26 +79,22 @@ pub(in crate::write) struct Rules<'a> {
 impl<'a> Rules<'a> {
     /// The rules of a schema.
     pub(in crate::write) fn new(schema: &'a Schema, limits: &'a Limits, at_us: i64) -> Self {
-        let is_exclusive = |group: GroupId| {
-            schema
-                .group_by_id(group)
-                .is_some_and(|group| group.exclusivity == Exclusivity::Exclusive)
-        };
         let mut exclusive = HashMap::default();
         if schema.group_count() > 0 {
-            let of_exclusive = schema.tags_by_id().filter_map(|tag| {
-                let group = tag.group.filter(|group| is_exclusive(*group))?;
-                Some((tag.id, group))
-            });
+            let of_exclusive = schema
+                .tags_by_id()
+                .filter_map(|tag| Some((tag.id, schema.exclusive_group(tag.id)?.id)));
             exclusive.extend(of_exclusive);
         }
         let is_dynamic = |tag: &&TagDefinition| tag.validity != Validity::Static;
         let dynamic = schema.tags_by_id().filter(is_dynamic);
+        let closed = schema.tags_by_id().filter(|tag| tag.lifecycle.is_closed());
         Self {
             limits,
             schema,
             at_s: second_of_micros(at_us),
             exclusive,
+            closed: closed.map(|tag| tag.id).collect(),
             dynamic: dynamic.map(|tag| tag.id).collect(),
         }
     }
@@ -111,6 +109,16 @@ impl<'a> Rules<'a> {
     /// How many values of a multi attribute a user may have.
     fn values_max(&self) -> usize {
         self.limits.user_values_max as usize
+    }
+
+    /// Refuses a tag that takes no new holdings.
+    fn check_open(&self, tag: TagId) -> Result<(), WriteError> {
+        if !self.closed.contains(&tag) {
+            return Ok(());
+        }
+        self.schema
+            .tag_by_id(tag)
+            .map_or(Ok(()), |tag| Err(no_new_holdings(tag)))
     }
 }
 
@@ -153,7 +161,7 @@ impl Found {
         for &row in &self.rows {
             let start = self.tags.len();
             if is_alike {
-                settle_alike(rules, rows, row, &mut self.tags);
+                settle_alike(rules, rows, row, &mut self.tags)?;
             } else {
                 let record = held_in_the_end(rules, rows, row)?;
                 self.tags.extend_from_slice(&record.tags);
@@ -360,15 +368,22 @@ fn sets_an_attribute_twice(rows: &LoadRows) -> bool {
 }
 
 /// Appends the tags of a row about which there is nothing to say but which they are.
-fn settle_alike(rules: &Rules<'_>, rows: &LoadRows, row: u32, tags: &mut Vec<TagId>) {
+fn settle_alike(
+    rules: &Rules<'_>,
+    rows: &LoadRows,
+    row: u32,
+    tags: &mut Vec<TagId>,
+) -> Result<(), WriteError> {
     let start = tags.len();
     for column in &rows.columns {
         for &tag in column.tags(row as usize) {
+            rules.check_open(tag)?;
             give_tag(rules, tags, start, tag);
         }
     }
     tags[start..].sort_unstable();
     dedup_from(tags, start);
+    Ok(())
 }
 
 /// What a new user's tags are after a row, by the rules for anybody.

@@ -6,7 +6,7 @@ use super::{OnUnknown, Resolver, SUGGESTION_CANDIDATES_MAX, valid_name};
 use crate::{
     error::Error,
     ids::TagId,
-    schema::{TagDefinition, Timing},
+    schema::{Labelled, TagDefinition, Timing},
     storage::{SchemaKey, StoredDefinition, StoredNotes},
     time::second_of_micros,
     write::{LimitError, WriteError, command::SchemaChange, holdings::HoldTerms},
@@ -31,11 +31,11 @@ impl Resolver<'_> {
         on_unknown: OnUnknown,
     ) -> Result<Option<TagId>, Error> {
         // A name that is found as it stands needs no normalising.
-        if let Some(tag) = self.staging.schema.tag(name) {
+        if let Some(tag) = self.staging.schema.tag_called(name) {
             return Ok(Some(tag.id));
         }
         let normalised = valid_name(name)?;
-        if let Some(tag) = self.staging.schema.tag(normalised.as_str()) {
+        if let Some(tag) = self.staging.schema.tag_called(normalised.as_str()) {
             return Ok(Some(tag.id));
         }
         match on_unknown {
@@ -66,6 +66,10 @@ impl Resolver<'_> {
             }
             .into());
         }
+        self.limits
+            .naming
+            .check(Labelled::Label, name)
+            .map_err(WriteError::Naming)?;
         let id = self.staging.schema.next_tag_id();
         let notes = StoredNotes {
             description: None,

@@ -20,6 +20,7 @@ use crate::{
         LimitError,
         event_sweep::EventSweep,
         events::{StagedEvent, StagedEvents},
+        merge::Merge,
     },
 };
 
@@ -75,6 +76,8 @@ pub(in crate::write) struct Part {
     pub(in crate::write) events: StagedEvents,
     /// A job that sweeps stands alone, so that nothing else is staged beside these.
     pub(in crate::write) event_sweeps: Vec<EventSweep>,
+    /// Neither is beside merges of tags.
+    pub(in crate::write) merges: Vec<Merge>,
     slots: Vec<Slot>,
     by_key: HashMap<Arc<str>, SlotId, RandomState>,
     /// Who was made to refer to a key; whether they still do must be looked up.
@@ -95,6 +98,7 @@ impl Part {
             state,
             events: StagedEvents::default(),
             event_sweeps: Vec::new(),
+            merges: Vec::new(),
             slots: Vec::new(),
             by_key: HashMap::default(),
             references: HashMap::default(),
@@ -129,6 +133,7 @@ impl Part {
         }
         self.events.roll_back();
         self.event_sweeps.clear();
+        self.merges.clear();
         self.state = self.start;
     }
 

@@ -12,19 +12,22 @@ use super::{PREFETCH_MUTATIONS_MIN, State};
 use crate::{
     datum::Summary,
     error::Error,
+    exec::dataset::Dataset,
     ids::PartitionId,
     storage::{IdempotentOutcome, StorageError},
     time::micros_of_timestamp,
     user_keys::PackedKeys,
     write::{
-        EventLoadRequest, Job, LoadRequest, Mutation, SchemaStatement, UnknownTags, WriteRequest,
-        apply::{apply, apply_to_schema},
+        EventLoadRequest, Job, LoadRequest, Mutation, SchemaStatement, TagNotes, UnknownTags,
+        WriteRequest,
+        apply::{apply, apply_notes, apply_to_schema},
         command::{Command, UserCommand},
         commit::OutcomeChanges,
         event_sweep,
         facts::summarise,
         idempotency::IdempotencyKey,
         load::{Loads, resolve_event_load, resolve_load},
+        merge::PlannedMerge,
         resolve::{Resolver, resolve},
         schema_change,
         size::bytes_copied,
@@ -109,6 +112,7 @@ impl State {
             Job::SweepEvents => self.stage_event_sweep(group),
             Job::Schema(statement) => self.stage_schema(group, &statement),
             Job::Sweep => self.stage_sweep(group),
+            Job::NoteTags(notes) => self.stage_tag_notes(group, *notes),
         };
         if result.is_err() {
             group.staging.roll_back();
@@ -320,12 +324,40 @@ impl State {
     ) -> Result<Summary, Error> {
         let now = self.clock.now();
         let planned = schema_change::plan(&group.staging.base, &self.limits, now, statement)?;
-        apply_to_schema(&mut group.staging, planned.changes)?;
-        group.staging.keep();
-        Ok(Summary {
+        let at_us = micros_of_timestamp(now);
+        let mut summary = Summary {
             warnings: planned.warnings,
             ..Summary::default()
-        })
+        };
+        if let Some(PlannedMerge {
+            from,
+            into,
+            users,
+            newly,
+        }) = planned.merge
+        {
+            let partitions = (0..group.staging.base.partition_count()).map(PartitionId);
+            let shares = partitions.map(|partition| {
+                let command = Command::MergeTag { at_us, from, into };
+                (partition, Share::from(command))
+            });
+            apply_all(
+                &mut group.staging,
+                &self.limits,
+                &self.scheduler,
+                shares.collect(),
+            )?;
+            summary.users_changed = users;
+            summary.facts_changed = users + newly;
+        }
+        apply_to_schema(&mut group.staging, planned.changes)?;
+        group.staging.keep();
+        Ok(summary)
+    }
+
+    fn stage_tag_notes(&self, group: &mut Group, notes: TagNotes) -> Result<Summary, Error> {
+        apply_notes(&mut group.staging, notes);
+        self.keep(group)
     }
 
     fn stage_event_sweep(&self, group: &mut Group) -> Result<Summary, Error> {
