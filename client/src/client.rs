@@ -27,6 +27,7 @@ use crate::{
     },
     render::Writer,
     retry::{Repeat, Retries},
+    submission::Submission,
     track::Track,
     write::Write,
 };
@@ -232,6 +233,15 @@ impl Client {
     /// As for [`Self::write`].
     pub async fn delete_user(&self, user: impl Into<String>) -> Result<Summary, Error> {
         self.write(Write::new().delete_user(user)).await
+    }
+
+    /// Submits a form: everything that its answers set is set, or nothing. It is not repeated after a
+    /// broken connection; with an id, the program may do so itself.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::Refused`] says all that is wrong with the answers.
+    pub async fn submit_form(&self, submission: &Submission) -> Result<Summary, Error> {
+        Ok(self.execute_built(submission.to_text()?).await?.summary)
     }
 
     /// How many users satisfy the expression.

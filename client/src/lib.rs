@@ -34,6 +34,7 @@ mod params;
 mod query;
 mod render;
 mod retry;
+mod submission;
 mod track;
 mod write;
 
@@ -55,6 +56,7 @@ pub use query::{
     segment::{Cursor, KeyStream, Page, SegmentQuery, UserRow, UserStream},
 };
 pub use render::QueryError;
+pub use submission::Submission;
 pub use tessera_protocol::load::{
     EventColumn, EventRows, LoadColumn, LoadError, LoadRows, NumberForm, PackedTexts, presence,
 };

@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use futures_util::StreamExt;
 use tessera_client::{
     BulkOptions, Client, ClientOptions, Datum, DimensionQuery, Error, FailureCode, Measure,
-    Mutation, SegmentQuery, UnknownTags,
+    Mutation, SegmentQuery, Submission, UnknownTags,
     expr::{all, attribute, not, tag},
 };
 use tessera_tests::server_process::{ServerProcess, bare_command};
@@ -192,6 +192,54 @@ async fn no_name_and_no_value_breaks_out() {
             }
             other => panic!("{sly}: {other:?}"),
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_is_submitted_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = ServerProcess::start(directory.path());
+    let client = connect(server.address()).await;
+    for statement in [
+        "DEFINE ATTRIBUTE gender ENUM (f, m)",
+        "DEFINE ATTRIBUTE birthday DATE",
+        "DEFINE ATTRIBUTE age AS YEARS SINCE birthday",
+        "DEFINE ATTRIBUTE invited_by USER",
+        "DEFINE EVENT purchase (note TEXT)",
+        "DEFINE TAG vip IF NOT EXISTS",
+        "DEFINE FORM welcome (gender ENUM REQUIRED SETS ATTRIBUTE gender, \
+         born DATE SETS ATTRIBUTE birthday, friend USER SETS ATTRIBUTE invited_by, \
+         plan (pro, free) SETS TAG (pro: vip), bought TEXT SETS EVENT purchase.note)",
+    ] {
+        client.execute(statement, ()).await.unwrap();
+    }
+    let submission = Submission::new("welcome", "u 1")
+        .answer("gender", "f")
+        .answer("born", "1990-05-06")
+        .answer("friend", "u2")
+        .answer("plan", "pro")
+        .answer("bought", "x; DELETE USER u1")
+        .id("k");
+    let first = client.submit_form(&submission).await.unwrap();
+    assert_eq!(first.users_changed, 2);
+    let again = client.submit_form(&submission).await.unwrap();
+    assert_eq!(again.facts_changed, first.facts_changed);
+    for found in [
+        "tag:vip AND gender:f AND age >= 30 AND count(purchase) = 1",
+        "referred_by(user:u2)",
+        "inviter_of(tag:vip)",
+    ] {
+        let counted = client.execute(format!("COUNT {found}"), ()).await.unwrap();
+        assert_eq!(counted.rows, [[Datum::Integer(1)]], "{found}");
+    }
+    match client.submit_form(&Submission::new("welcome", "u3")).await {
+        Err(Error::Refused(failure)) => {
+            assert!(
+                failure.message.contains("gender must be answered"),
+                "{failure:?}"
+            );
+        }
+        other => panic!("{other:?}"),
     }
 }
 

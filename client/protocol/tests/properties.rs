@@ -153,7 +153,10 @@ fn load_rows() -> impl Strategy<Value = LoadRows> {
         }
         let added = LoadColumn::Added {
             attribute: "added".to_owned(),
-            codes: tags.iter().map(|tag| tag % dictionary.len() as u32).collect(),
+            codes: tags
+                .iter()
+                .map(|tag| tag % dictionary.len() as u32)
+                .collect(),
             dictionary: dictionary.clone(),
             ends: ends.clone(),
         };

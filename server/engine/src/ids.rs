@@ -68,6 +68,10 @@ id! {
     EventId(u32)
 }
 id! {
+    /// A form. Means nothing outside of its definition.
+    FormId(u32)
+}
+id! {
     /// A value in an attribute's dictionary, in the order of first sight. For a boolean 0 is
     /// false and 1 is true.
     ValueCode(u32)
@@ -118,6 +122,13 @@ impl ShardId {
     }
 }
 
+impl BlockId {
+    /// The user at a place of this block.
+    pub fn user(self, place: u16) -> UserId {
+        UserId((u32::from(self.0) << BLOCK_BITS) | u32::from(place))
+    }
+}
+
 impl KeyBlockId {
     /// The user at a place of this block of keys.
     pub fn user(self, place: u16) -> UserId {
@@ -132,6 +143,30 @@ pub struct Location {
     pub partition: PartitionId,
     /// The id inside it.
     pub user: UserId,
+}
+
+impl Location {
+    /// As one number that is small where ids are, of a database with so many partitions: what a
+    /// column keeps of a user.
+    pub fn to_number(self, partition_count: u16) -> i64 {
+        i64::from(self.user.0) << partition_bits(partition_count) | i64::from(self.partition.0)
+    }
+
+    /// The place that a number stands for; `None` where it can be none.
+    pub fn from_number(number: i64, partition_count: u16) -> Option<Self> {
+        let bits = partition_bits(partition_count);
+        let partition = (number & ((1 << bits) - 1)) as u16;
+        let user = u32::try_from(number >> bits).ok()?;
+        (partition < partition_count).then_some(Self {
+            partition: PartitionId(partition),
+            user: UserId(user),
+        })
+    }
+}
+
+/// Bits that tell so many partitions apart.
+fn partition_bits(partition_count: u16) -> u32 {
+    u16::BITS - partition_count.saturating_sub(1).leading_zeros()
 }
 
 /// A number that users have, kept as bit slices.
@@ -203,4 +238,30 @@ pub enum RowId {
     Since(TagId, SliceRow),
     /// The slices of [`NumberId::Until`].
     Until(TagId, SliceRow),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_numbers() {
+        let check = |partition: u16, user: u32, partitions: u16| {
+            let location = Location {
+                partition: PartitionId(partition),
+                user: UserId(user),
+            };
+            let number = location.to_number(partitions);
+            assert!(number >= 0);
+            assert_eq!(Location::from_number(number, partitions), Some(location));
+        };
+        check(0, 0, 1);
+        check(0, u32::MAX, 1);
+        check(2, 70_000, 3);
+        check(15, u32::MAX, 16);
+        check(4095, u32::MAX, 4096);
+        assert_eq!(Location::from_number(3, 3), None, "the fourth partition");
+        assert_eq!(Location::from_number(-1, 3), None);
+        assert_eq!(Location::from_number(i64::MAX, 16), None);
+    }
 }

@@ -46,6 +46,8 @@ pub struct Limits {
     pub segments_max: u32,
     /// Defined kinds of events.
     pub events_max: u32,
+    /// Defined forms.
+    pub forms_max: u32,
     /// Properties that one kind of event may have.
     pub event_properties_max: u32,
     /// How much later than the moment of its request an event may be, in seconds: clocks differ.
@@ -89,6 +91,7 @@ impl Default for Limits {
             attributes_max: 4_096,
             segments_max: 65_536,
             events_max: 1_024,
+            forms_max: 1_024,
             event_properties_max: 64,
             event_future_seconds_max: 60 * 60,
             event_days_max: 400,

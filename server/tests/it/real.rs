@@ -100,7 +100,7 @@ async fn errors_of_the_engine_arrive_with_kind_place_and_hint() {
     for (statement, code) in [
         ("COUNT", FailureCode::Syntax),
         ("COUNT age:old", FailureCode::TypeMismatch),
-        ("COUNT referred_by(ALL)", FailureCode::NotAvailableYet),
+        ("COUNT referred_by(ALL)", FailureCode::UnknownName),
         ("DEFINE TAG vip", FailureCode::Conflict),
     ] {
         let failure = client.execute(1, statement).await.unwrap_err();

@@ -113,7 +113,7 @@ fn no_statements(server: SocketAddr) -> Vec<Wire> {
     }
     assert_eq!(
         code(wire.execute("COUNT referred_by(ALL)"), "referred_by"),
-        FailureCode::NotAvailableYet
+        FailureCode::UnknownName
     );
     Vec::new()
 }

@@ -76,11 +76,7 @@ pub(crate) const STATUSES: &[(&[&str], i32, &[&str])] = &[
         1,
         &["ADN", "column 15", "^^^"],
     ),
-    (
-        &["exec", "COUNT referred_by(ALL)"],
-        1,
-        &["not available yet"],
-    ),
+    (&["exec", "COUNT referred_by(ALL)"], 1, &["invited_by"]),
     (&["exec", "COUNT city < paris"], 1, &["city"]),
     (
         &["exec", "COUNT ALL", "COUNT tag:nowhere", "COUNT ALL"],

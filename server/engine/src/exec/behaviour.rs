@@ -18,6 +18,7 @@ use crate::{
     bitmap::{Block, Fragment},
     error::Error,
     ids::{EventId, RowId, SHARD_BLOCKS},
+    plan::user_set::UserSet,
     storage::StorageError,
 };
 
@@ -45,6 +46,16 @@ impl Computed {
             .iter()
             .any(Option::is_some)
             .then_some(Self { blocks })
+    }
+
+    /// Those of the shard who were found beforehand; `None` when there is nobody.
+    pub(super) fn found(users: &UserSet, unit: Unit) -> Option<Self> {
+        let of_block = |block| {
+            users
+                .block(unit.partition, unit.shard.block(block))
+                .cloned()
+        };
+        Self::new((0..SHARD_BLOCKS).map(of_block).collect())
     }
 
     /// The users of a block, and how many there are.

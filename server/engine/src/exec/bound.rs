@@ -58,6 +58,8 @@ impl Bound {
             Operation::Ids(lists) => {
                 Self::row(Arc::new(ids_of_shard(lists, dataset, partition, shard)?))
             }
+            Operation::Found(users) => Computed::found(users, source.unit)
+                .map_or(Self::Nothing, |found| Self::Computed(Box::new(found))),
             Operation::Behaviour(behaviour) => Self::answer(source.answer(behaviour)?),
             Operation::Look { input, tests } => {
                 let input = Self::load(input, source)?;
@@ -133,6 +135,7 @@ impl Bound {
             Operation::Nothing
             | Operation::Row(_)
             | Operation::Ids(_)
+            | Operation::Found(_)
             | Operation::Behaviour(_)
             | Operation::Look { .. }
             | Operation::Union(_)

@@ -142,7 +142,7 @@ impl Change {
             budget: &given.budget,
             limits: &given.limits,
         };
-        let plan = planner::plan(dataset, filter)?;
+        let plan = planner::plan(context, filter)?;
         let found = count(context, &plan)?;
         change.check_found(found, dataset.schema(), given.writes)?;
         Ok(SelectedUsers {

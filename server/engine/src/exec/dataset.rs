@@ -88,6 +88,20 @@ pub trait Dataset: Send + Sync {
         block: BlockId,
     ) -> Result<Arc<ColumnBlock>, StorageError>;
 
+    /// One user's number, where that is found quicker alone than with the column of its block;
+    /// `None` where the column is as quick.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged bytes.
+    fn number_alone(
+        &self,
+        _partition: PartitionId,
+        _attribute: AttributeId,
+        _user: UserId,
+    ) -> Result<Option<Option<i64>>, StorageError> {
+        Ok(None)
+    }
+
     /// The keys of users, appended to `keys` in the order of `users`.
     ///
     /// # Errors

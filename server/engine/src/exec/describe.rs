@@ -8,7 +8,7 @@ use crate::{
     behaviour::first_day_of_month,
     ids::{AttributeId, NumberId, RowId, SliceRow, TagId, ValueCode},
     plan::{
-        logical::{Expr, HoldingTest, Leaf, Range},
+        logical::{Expr, HoldingTest, Leaf, Range, Referral, ReferralQuestion},
         physical::{LookAt, Operation, Plan},
     },
     schema::{AttributeKind, Schema},
@@ -93,9 +93,26 @@ fn leaf_text(schema: &Schema, leaf: &Leaf) -> String {
             format!("user:({}{more})", shown.join(", "))
         }
         Leaf::Behaviour(of) => behaviour::text(schema, of),
+        Leaf::Referral(of) => referral(schema, of),
         Leaf::Held(id, at_s) => format!("{} at {}", tag(schema, *id), second(*at_s)),
         Leaf::Recorded(id, test) => format!("{}[{}]", tag(schema, *id), holding_test(*test)),
         Leaf::Anniversary(id, _, days) => anniversary(schema, *id, *days),
+    }
+}
+
+fn referral(schema: &Schema, of: &Referral) -> String {
+    match &of.question {
+        ReferralQuestion::ReferredBy(of) => format!("referred_by({})", expression(schema, of)),
+        ReferralQuestion::InviterOf(of) => format!("inviter_of({})", expression(schema, of)),
+        ReferralQuestion::DescendantsOf(of, steps) => {
+            format!("descendants_of({}, {steps})", expression(schema, of))
+        }
+        ReferralQuestion::Invited(range) => {
+            format!(
+                "count(invited):{}",
+                bounds_of(*range, |count| count.to_string())
+            )
+        }
     }
 }
 
@@ -197,7 +214,9 @@ fn number(schema: &Schema, id: AttributeId, number: i64) -> String {
         | AttributeKind::Multi(_)
         | AttributeKind::Boolean
         | AttributeKind::Text
-        | AttributeKind::User => number.to_string(),
+        | AttributeKind::User
+        | AttributeKind::Inviter
+        | AttributeKind::YearsSince(_) => number.to_string(),
     }
 }
 
@@ -214,6 +233,7 @@ pub(crate) fn operator(schema: &Schema, plan: &Plan) -> String {
             format!("look, user by user, at {}", tests.join(" and "))
         }
         Operation::Ids(lists) => format!("{} users by id", lists.count()),
+        Operation::Found(users) => format!("{} users who were found", users.count()),
         Operation::Behaviour(of) => behaviour::operator(schema, of),
         Operation::Union(of) => format!("union of {}", of.len()),
         Operation::Intersect { keep, drop } if drop.is_empty() => {

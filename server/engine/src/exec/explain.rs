@@ -122,6 +122,7 @@ impl Explanation<'_> {
             | Operation::Row(_)
             | Operation::Slices(..)
             | Operation::Ids(_)
+            | Operation::Found(_)
             | Operation::Behaviour(_) => Ok(()),
             Operation::Look { input, .. } => self.operator(input, depth + 1, ""),
             Operation::Union(of) | Operation::Threshold { of, .. } => of

@@ -146,6 +146,15 @@ impl Dataset for HeldAt<'_> {
         self.inner.column(partition, attribute, block)
     }
 
+    fn number_alone(
+        &self,
+        partition: PartitionId,
+        attribute: AttributeId,
+        user: UserId,
+    ) -> Result<Option<Option<i64>>, StorageError> {
+        self.inner.number_alone(partition, attribute, user)
+    }
+
     fn keys(
         &self,
         partition: PartitionId,

@@ -15,7 +15,7 @@ pub struct QueryLimits {
     /// about, over all threads.
     pub ordered_bytes_max: usize,
     /// Bytes that one question about behaviour may take for what it notes of users, about, over
-    /// all threads.
+    /// all threads; and those that all questions about inviters of one expression may take.
     pub behaviour_bytes_max: usize,
     /// Cursors open at once; the longest unused gives way to a new one.
     pub cursors_max: usize,
@@ -63,6 +63,12 @@ pub enum QueryLimitError {
     /// Too much memory for a question about behaviour.
     #[error("this question about behaviour needs more than {max} bytes: use a shorter window")]
     BehaviourBytes {
+        /// The limit.
+        max: usize,
+    },
+    /// Too much memory for questions about inviters.
+    #[error("the questions about inviters need more than {max} bytes: ask fewer at once")]
+    ReferralBytes {
         /// The limit.
         max: usize,
     },

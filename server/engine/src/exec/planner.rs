@@ -1,6 +1,6 @@
 //! From a resolved expression to a plan, with the steps between for those who ask.
 
-use super::{dataset::Dataset, sizes::Sizes};
+use super::{referral, scan::Context, sizes::Sizes};
 use crate::{
     error::Error,
     plan::{
@@ -22,24 +22,29 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
 }
 
-/// Plans an expression.
+/// Plans an expression. What it asks about inviters is found here.
 ///
 /// # Errors
-/// When the store fails.
-pub(crate) fn plan(dataset: &dyn Dataset, expr: Expr) -> Result<Plan, Error> {
-    let sizes = Sizes::measure(dataset, &expr)?;
-    Ok(lower(&passes::simplify(expr, &sizes), dataset, &sizes)?)
+/// When the store fails or the budget is used up.
+pub(crate) fn plan(context: Context<'_>, expr: Expr) -> Result<Plan, Error> {
+    let referrals = referral::find(context, &expr)?;
+    let mut sizes = Sizes::measure(context.dataset, &expr)?;
+    sizes.know(&referrals);
+    let simplified = passes::simplify(expr, &sizes);
+    Ok(lower(&simplified, context.dataset, &sizes, &referrals)?)
 }
 
 /// Plans an expression and keeps the steps.
 ///
 /// # Errors
-/// When the store fails.
-pub(crate) fn plan_with_steps(dataset: &dyn Dataset, expr: Expr) -> Result<Planned, Error> {
-    let sizes = Sizes::measure(dataset, &expr)?;
+/// When the store fails or the budget is used up.
+pub(crate) fn plan_with_steps(context: Context<'_>, expr: Expr) -> Result<Planned, Error> {
+    let referrals = referral::find(context, &expr)?;
+    let mut sizes = Sizes::measure(context.dataset, &expr)?;
+    sizes.know(&referrals);
     let mut steps = Vec::new();
     let simplified = passes::simplify_with(expr.clone(), &sizes, &mut |step| steps.push(step));
-    let plan = lower(&simplified, dataset, &sizes)?;
+    let plan = lower(&simplified, context.dataset, &sizes, &referrals)?;
     Ok(Planned {
         resolved: expr,
         steps,

@@ -30,7 +30,7 @@ use crate::{
         logical::Expr,
         physical::Plan,
         query::{DimensionQuery, SegmentQuery},
-        resolve::{ResolveLimits, later::not_yet},
+        resolve::ResolveLimits,
     },
     storage::{UserEvent, UserRecord},
     time::{Clock, micros_of_timestamp, second_of_micros},
@@ -100,7 +100,7 @@ impl Query<'_> {
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error> {
         let expr = self.resolve(|resolver| resolver.expr(expr))?;
-        let plan = planner::plan(&*self.dataset, expr)?;
+        let plan = planner::plan(self.context(), expr)?;
         let users = count(self.context(), &plan)?;
         let columns = vec![Column {
             name: "count".to_owned(),
@@ -136,7 +136,7 @@ impl Query<'_> {
     }
 
     fn prepare(&self, query: SegmentQuery) -> Result<PreparedSegment, Error> {
-        let plan = planner::plan(&*self.dataset, query.filter.clone())?;
+        let plan = planner::plan(self.context(), query.filter.clone())?;
         Ok(prepared(query, plan))
     }
 
@@ -195,7 +195,7 @@ impl Query<'_> {
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error> {
         let query = self.resolve(|resolver| resolver.dimension(dimension))?;
-        let plan = planner::plan(&*self.dataset, query.filter.clone())?;
+        let plan = planner::plan(self.context(), query.filter.clone())?;
         let rows = dimension::run(self.context(), &plan, &query, sink)?;
         Ok(Summary {
             rows,
@@ -242,10 +242,12 @@ impl Query<'_> {
             let expr = ast::Expr::Segment(vec![Spanned::synthetic(name)]);
             let mut resolver = resolver(&*self.dataset, &[], self.now, self.limits)?;
             match resolver.expr(&expr) {
-                Ok(expr) if naive::matches(&expr, key, record, events) => {
-                    segments.push(segment.name.to_string());
+                Ok(expr) => {
+                    let expr = naive::referral::settled(&*self.dataset, &expr, key, record)?;
+                    if naive::matches(&expr, key, record, events) {
+                        segments.push(segment.name.to_string());
+                    }
                 }
-                Ok(_) => {}
                 Err(error) if warnings.len() < SEGMENT_WARNINGS_MAX => {
                     warnings.push(error.to_string());
                 }
@@ -276,7 +278,7 @@ impl Query<'_> {
             ast::Show::Attributes(list) => answer.attributes(list, sink)?,
             ast::Show::Segments(list) => answer.segments(list, sink)?,
             ast::Show::Events(list) => answer.events(list, sink)?,
-            ast::Show::Forms(_) => return Err(not_yet("forms", Span::default()).into()),
+            ast::Show::Forms(list) => answer.forms(list, sink)?,
             ast::Show::Values(name, list) => {
                 let attribute = self.resolver()?.attribute(name)?;
                 answer.values(attribute, name, list, sink)?
@@ -313,7 +315,7 @@ impl Query<'_> {
                 }
             })
         })?;
-        let planned = planner::plan_with_steps(&*self.dataset, resolved.filter().clone())?;
+        let planned = planner::plan_with_steps(self.context(), resolved.filter().clone())?;
         let mut rows = explain::rows(self.context(), &planned, run)?;
         rows.extend(self.explain_result(resolved, planned.plan, run)?);
         if let explain::Run::TimedBy(clock) = run {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tessera_query_lang::{
     ast::{Exclusivity, Mutability, Notes, ShowList, Spanned},
+    keywords::Place,
     name::{Glob, Name},
+    print::NameIn,
 };
 
 use super::{
@@ -22,6 +24,7 @@ use crate::{
         AttributeClass, AttributeDefinition, AttributeKind, Lifecycle, Schema, TagDefinition,
         Timing, Vocabulary,
     },
+    write::read_form,
 };
 
 /// Answers `SHOW` statements about one state.
@@ -153,7 +156,7 @@ impl<'a> Show<'a> {
             };
             let row = vec![
                 text(attribute.name.as_str()),
-                text(&type_text(attribute)),
+                text(&type_text(self.schema, attribute)),
                 write_once,
                 users,
                 values,
@@ -245,7 +248,7 @@ impl<'a> Show<'a> {
         let events = chosen(self.schema.events(), list, |event| event.name.as_str());
         write(sink, header(&names), events, |event| {
             let property = |property: &Arc<AttributeDefinition>| {
-                format!("{} {}", property.name, type_text(property))
+                format!("{} {}", property.name, type_text(self.schema, property))
             };
             let properties: Vec<String> = event.properties.iter().map(property).collect();
             let days = event.retention_days;
@@ -259,13 +262,31 @@ impl<'a> Show<'a> {
         })
     }
 
+    /// `name`, `fields`, `description`, `owner`.
+    ///
+    /// # Errors
+    /// When a definition cannot be read, or the receiver stops.
+    pub(crate) fn forms(&self, list: &ShowList, sink: &mut dyn ResultSink) -> Result<u64, Error> {
+        let forms = chosen(self.schema.forms(), list, |form| form.name.as_str());
+        let names = ["name", "fields", "description", "owner"];
+        write(sink, header(&names), forms, |form| {
+            let fields = read_form(form)?
+                .fields
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            let row = vec![text(form.name.as_str()), Datum::List(fields)];
+            Ok(noted(row, &form.notes))
+        })
+    }
+
     /// How many users hold a tag.
     fn holders(&self, tag: &TagDefinition) -> Result<Datum, Error> {
         match tag.timing {
             Timing::Standing => self.users(RowId::Tag(tag.id)),
             Timing::Timed => {
                 let held = Leaf::Held(tag.id, self.at_s);
-                let plan = planner::plan(self.context.dataset, held.into())?;
+                let plan = planner::plan(self.context, held.into())?;
                 Ok(number(count(self.context, &plan)?))
             }
         }
@@ -371,8 +392,8 @@ fn number(number: u64) -> Datum {
     Datum::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-/// `enum`, `enum, closed`, `decimal(2)`, …
-fn type_text(attribute: &AttributeDefinition) -> String {
+/// `enum`, `enum, closed`, `decimal(2)`, `years since birthday`, …
+fn type_text(schema: &Schema, attribute: &AttributeDefinition) -> String {
     match attribute.kind {
         AttributeKind::Enum(Vocabulary::Closed) | AttributeKind::Multi(Vocabulary::Closed) => {
             format!("{}, closed", attribute.kind)
@@ -385,6 +406,12 @@ fn type_text(attribute: &AttributeDefinition) -> String {
         | AttributeKind::Timestamp
         | AttributeKind::Boolean
         | AttributeKind::Text
-        | AttributeKind::User => attribute.kind.to_string(),
+        | AttributeKind::User
+        | AttributeKind::Inviter => attribute.kind.to_string(),
+        AttributeKind::YearsSince(base) => {
+            let base = schema.attribute_by_id(base);
+            let base = base.map_or("", |base| base.name.as_str());
+            format!("years since {}", NameIn(Place::Plain, base))
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! so one stretch of ids says little about the others. What is looked at depends on nothing but
 //! the data, so the same leaf has the same size in every question over one state.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 
@@ -23,6 +23,7 @@ use crate::{
     plan::{
         estimate::Estimates,
         logical::{Expr, Leaf, Range},
+        lower::Referrals,
     },
     storage::StorageError,
 };
@@ -156,6 +157,14 @@ impl Sizes {
         Ok(sizes)
     }
 
+    /// Takes the sizes of those who were found already.
+    pub(crate) fn know(&mut self, referrals: &Referrals) {
+        for (referral, users) in referrals {
+            let leaf = Leaf::Referral(Arc::clone(referral));
+            self.leaves.insert(leaf, users.count());
+        }
+    }
+
     fn measure_leaf(&mut self, dataset: &dyn Dataset, leaf: &Leaf) -> Result<(), StorageError> {
         if self.leaves.contains_key(leaf) {
             return Ok(());
@@ -188,6 +197,8 @@ impl Sizes {
             }
             Leaf::Keys(keys) => keys.len() as u64,
             Leaf::Behaviour(of) => self.sample.behaviour(dataset, of)?,
+            // Known from who was found.
+            Leaf::Referral(_) => return Ok(()),
         };
         self.leaves.insert(leaf.clone(), size);
         Ok(())
@@ -264,6 +275,7 @@ impl Estimates for Sizes {
             | Leaf::Keys(_)
             | Leaf::Recorded(..)
             | Leaf::Behaviour(_)
+            | Leaf::Referral(_)
             | Leaf::Anniversary(..) => self.leaves.get(leaf).copied().unwrap_or(self.sample.users),
         };
         size.min(self.sample.users)

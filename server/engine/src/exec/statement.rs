@@ -14,6 +14,7 @@ use tessera_query_lang::{
 use super::{
     change::{Change, Given},
     cursors::{CursorRules, Cursors, Randomness, SystemRandomness},
+    derived::Derived,
     heard::{Heard, Told},
     limits::QueryLimits,
     query::{Query, resolver},
@@ -27,7 +28,7 @@ use crate::{
     parameters::Parameters,
     plan::resolve::later,
     time::{day_of_micros, micros_of_timestamp},
-    write::{SchemaStatement, UnknownTags, WriteRequest},
+    write::{SchemaStatement, UnknownTags, WriteRequest, submission_key},
 };
 
 /// What statements keep between each other: open cursors.
@@ -75,13 +76,14 @@ pub fn execute(
     budget.check()?;
     let statement = parse_statement(text, &database.limits().text)?;
     let heard = Arc::new(Heard::default());
+    let now = database.clock().now();
     let query = Query {
-        dataset: database.view(),
+        dataset: Derived::on(database.view(), now),
         scheduler: Some(&**database.scheduler()),
         budget,
         limits: &database.limits().queries,
         parameters: parameters.as_slice(),
-        now: database.clock().now(),
+        now,
         clock: &**database.clock(),
         cursors: &database.statements().cursors,
         heard: &heard,
@@ -164,7 +166,22 @@ fn run(
                 idempotency_key: None,
             })
         }
-        Statement::ClearTag { .. } | Statement::Submit(_) | Statement::Why { .. } => {
+        Statement::Submit(submission) => {
+            let mut resolver =
+                resolver(&*query.dataset, query.parameters, query.now, query.limits)?;
+            let (mutation, id) = resolver.submission(&submission)?;
+            resolver.finish()?;
+            let idempotency_key = match id {
+                Some(id) => Some(submission_key(&mutation, &id)?),
+                None => None,
+            };
+            database.write(WriteRequest {
+                mutations: vec![mutation],
+                unknown_tags: UnknownTags::Refuse,
+                idempotency_key,
+            })
+        }
+        Statement::ClearTag { .. } | Statement::Why { .. } => {
             Err(Error::Internal("this statement was not refused".to_owned()))
         }
     }

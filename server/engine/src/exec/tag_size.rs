@@ -37,7 +37,7 @@ pub(crate) fn users_of(
     let pattern = Spanned::synthetic(TagPattern::Name(tag.name.clone()));
     let mut resolver = resolver(context.dataset, &[], now, context.limits)?;
     let held = resolver.expr(&ast::Expr::Tag(vec![pattern]))?;
-    count(context, &planner::plan(context.dataset, held)?)
+    count(context, &planner::plan(context, held)?)
 }
 
 /// Whether who holds a tag is who is in its row.

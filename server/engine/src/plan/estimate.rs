@@ -93,6 +93,7 @@ pub(crate) mod tests {
                 | Leaf::Held(..)
                 | Leaf::Recorded(..)
                 | Leaf::Behaviour(_)
+                | Leaf::Referral(_)
                 | Leaf::Anniversary(..) => 10,
             }
         }

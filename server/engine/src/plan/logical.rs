@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::{
     behaviour::Behaviour,
     ids::{AttributeId, NumberId, TagId, ValueCode},
+    schema::{AttributeKind, Schema},
     storage::{Holding, Source},
-    time::day_of_micros,
+    time::{MICROS_PER_DAY, day_of_micros, micros_of_day},
 };
 
 /// A closed interval of raw numbers: integers, units of a decimal, days, or microseconds.
@@ -80,6 +81,30 @@ pub enum Leaf {
     Recorded(TagId, HoldingTest),
     /// The users whose day has returned, at least a year later, on one of these days.
     Anniversary(AttributeId, DayUnit, Range),
+    /// The users who invited, or were invited by, others.
+    Referral(Arc<Referral>),
+}
+
+/// Who, by who invited whom. What it asks of others is found before the plan is made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Referral {
+    /// The attribute of inviters.
+    pub attribute: AttributeId,
+    /// What is asked.
+    pub question: ReferralQuestion,
+}
+
+/// What is asked of who invited whom.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReferralQuestion {
+    /// Whose inviter is one of these.
+    ReferredBy(Expr),
+    /// Who invited one of these.
+    InviterOf(Expr),
+    /// Above whom is one of these, at most so many steps.
+    DescendantsOf(Expr, u32),
+    /// Who invited so many, at least one.
+    Invited(Range),
 }
 
 /// What numbers are that stand for days.
@@ -92,6 +117,31 @@ pub enum DayUnit {
 }
 
 impl DayUnit {
+    /// Of an attribute's numbers; `None` where they are no days.
+    pub fn of(schema: &Schema, attribute: AttributeId) -> Option<Self> {
+        match schema.attribute_by_id(attribute)?.kind {
+            AttributeKind::Date => Some(Self::Days),
+            AttributeKind::Timestamp => Some(Self::Micros),
+            AttributeKind::Enum(_)
+            | AttributeKind::Multi(_)
+            | AttributeKind::Integer
+            | AttributeKind::Decimal { .. }
+            | AttributeKind::Boolean
+            | AttributeKind::Text
+            | AttributeKind::User
+            | AttributeKind::Inviter
+            | AttributeKind::YearsSince(_) => None,
+        }
+    }
+
+    /// The greatest number that stands for a day.
+    pub fn last(self, day: i32) -> i64 {
+        match self {
+            Self::Days => day.into(),
+            Self::Micros => micros_of_day(day) + (MICROS_PER_DAY - 1),
+        }
+    }
+
     /// The day that a number stands for.
     pub fn day(self, number: i64) -> i32 {
         match self {

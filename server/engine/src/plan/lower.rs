@@ -3,13 +3,16 @@
 //! Knows which rows stand for which leaf, and looks up the users that are named one by one. Does
 //! not simplify: that is what passes are for.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::fast::RandomState;
 
 use super::{
     estimate::{Estimates, estimate},
-    logical::{Expr, Leaf, Range},
+    logical::{Expr, Leaf, Range, Referral},
     passes::{held, in_order},
     physical::{IdLists, LookAt, Operation, OperatorId, Plan},
+    user_set::UserSet,
 };
 use crate::{
     exec::dataset::Dataset,
@@ -17,7 +20,10 @@ use crate::{
     storage::StorageError,
 };
 
-/// Makes a plan for an expression.
+/// Whom the questions about inviters find.
+pub type Referrals = HashMap<Arc<Referral>, Arc<UserSet>, RandomState>;
+
+/// Makes a plan for an expression. What it asks about inviters was found before.
 ///
 /// # Errors
 /// When the store fails while users are looked up.
@@ -25,10 +31,12 @@ pub fn lower(
     expr: &Expr,
     dataset: &dyn Dataset,
     sizes: &dyn Estimates,
+    referrals: &Referrals,
 ) -> Result<Plan, StorageError> {
     Lowering {
         dataset,
         sizes,
+        referrals,
         next: 0,
     }
     .plan(expr)
@@ -52,6 +60,7 @@ fn looked_up(expr: &Expr) -> Option<(LookAt, Expr)> {
         | Leaf::Text(..)
         | Leaf::Keys(_)
         | Leaf::Behaviour(_)
+        | Leaf::Referral(_)
         | Leaf::Held(..) => None,
     }
 }
@@ -59,6 +68,7 @@ fn looked_up(expr: &Expr) -> Option<(LookAt, Expr)> {
 struct Lowering<'a> {
     dataset: &'a dyn Dataset,
     sizes: &'a dyn Estimates,
+    referrals: &'a Referrals,
     next: u32,
 }
 
@@ -157,6 +167,13 @@ impl Lowering<'_> {
             }
             Leaf::Keys(keys) => Operation::Ids(Arc::new(self.key_ids(keys)?)),
             Leaf::Behaviour(behaviour) => Operation::Behaviour(Arc::clone(behaviour)),
+            Leaf::Referral(of) => match self.referrals.get(of) {
+                Some(users) => Operation::Found(Arc::clone(users)),
+                None => {
+                    let reason = "a plan asks about inviters who were not found";
+                    return Err(StorageError::Store(reason.to_owned()));
+                }
+            },
             // Expanded by a pass, and looked up, before this is asked.
             Leaf::Held(tag, at_s) => self.intersect(&held(*tag, *at_s))?,
             Leaf::Recorded(..) | Leaf::Anniversary(..) => Operation::Nothing,

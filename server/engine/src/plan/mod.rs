@@ -10,5 +10,6 @@ pub mod physical;
 pub mod quantity;
 pub mod query;
 pub mod resolve;
+pub mod user_set;
 
 pub use resolve::{ResolveError, Resolver};

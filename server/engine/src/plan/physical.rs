@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use super::logical::{DayUnit, HoldingTest, Range};
+use super::{
+    logical::{DayUnit, HoldingTest, Range},
+    user_set::UserSet,
+};
 use crate::{
     behaviour::Behaviour,
     ids::{AttributeId, NumberId, PartitionId, RowId, TagId, UserId},
@@ -59,6 +62,8 @@ pub enum Operation {
     Slices(NumberId, Range),
     /// Names users one by one, found when the plan was made.
     Ids(Arc<IdLists>),
+    /// Users who were found when the plan was made.
+    Found(Arc<UserSet>),
     /// Who did something, found shard by shard from rows and tables of events.
     Behaviour(Arc<Behaviour>),
     /// Looks at each user of an input, in the record or in a column.
@@ -123,6 +128,7 @@ impl Plan {
             | Operation::Row(_)
             | Operation::Slices(..)
             | Operation::Ids(_)
+            | Operation::Found(_)
             | Operation::Behaviour(_) => (&[], &[]),
             Operation::Look { input, .. } => (std::slice::from_ref(&**input), &[]),
             Operation::Union(of) | Operation::Threshold { of, .. } => (of, &[]),

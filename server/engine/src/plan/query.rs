@@ -115,6 +115,8 @@ pub enum DimKind {
     },
     /// By each value of a multi attribute.
     Multi(AttributeId),
+    /// By each user who invited.
+    Inviter(AttributeId),
     /// By each of these tags that is held in a second.
     Tags {
         /// Which.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tessera_query_lang::name::Name;
 
 use crate::{
-    ids::{AttributeId, EventId, GroupId, SegmentId, TagId},
+    ids::{AttributeId, EventId, FormId, GroupId, SegmentId, TagId},
     schema::registry::Definition,
     time::Length,
 };
@@ -169,6 +169,19 @@ impl EventDefinition {
     }
 }
 
+/// A form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormDefinition {
+    /// Its number.
+    pub id: FormId,
+    /// Its name, unique among forms.
+    pub name: Name,
+    /// The printed definition, without description and owner.
+    pub text: String,
+    /// Description and owner.
+    pub notes: Notes,
+}
+
 /// Whether an enum or multi takes values that it has not had before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Vocabulary {
@@ -205,6 +218,12 @@ pub enum AttributeKind {
     Text,
     /// Another user's key.
     User,
+    /// The key of the user who invited: a user who exists, set once, and nobody is above
+    /// themselves. Beside what other references have, a column of inviters' places.
+    Inviter,
+    /// Whole years from the day of another attribute, a date or a timestamp, to the day on which
+    /// it is asked. Derived, never stored.
+    YearsSince(AttributeId),
 }
 
 /// How an attribute's values are stored and indexed.
@@ -214,9 +233,10 @@ pub enum AttributeClass {
     Coded,
     /// Multi: a row a value.
     MultiCoded,
-    /// Integer, decimal, date, timestamp: bit slices, and a column of numbers.
+    /// Integer, decimal, date, timestamp: bit slices, and a column of numbers. Years since a day
+    /// have neither: they are derived from the day's.
     Numeric,
-    /// Text and user: an index from text to users.
+    /// Text and user: an index from text to users. The inviter has a column of places as well.
     Textual,
 }
 
@@ -226,10 +246,28 @@ impl AttributeKind {
         match self {
             Self::Enum(_) | Self::Boolean => AttributeClass::Coded,
             Self::Multi(_) => AttributeClass::MultiCoded,
-            Self::Integer | Self::Decimal { .. } | Self::Date | Self::Timestamp => {
-                AttributeClass::Numeric
-            }
-            Self::Text | Self::User => AttributeClass::Textual,
+            Self::Integer
+            | Self::Decimal { .. }
+            | Self::Date
+            | Self::Timestamp
+            | Self::YearsSince(_) => AttributeClass::Numeric,
+            Self::Text | Self::User | Self::Inviter => AttributeClass::Textual,
+        }
+    }
+
+    /// Whether its values are other users' keys.
+    pub fn is_reference(self) -> bool {
+        match self {
+            Self::User | Self::Inviter => true,
+            Self::Enum(_)
+            | Self::Multi(_)
+            | Self::Integer
+            | Self::Decimal { .. }
+            | Self::Date
+            | Self::Timestamp
+            | Self::Boolean
+            | Self::Text
+            | Self::YearsSince(_) => false,
         }
     }
 
@@ -244,7 +282,8 @@ impl AttributeKind {
             Self::Timestamp => "timestamp",
             Self::Boolean => "boolean",
             Self::Text => "text",
-            Self::User => "user",
+            Self::User | Self::Inviter => "user",
+            Self::YearsSince(_) => "years",
         }
     }
 }
@@ -260,7 +299,9 @@ impl std::fmt::Display for AttributeKind {
             | Self::Timestamp
             | Self::Boolean
             | Self::Text
-            | Self::User => f.write_str(self.keyword()),
+            | Self::User
+            | Self::Inviter
+            | Self::YearsSince(_) => f.write_str(self.keyword()),
         }
     }
 }
@@ -293,6 +334,15 @@ impl Definition for AttributeDefinition {
 }
 
 impl Definition for EventDefinition {
+    fn id(&self) -> u32 {
+        self.id.0
+    }
+    fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl Definition for FormDefinition {
     fn id(&self) -> u32 {
         self.id.0
     }

@@ -13,12 +13,12 @@ mod render;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tessera_query_lang::name::Glob;
+use tessera_query_lang::{ast::INVITED_BY, name::Glob};
 
 pub use definition::{
     AttributeClass, AttributeDefinition, AttributeKind, Blocking, DECIMAL_SCALE_MAX,
-    EventDefinition, Exclusivity, GroupDefinition, Lifecycle, Mutability, Notes, OnRetag,
-    SegmentDefinition, TagDefinition, Timing, Validity, Vocabulary,
+    EventDefinition, Exclusivity, FormDefinition, GroupDefinition, Lifecycle, Mutability, Notes,
+    OnRetag, SegmentDefinition, TagDefinition, Timing, Validity, Vocabulary,
 };
 pub use dictionary::Dictionary;
 pub use groups::GROUP_LEVELS_MAX;
@@ -26,7 +26,7 @@ pub use naming::{Labelled, Naming, NamingError};
 pub use registry::{Definition, Registry};
 pub use tessera_query_lang::name::NameError;
 
-use crate::ids::{AttributeId, EventId, GroupId, SegmentId, TagId, ValueCode};
+use crate::ids::{AttributeId, EventId, FormId, GroupId, SegmentId, TagId, ValueCode};
 
 /// The texts of a boolean's two values, by code.
 const BOOLEAN_TEXTS: [&str; 2] = ["false", "true"];
@@ -43,6 +43,7 @@ pub struct Schema {
     dictionaries: BTreeMap<AttributeId, Arc<Dictionary>>,
     events: Registry<EventDefinition>,
     properties: BTreeMap<AttributeId, EventId>,
+    forms: Registry<FormDefinition>,
 }
 
 impl Schema {
@@ -139,6 +140,14 @@ impl Schema {
         self.attributes.by_id(id.0)
     }
 
+    /// The attribute that says who invited whom, where there is one.
+    pub fn inviter(&self) -> Option<AttributeId> {
+        let named = self.attribute(INVITED_BY);
+        named
+            .filter(|attribute| attribute.kind == AttributeKind::Inviter)
+            .map(|attribute| attribute.id)
+    }
+
     /// All attributes by name.
     pub fn attributes(&self) -> impl Iterator<Item = &AttributeDefinition> {
         self.attributes.by_names()
@@ -231,6 +240,36 @@ impl Schema {
         properties
             .find(|property| property.id == id)
             .map(AsRef::as_ref)
+    }
+
+    /// The form with this (normalised) name.
+    pub fn form(&self, name: &str) -> Option<&FormDefinition> {
+        self.forms.by_name(name)
+    }
+
+    /// All forms by name.
+    pub fn forms(&self) -> impl Iterator<Item = &FormDefinition> {
+        self.forms.by_names()
+    }
+
+    /// How many forms there are.
+    pub fn form_count(&self) -> u32 {
+        self.forms.len()
+    }
+
+    /// The id that the next new form gets.
+    pub fn next_form_id(&self) -> FormId {
+        FormId(self.forms.next_id())
+    }
+
+    /// Adds a form, or replaces the one with its id.
+    pub fn put_form(&mut self, form: FormDefinition) {
+        self.forms.put(form);
+    }
+
+    /// Takes a form away.
+    pub fn remove_form(&mut self, id: FormId) {
+        self.forms.remove(id.0);
     }
 
     /// How many tags there are.

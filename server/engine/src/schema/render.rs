@@ -11,14 +11,19 @@ impl AttributeKind {
     /// What a stored number of this type means. Null for types without numbers.
     pub fn datum_of_number(self, number: i64) -> Datum {
         match self {
-            Self::Integer => Datum::Integer(number),
+            Self::Integer | Self::YearsSince(_) => Datum::Integer(number),
             Self::Decimal { scale } => Datum::Decimal {
                 units: i128::from(number),
                 scale,
             },
             Self::Date => i32::try_from(number).map_or(Datum::Null, Datum::Date),
             Self::Timestamp => Datum::Timestamp(number),
-            Self::Enum(_) | Self::Multi(_) | Self::Boolean | Self::Text | Self::User => Datum::Null,
+            Self::Enum(_)
+            | Self::Multi(_)
+            | Self::Boolean
+            | Self::Text
+            | Self::User
+            | Self::Inviter => Datum::Null,
         }
     }
 }

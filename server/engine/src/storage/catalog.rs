@@ -3,7 +3,8 @@
 use crate::{
     ids::ValueCode,
     schema::{
-        Blocking, Exclusivity, GroupDefinition, Mutability, Schema, TagDefinition, Timing, Validity,
+        Blocking, Exclusivity, FormDefinition, GroupDefinition, Mutability, Schema, TagDefinition,
+        Timing, Validity,
     },
     storage::{
         StorageError,
@@ -54,6 +55,25 @@ fn exclusivity_of(is_exclusive: bool) -> Exclusivity {
 
 /// Adds or replaces a definition as it is stored.
 pub(crate) fn add(
+    schema: &mut Schema,
+    key: SchemaKey,
+    stored: StoredDefinition,
+) -> Result<(), FormatError> {
+    match key {
+        SchemaKey::Tag(_) | SchemaKey::Group(_) => add_tag_or_group(schema, key, stored),
+        SchemaKey::Attribute(_)
+        | SchemaKey::Segment(_)
+        | SchemaKey::Value(..)
+        | SchemaKey::Event(_)
+        | SchemaKey::Form(_) => add_other(schema, key, stored),
+    }
+}
+
+fn of_another_kind() -> FormatError {
+    FormatError::new("the definition is of another kind than its key")
+}
+
+fn add_tag_or_group(
     schema: &mut Schema,
     key: SchemaKey,
     stored: StoredDefinition,
@@ -140,6 +160,26 @@ pub(crate) fn add(
             });
         }
         (
+            SchemaKey::Tag(_)
+            | SchemaKey::Group(_)
+            | SchemaKey::Attribute(_)
+            | SchemaKey::Segment(_)
+            | SchemaKey::Value(..)
+            | SchemaKey::Event(_)
+            | SchemaKey::Form(_),
+            _,
+        ) => return Err(of_another_kind()),
+    }
+    Ok(())
+}
+
+fn add_other(
+    schema: &mut Schema,
+    key: SchemaKey,
+    stored: StoredDefinition,
+) -> Result<(), FormatError> {
+    match (key, stored) {
+        (
             SchemaKey::Attribute(id),
             StoredDefinition::Attribute {
                 name,
@@ -179,19 +219,24 @@ pub(crate) fn add(
         ) => {
             schema.put_event(event_from(id, &name, properties, retention_days, notes)?);
         }
+        (SchemaKey::Form(id), StoredDefinition::Form { name, text, notes }) => {
+            schema.put_form(FormDefinition {
+                id,
+                name: stored_name(&name)?,
+                text,
+                notes: notes.into(),
+            });
+        }
         (
             SchemaKey::Tag(_)
             | SchemaKey::Group(_)
             | SchemaKey::Attribute(_)
             | SchemaKey::Segment(_)
             | SchemaKey::Value(..)
-            | SchemaKey::Event(_),
+            | SchemaKey::Event(_)
+            | SchemaKey::Form(_),
             _,
-        ) => {
-            return Err(FormatError::new(
-                "the definition is of another kind than its key",
-            ));
-        }
+        ) => return Err(of_another_kind()),
     }
     Ok(())
 }

@@ -18,8 +18,8 @@ use crate::{
     ids::{AttributeId, EventId, GroupId, SegmentId, TagId, UserId},
     schema::{
         AttributeDefinition, AttributeKind, Blocking, DECIMAL_SCALE_MAX, EventDefinition,
-        Exclusivity, GroupDefinition, Lifecycle, Mutability, Notes, OnRetag, SegmentDefinition,
-        TagDefinition, Timing, Validity, Vocabulary,
+        Exclusivity, FormDefinition, GroupDefinition, Lifecycle, Mutability, Notes, OnRetag,
+        SegmentDefinition, TagDefinition, Timing, Validity, Vocabulary,
     },
     storage::{
         EventDetails,
@@ -300,6 +300,12 @@ pub(crate) enum StoredDefinition {
         /// Printed.
         rule: Option<String>,
     },
+    Form {
+        name: String,
+        /// Printed, without notes.
+        text: String,
+        notes: StoredNotes,
+    },
 }
 
 /// A property of a kind of event.
@@ -390,6 +396,8 @@ pub(crate) enum StoredKind {
     Boolean,
     Text,
     User,
+    Inviter,
+    YearsSince { of: AttributeId },
 }
 
 impl From<&Notes> for StoredNotes {
@@ -424,6 +432,8 @@ impl From<AttributeKind> for StoredKind {
             AttributeKind::Boolean => Self::Boolean,
             AttributeKind::Text => Self::Text,
             AttributeKind::User => Self::User,
+            AttributeKind::Inviter => Self::Inviter,
+            AttributeKind::YearsSince(of) => Self::YearsSince { of },
         }
     }
 }
@@ -442,6 +452,8 @@ impl From<StoredKind> for AttributeKind {
             StoredKind::Boolean => Self::Boolean,
             StoredKind::Text => Self::Text,
             StoredKind::User => Self::User,
+            StoredKind::Inviter => Self::Inviter,
+            StoredKind::YearsSince { of } => Self::YearsSince(of),
         }
     }
 }
@@ -560,6 +572,14 @@ impl StoredDefinition {
             properties: event.properties.iter().map(property).collect(),
             retention_days: event.retention_days,
             notes: (&event.notes).into(),
+        }
+    }
+
+    pub(crate) fn of_form(form: &FormDefinition) -> Self {
+        Self::Form {
+            name: form.name.as_str().to_owned(),
+            text: form.text.clone(),
+            notes: (&form.notes).into(),
         }
     }
 

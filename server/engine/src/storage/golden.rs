@@ -30,8 +30,8 @@ use crate::{
     bitmap::Fragment,
     column::ColumnBlock,
     ids::{
-        AttributeId, BlockId, EventId, GroupId, PartitionId, RowId, SegmentId, ShardId, SliceRow,
-        TagId, UserId, ValueCode,
+        AttributeId, BlockId, EventId, FormId, GroupId, PartitionId, RowId, SegmentId, ShardId,
+        SliceRow, TagId, UserId, ValueCode,
     },
     time::{Length, LengthUnit},
     user_keys::KeyBlock,
@@ -155,6 +155,8 @@ fn add_schema(sheet: &mut Sheet) {
         StoredKind::Boolean,
         StoredKind::Text,
         StoredKind::User,
+        StoredKind::Inviter,
+        StoredKind::YearsSince { of: AttributeId(6) },
     ];
     for (id, kind) in (0..).zip(kinds) {
         let definition = StoredDefinition::Attribute {
@@ -178,6 +180,12 @@ fn add_schema(sheet: &mut Sheet) {
         notes: notes(),
     };
     sheet.add::<Definitions>("segment", &SchemaKey::Segment(SegmentId(1)), &segment);
+    let form = StoredDefinition::Form {
+        name: "f".to_owned(),
+        text: "DEFINE FORM f (x TEXT SETS ATTRIBUTE x)".to_owned(),
+        notes: notes(),
+    };
+    sheet.add::<Definitions>("form", &SchemaKey::Form(FormId(1)), &form);
     let value = StoredDefinition::Value("東京".to_owned());
     sheet.add::<Definitions>(
         "value",

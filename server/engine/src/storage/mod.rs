@@ -40,8 +40,8 @@ pub use event::{EventDetails, UserEvent};
 pub use holding::{Holding, Phase, Source, Term};
 pub use open::{DatabaseId, Durability};
 pub use record::{Common, StoredValue, Terms, UserRecord};
-pub use upgrade::FORMAT_VERSION;
 pub use rocks::Heading;
+pub use upgrade::FORMAT_VERSION;
 pub use view::{TextsFrom, View};
 
 pub(crate) use batch::Changes;

@@ -121,7 +121,7 @@ impl Expected {
                 }
                 check_keys(&mut keys, key, report)?;
                 self.add(view.schema(), key, &record);
-                Ok(())
+                self.add_inviter(view, key, &record, report)
             },
         )?;
         if self.users != state.users_live {
@@ -157,6 +157,33 @@ impl Expected {
                 self.add_value(key, *attribute, definition.kind.class(), value);
             }
         }
+    }
+
+    /// The column of inviters' places; every inviter is a user.
+    fn add_inviter(
+        &mut self,
+        view: &View,
+        key: UserKey,
+        record: &UserRecord,
+        report: &mut VerifyReport,
+    ) -> Result<(), StorageError> {
+        let attribute = view.schema().inviter();
+        let Some(StoredValue::Text(inviter)) = attribute.and_then(|id| record.value(id)) else {
+            return Ok(());
+        };
+        match (attribute, view.locate(inviter)?) {
+            (Some(attribute), Some(location)) => {
+                let number = location.to_number(view.partition_count());
+                self.entry(key.user, attribute, number);
+            }
+            (_, _) => report.problem(|| {
+                format!(
+                    "user {} of partition {} was invited by {inviter:?}, who does not exist",
+                    key.user.0, key.partition.0
+                )
+            }),
+        }
+        Ok(())
     }
 
     fn add_value(

@@ -6,7 +6,7 @@ use crate::{
     exec::scheduler::Turn,
     ids::{AttributeId, TagId, UserId, ValueCode},
     limits::Limits,
-    schema::{AttributeDefinition, AttributeKind, Mutability, Schema},
+    schema::{AttributeDefinition, Mutability, Schema},
     storage::{Holding, StoredValue},
     time::second_of_micros,
     write::{
@@ -348,7 +348,7 @@ fn set_value(
         );
     }
     check_value_count(part, moment.limits, slot, definition, value.as_ref())?;
-    if let (AttributeKind::User, Some(StoredValue::Text(target))) = (definition.kind, &value) {
+    if let (true, Some(StoredValue::Text(target))) = (definition.kind.is_reference(), &value) {
         part.note_reference(target, attribute, slot);
     }
     if let Some(record) = part.record_mut(slot) {
@@ -401,7 +401,7 @@ fn write_once_error(
 
 /// Clears what refers to a user who is gone, write-once or not.
 fn forget(part: &mut Part, schema: &Schema, target: &str) -> Result<(), Error> {
-    let is_reference = |definition: &&AttributeDefinition| definition.kind == AttributeKind::User;
+    let is_reference = |definition: &&AttributeDefinition| definition.kind.is_reference();
     let attributes: Vec<AttributeId> = schema
         .attributes_by_id()
         .filter(is_reference)

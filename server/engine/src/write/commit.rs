@@ -18,6 +18,7 @@ use crate::{
         event_sweep,
         events::{self, StagedEvent},
         idempotency::IdempotencyKey,
+        inviters::Inviters,
         key_changes::KeyChanges,
         load::{Loads, write_event_files, write_files},
         merge,
@@ -141,18 +142,19 @@ fn staged_changes(
 /// concerns two partitions, so that many are worked off on all threads.
 fn partition_changes(scheduler: &Scheduler, staging: &Staging) -> Result<Vec<Changes>, Error> {
     let parts: Vec<&Part> = staging.parts().collect();
+    let inviters = Inviters::new(staging);
     // Whom a merge is about is not known yet: many.
     let size = |part: &&Part| {
         part.slots().len() + part.events.all().len() + part.merges.len() * PARALLEL_USERS_MIN
     };
     if parts.iter().map(size).sum::<usize>() < PARALLEL_USERS_MIN {
         let mut changes = Changes::default();
-        put_parts(&mut changes, staging, &parts)?;
+        put_parts(&mut changes, staging, &inviters, &parts)?;
         return Ok(vec![changes]);
     }
     let done = scheduler.fold(parts.len(), Vec::new, |mut done, _, number| {
         let mut changes = Changes::default();
-        put_parts(&mut changes, staging, &parts[number..=number])?;
+        put_parts(&mut changes, staging, &inviters, &parts[number..=number])?;
         done.push((number, changes));
         Ok(done)
     })?;
@@ -163,12 +165,17 @@ fn partition_changes(scheduler: &Scheduler, staging: &Staging) -> Result<Vec<Cha
 }
 
 /// What some partitions change, in the order of partitions and users.
-fn put_parts(changes: &mut Changes, staging: &Staging, parts: &[&Part]) -> Result<(), Error> {
+fn put_parts(
+    changes: &mut Changes,
+    staging: &Staging,
+    inviters: &Inviters<'_>,
+    parts: &[&Part],
+) -> Result<(), Error> {
     let changed: Vec<(PartitionId, Vec<&Slot>)> = parts
         .iter()
-        .map(|part| (part.partition, changed_slots(part)))
+        .map(|part| (part.partition, changed_slots(part, inviters)))
         .collect();
-    put_users(changes, &staging.schema, &changed)?;
+    put_users(changes, &staging.schema, inviters, &changed)?;
     for (part, (_, changed)) in parts.iter().zip(&changed) {
         put_events(changes, staging, part, changed)?;
     }
@@ -181,9 +188,10 @@ fn put_parts(changes: &mut Changes, staging: &Staging, parts: &[&Part]) -> Resul
     Ok(())
 }
 
-/// Users who change, by id.
-fn changed_slots(part: &Part) -> Vec<&Slot> {
-    let mut changed: Vec<&Slot> = part.slots().iter().filter(|it| is_changed(it)).collect();
+/// Users who change, and those whose inviter is at another place, by id.
+fn changed_slots<'p>(part: &'p Part, inviters: &Inviters<'_>) -> Vec<&'p Slot> {
+    let is_touched = |slot: &&Slot| is_changed(slot) || inviters.follows(slot);
+    let mut changed: Vec<&Slot> = part.slots().iter().filter(is_touched).collect();
     let id = |slot: &&Slot| {
         let user = slot.after.as_ref().or(slot.before.as_ref());
         user.map(|user| user.id)
@@ -236,6 +244,7 @@ fn is_changed(slot: &Slot) -> bool {
 fn put_users(
     changes: &mut Changes,
     schema: &Schema,
+    inviters: &Inviters<'_>,
     changed: &[(PartitionId, Vec<&Slot>)],
 ) -> Result<(), Error> {
     let mut derived = Derived::default();
@@ -243,10 +252,37 @@ fn put_users(
     for (partition, slots) in changed {
         for slot in slots {
             put_user(changes, schema, (&mut derived, &mut keys), *partition, slot)?;
+            put_inviter(inviters, &mut derived, *partition, slot)?;
         }
     }
     keys.write(changes)?;
     Ok(derived.write(changes)?)
+}
+
+/// The place of a user's inviter.
+fn put_inviter(
+    inviters: &Inviters<'_>,
+    derived: &mut Derived,
+    partition: PartitionId,
+    slot: &Slot,
+) -> Result<(), Error> {
+    match (&slot.before, &slot.after) {
+        (Some(before), Some(after)) if before.id == after.id => {
+            let (old, new) = (Some(&*before.record), Some(&*after.record));
+            derived.change_inviter(inviters, partition, after.id, old, new)?;
+        }
+        (before, after) => {
+            if let Some(before) = before {
+                let old = Some(&*before.record);
+                derived.change_inviter(inviters, partition, before.id, old, None)?;
+            }
+            if let Some(after) = after {
+                let new = Some(&*after.record);
+                derived.change_inviter(inviters, partition, after.id, None, new)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn put_user<'a>(
@@ -355,7 +391,8 @@ fn drop_rows(
                 changes.delete_event_kind(partition, event)?;
             }
         }
-        SchemaKey::Group(_) | SchemaKey::Segment(_) | SchemaKey::Value(..) => {}
+        SchemaKey::Group(_) | SchemaKey::Segment(_) | SchemaKey::Form(_) | SchemaKey::Value(..) => {
+        }
     }
     Ok(())
 }

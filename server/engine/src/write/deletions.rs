@@ -12,7 +12,6 @@ use crate::{
     error::Error,
     exec::dataset::Dataset,
     ids::{AttributeId, PartitionId},
-    schema::AttributeKind,
     storage::{TextKey, partition_of_key},
     write::{Mutation, coerce::check_key, staging::Staging},
 };
@@ -43,7 +42,7 @@ impl Deletions {
         let attributes: Vec<AttributeId> = staging
             .schema
             .attributes_by_id()
-            .filter(|attribute| attribute.kind == AttributeKind::User)
+            .filter(|attribute| attribute.kind.is_reference())
             .map(|attribute| attribute.id)
             .collect();
         let mut deletions = Self::default();

@@ -15,6 +15,7 @@ use crate::{
     storage::{
         Changes, ColumnKey, FragmentKey, StorageError, StoredValue, TextKey, Texts, UserRecord,
     },
+    write::inviters::Inviters,
 };
 
 /// Bits of a stored number without its sign.
@@ -67,6 +68,35 @@ impl Derived {
         self.change_tags(place, &before.tags, &after.tags)?;
         self.change_timed(place, before, after)?;
         self.change_values(schema, place, before, after)
+    }
+
+    /// The column of inviters' places, which are those at the end of the commit. An inviter who was
+    /// deleted and came back is at another.
+    pub(super) fn change_inviter(
+        &mut self,
+        inviters: &Inviters<'_>,
+        partition: PartitionId,
+        user: UserId,
+        before: Option<&UserRecord>,
+        after: Option<&UserRecord>,
+    ) -> Result<(), StorageError> {
+        let Some(attribute) = inviters.attribute() else {
+            return Ok(());
+        };
+        let place = Place { partition, user };
+        let inviter = |record: Option<&'_ UserRecord>| {
+            text(record.and_then(|record| record.value(attribute))).map(str::to_owned)
+        };
+        let (old, new) = (inviter(before), inviter(after));
+        match new {
+            Some(key) if old.as_ref() != Some(&key) || inviters.has_moved(&key) => {
+                let number = inviters.number(&key)?;
+                self.change_column(place, attribute, number);
+            }
+            None if old.is_some() => self.change_column(place, attribute, None),
+            Some(_) | None => {}
+        }
+        Ok(())
     }
 
     fn bit(&mut self, place: Place, row: RowId, bit: Bit) -> Result<(), FragmentError> {

@@ -139,6 +139,42 @@ pub enum WriteError {
         /// The value it would get.
         offered: String,
     },
+    /// A form that is not defined.
+    #[error("there is no form named {name:?}")]
+    UnknownForm {
+        /// The name.
+        name: String,
+        /// The nearest names.
+        nearest: Vec<String>,
+    },
+    /// A submission's id that cannot be one.
+    #[error("{id:?} cannot be the id of a submission: it has 1 to {max} bytes", max = EVENT_ID_BYTES_MAX)]
+    SubmissionId {
+        /// The id, shortened.
+        id: String,
+    },
+    /// Answers of a form that cannot be taken: all that is wrong with them.
+    #[error("the form {form} cannot be submitted: {problems}")]
+    Submission {
+        /// The form.
+        form: String,
+        /// What is wrong, one after the other.
+        problems: String,
+    },
+    /// Somebody who would be above themselves.
+    #[error("nobody can be invited by themselves or by somebody they brought: {way}")]
+    InviterCycle {
+        /// From the user to each one's inviter, back to the user.
+        way: String,
+    },
+    /// An attribute that is derived from another.
+    #[error("{attribute} is derived from {base} and cannot be set: set {base}")]
+    Derived {
+        /// The attribute.
+        attribute: String,
+        /// What it is derived from.
+        base: String,
+    },
     /// The parts of a load do not fit together.
     #[error("the load is malformed: {0}")]
     Shape(ShapeError),
@@ -176,6 +212,7 @@ impl WriteError {
             | Self::UnknownEvent { .. }
             | Self::UnknownProperty { .. }
             | Self::UnknownUser { .. }
+            | Self::UnknownForm { .. }
             | Self::UnknownValue { .. } => ErrorCode::UnknownName,
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
@@ -187,8 +224,13 @@ impl WriteError {
             | Self::StaticEnds { .. }
             | Self::EndsBeforeStart { .. }
             | Self::BeyondCalendar(_)
+            | Self::Derived { .. }
+            | Self::Submission { .. }
+            | Self::SubmissionId { .. }
             | Self::Shape(_) => ErrorCode::TypeMismatch,
-            Self::WriteOnce { .. } | Self::NoNewHoldings { .. } => ErrorCode::Conflict,
+            Self::WriteOnce { .. } | Self::NoNewHoldings { .. } | Self::InviterCycle { .. } => {
+                ErrorCode::Conflict
+            }
         }
     }
 
@@ -199,6 +241,7 @@ impl WriteError {
             | Self::UnknownAttribute { nearest, .. }
             | Self::UnknownEvent { nearest, .. }
             | Self::UnknownProperty { nearest, .. }
+            | Self::UnknownForm { nearest, .. }
             | Self::UnknownValue { nearest, .. } => did_you_mean(nearest),
             Self::StaticEnds { .. } => {
                 Some("make the tag dynamic: ALTER TAG … DYNAMIC FOR 30d".to_owned())
@@ -215,6 +258,10 @@ impl WriteError {
             | Self::EventTime { .. }
             | Self::EventId { .. }
             | Self::WriteOnce { .. }
+            | Self::InviterCycle { .. }
+            | Self::Submission { .. }
+            | Self::SubmissionId { .. }
+            | Self::Derived { .. }
             | Self::EndsBeforeStart { .. }
             | Self::BeyondCalendar(_)
             | Self::Shape(_) => None,
@@ -274,6 +321,14 @@ pub enum LimitError {
         attribute: String,
         /// The limit.
         max: u32,
+    },
+    /// Too many users above one who is given an inviter.
+    #[error("at most {max} users can stand above one another, above {user:?} there would be more")]
+    Inviters {
+        /// The user's key.
+        user: String,
+        /// The limit.
+        max: usize,
     },
     /// Too many distinct values of one attribute.
     #[error("an attribute has at most {max} distinct values, {attribute} would have more")]
@@ -460,6 +515,30 @@ pub enum SchemaErrorKind {
         /// Its type.
         attribute_kind: String,
     },
+    /// A field of a form that cannot be so.
+    #[error("the field {field} cannot be so: {reason}")]
+    FormField {
+        /// The field.
+        field: String,
+        /// Why.
+        reason: String,
+    },
+    /// Years since something that is no day.
+    #[error("{name} is a {attribute_kind} attribute: years pass since a date or a timestamp")]
+    NoDay {
+        /// The attribute.
+        name: String,
+        /// Its type.
+        attribute_kind: String,
+    },
+    /// A change of what is settled for the attribute.
+    #[error("whether {name} may change cannot be chosen: {reason}")]
+    Settled {
+        /// The attribute.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A type that a property of an event cannot have.
     #[error(
         "{name} is a {property_kind}: an event has one value of each property, and no references"
@@ -527,6 +606,9 @@ impl SchemaError {
             | SchemaErrorKind::Cycle(_) => ErrorCode::Conflict,
             SchemaErrorKind::Unknown { .. } => ErrorCode::UnknownName,
             SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::FormField { .. }
+            | SchemaErrorKind::NoDay { .. }
+            | SchemaErrorKind::Settled { .. }
             | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
             | SchemaErrorKind::EmptyVocabulary
@@ -562,6 +644,9 @@ impl SchemaError {
             | SchemaErrorKind::MergesRule { .. }
             | SchemaErrorKind::MergesEnding { .. }
             | SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::FormField { .. }
+            | SchemaErrorKind::NoDay { .. }
+            | SchemaErrorKind::Settled { .. }
             | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
             | SchemaErrorKind::RepeatedValue(_)
@@ -608,6 +693,9 @@ impl SchemaError {
             | SchemaErrorKind::GroupCycle(_)
             | SchemaErrorKind::GroupLevels { .. }
             | SchemaErrorKind::MergesItself { .. }
+            | SchemaErrorKind::FormField { .. }
+            | SchemaErrorKind::NoDay { .. }
+            | SchemaErrorKind::Settled { .. }
             | SchemaErrorKind::PropertyKind { .. }
             | SchemaErrorKind::InvalidValue { .. }
             | SchemaErrorKind::RepeatedValue(_)

@@ -20,8 +20,10 @@ mod event_sweep;
 mod events;
 mod exclusive;
 mod facts;
+mod forms;
 mod holdings;
 mod idempotency;
+mod inviters;
 mod key_changes;
 mod lifecycle;
 mod load;
@@ -33,6 +35,7 @@ mod resolve;
 mod schema_change;
 mod schema_drop;
 mod schema_events;
+mod schema_forms;
 mod schema_groups;
 mod schema_names;
 mod schema_rename;
@@ -49,6 +52,7 @@ mod writer;
 
 pub(crate) use coerce::show as show_datum;
 pub use error::{LimitError, SchemaError, SchemaErrorKind, WriteError};
+pub(crate) use forms::{read_form, submission_key};
 pub use holdings::{HoldEnd, HoldTerms};
 pub use load::{
     EventColumn, EventLoadRequest, LoadColumn, LoadRequest, NumberForm, PackedTexts, ShapeError,

@@ -1,7 +1,7 @@
 //! What may be asked of the writer, by name.
 
 use tessera_query_lang::ast::{
-    Alter, Define, DefinitionKind, OnConflict, SavedSegment, Spanned, Statement,
+    Alter, Define, DefinitionKind, INVITED_BY, OnConflict, SavedSegment, Spanned, Statement,
 };
 use tessera_query_lang::name::Name;
 
@@ -81,6 +81,15 @@ pub enum Mutation {
         /// last one wins.
         values: Vec<(String, Datum)>,
     },
+    /// Answers a form: sets, gives and notes what the answers say, all or none.
+    Submit {
+        /// The user's key.
+        user: String,
+        /// The form.
+        form: String,
+        /// Fields and answers, each field once. [`Datum::Null`] is none.
+        answers: Vec<(String, Datum)>,
+    },
     /// Deletes the user, and clears references to it. An unknown user stays unknown.
     DeleteUser {
         /// The user's key.
@@ -115,8 +124,37 @@ impl Mutation {
             | Self::Add { user, .. }
             | Self::Remove { user, .. }
             | Self::Track { user, .. }
+            | Self::Submit { user, .. }
             | Self::DeleteUser { user } => user,
         }
+    }
+
+    /// Whom it says to have invited the user: they are looked up, too.
+    pub(super) fn inviters(&self) -> impl Iterator<Item = &str> {
+        let values = match self {
+            Self::Set { values, .. } => values.as_slice(),
+            Self::Ensure { .. }
+            | Self::Tag { .. }
+            | Self::Hold { .. }
+            | Self::Untag { .. }
+            | Self::Add { .. }
+            | Self::Remove { .. }
+            | Self::Track { .. }
+            | Self::Submit { .. }
+            | Self::DeleteUser { .. } => &[],
+        };
+        values.iter().filter_map(|(name, value)| match value {
+            Datum::Text(key) if name == INVITED_BY => Some(key.as_str()),
+            Datum::Text(_)
+            | Datum::Null
+            | Datum::Boolean(_)
+            | Datum::Integer(_)
+            | Datum::Decimal { .. }
+            | Datum::Real(_)
+            | Datum::Date(_)
+            | Datum::Timestamp(_)
+            | Datum::List(_) => None,
+        })
     }
 }
 

@@ -10,19 +10,20 @@ pub(super) mod events;
 mod tags;
 mod values;
 
+pub(super) use events::property;
 use tessera_query_lang::name::Name;
 
 use crate::{
     datum::Datum,
     error::Error,
     exec::dataset::Dataset,
-    ids::PartitionId,
+    ids::{AttributeId, PartitionId},
     limits::Limits,
-    schema::AttributeKind,
+    schema::{AttributeKind, Schema},
     storage::{StoredValue, partition_of_key},
     write::{
         Mutation, UnknownTags, WriteError, coerce, command::UserCommand, deletions::Deletions,
-        spread::Steps, staging::Staging,
+        inviters::Invitations, spread::Steps, staging::Staging,
     },
 };
 
@@ -57,6 +58,7 @@ pub(super) fn resolve(
 pub(super) struct Resolver<'a> {
     staging: &'a mut Staging,
     deletions: Deletions,
+    invitations: Invitations,
     limits: &'a Limits,
     /// The moment of the request.
     at_us: i64,
@@ -106,6 +108,7 @@ impl<'a> Resolver<'a> {
         Self {
             staging,
             deletions: Deletions::default(),
+            invitations: Invitations::default(),
             limits,
             at_us,
             unknown_tags,
@@ -115,12 +118,17 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The definitions as they are staged.
+    pub(super) fn schema(&self) -> &Schema {
+        &self.staging.schema
+    }
+
     /// How many partitions there are.
     pub(super) fn partition_count(&self) -> u16 {
         self.partition_count
     }
 
-    fn mutation(&mut self, mutation: Mutation) -> Result<(), Error> {
+    pub(super) fn mutation(&mut self, mutation: Mutation) -> Result<(), Error> {
         match mutation {
             Mutation::Ensure { user } => self.push_making(user, |key| UserCommand::Ensure { key }),
             Mutation::Tag { user, tags } => {
@@ -172,6 +180,11 @@ impl<'a> Resolver<'a> {
                 id,
                 values,
             } => self.track(user, &event, at_us, id, &values),
+            Mutation::Submit {
+                user,
+                form,
+                answers,
+            } => self.submit(user, &form, answers),
             Mutation::DeleteUser { user } => self.delete(&user),
         }
     }
@@ -216,7 +229,19 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Refuses that a user comes to be above themselves.
+    pub(super) fn invite(
+        &mut self,
+        attribute: AttributeId,
+        user: &str,
+        inviter: &str,
+    ) -> Result<(), Error> {
+        self.invitations
+            .invite(self.staging, attribute, user, inviter)
+    }
+
     fn delete(&mut self, key: &str) -> Result<(), Error> {
+        self.invitations.delete(key);
         self.push_about(key.to_owned(), |key| UserCommand::Delete { key })?;
         for partition in self.deletions.deleted(key) {
             let key = key.to_owned();
@@ -230,9 +255,14 @@ impl<'a> Resolver<'a> {
         for (name, datum) in values {
             let definition = self.attribute(&name)?;
             let value = self.value(&user, &definition, &datum)?;
-            if let (AttributeKind::User, Some(StoredValue::Text(target))) =
-                (definition.kind, &value)
+            if let (true, Some(StoredValue::Text(target))) =
+                (definition.kind.is_reference(), &value)
             {
+                if definition.kind == AttributeKind::Inviter {
+                    self.invite(definition.id, &user, target)?;
+                    // Whoever invited is a user.
+                    self.push_making(target.clone(), |key| UserCommand::Ensure { key })?;
+                }
                 let partition = partition_of_key(&user, self.partition_count);
                 self.deletions.referred(target, partition);
             }
@@ -243,7 +273,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-fn valid_name(name: &str) -> Result<Name, WriteError> {
+pub(super) fn valid_name(name: &str) -> Result<Name, WriteError> {
     Name::new(name).map_err(|error| WriteError::InvalidName {
         name: coerce::excerpt(name),
         error,

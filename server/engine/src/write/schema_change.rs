@@ -7,8 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tessera_query_lang::{
     ast::{
-        self, Alter, AlterTag, AttributeType, Define, DefineTag, GroupChange, OnConflict, OnRetag,
-        Span, Spanned,
+        self, Alter, AlterTag, AttributeType, Define, DefineTag, Derivation, GroupChange,
+        INVITED_BY, OnConflict, OnRetag, Span, Spanned,
     },
     name::Name,
 };
@@ -99,11 +99,6 @@ pub(super) fn refuse(kind: SchemaErrorKind, span: Span) -> Error {
     .into()
 }
 
-/// What should have been refused as not available yet, and was not.
-fn unrefused() -> Error {
-    Error::Internal("this definition was not refused".to_owned())
-}
-
 /// What a statement is looked at against.
 pub(super) struct Planner<'a> {
     pub(super) view: &'a Arc<View>,
@@ -124,12 +119,10 @@ impl Planner<'_> {
         let kind = match define {
             Define::Tag(_) => Kind::Tag,
             Define::Group(_) => Kind::Group,
-            Define::Attribute { .. } => Kind::Attribute,
+            Define::Attribute { .. } | Define::Derived { .. } => Kind::Attribute,
             Define::Segment(_) => Kind::Segment,
             Define::Event(_) => Kind::Event,
-            Define::Derived { .. } | Define::Form(_) => {
-                return Err(unrefused());
-            }
+            Define::Form(_) => Kind::Form,
         };
         if names_of(self.schema, kind).any(|known| *known == name.node) {
             return match on_conflict {
@@ -172,7 +165,12 @@ impl Planner<'_> {
                 notes,
             } => self.define_attribute(name, attribute_type, *mutability, notes),
             Define::Event(event) => self.define_event(event),
-            Define::Derived { .. } | Define::Form(_) => Err(unrefused()),
+            Define::Derived {
+                name,
+                derivation: Derivation::YearsSince(base),
+                notes,
+            } => self.define_years(name, base, notes),
+            Define::Form(form) => self.define_form(form),
             Define::Segment(saved) => {
                 self.put_segment(self.schema.next_segment_id(), saved, &saved.notes)
             }
@@ -210,7 +208,11 @@ impl Planner<'_> {
     ) -> Result<Planned, Error> {
         let notes = check_notes(&Notes::default(), notes)?;
         let id = self.schema.next_attribute_id();
-        let (kind, values) = kind_of(attribute_type, name.span)?;
+        let (mut kind, values) = kind_of(attribute_type, name.span)?;
+        let mut mutability = mutability;
+        if kind == AttributeKind::User && name.node.as_str() == INVITED_BY {
+            (kind, mutability) = (AttributeKind::Inviter, Mutability::WriteOnce);
+        }
         let values = values
             .map(|values| self.vocabulary(name, values))
             .transpose()?
@@ -228,6 +230,36 @@ impl Planner<'_> {
         );
         planned.changes.extend(put_values(id, 0, values));
         Ok(planned)
+    }
+
+    /// `AS YEARS SINCE birthday`
+    fn define_years(
+        &self,
+        name: &Spanned<Name>,
+        base: &Spanned<Name>,
+        notes: &Notes,
+    ) -> Result<Planned, Error> {
+        let of = find(self.schema, Kind::Attribute, base, |schema, name| {
+            schema.attribute(name)
+        })?;
+        if !matches!(of.kind, AttributeKind::Date | AttributeKind::Timestamp) {
+            let kind = SchemaErrorKind::NoDay {
+                name: of.name.to_string(),
+                attribute_kind: of.kind.to_string(),
+            };
+            return Err(refuse(kind, base.span));
+        }
+        let attribute = AttributeDefinition {
+            id: self.schema.next_attribute_id(),
+            name: name.node.clone(),
+            kind: AttributeKind::YearsSince(of.id),
+            mutability: Mutability::Mutable,
+            notes: check_notes(&Notes::default(), notes)?,
+        };
+        Ok(Planned::put(
+            SchemaKey::Attribute(attribute.id),
+            StoredDefinition::of_attribute(&attribute),
+        ))
     }
 
     /// The values of a closed list.
@@ -345,7 +377,10 @@ impl Planner<'_> {
         })?
         .clone();
         attribute.notes = check_notes(&attribute.notes, notes)?;
-        attribute.mutability = mutability.unwrap_or(attribute.mutability);
+        if let Some(mutability) = mutability {
+            check_mutability(&attribute, mutability, name.span)?;
+            attribute.mutability = mutability;
+        }
         let values = self.new_values(&attribute, name, add_values)?;
         let code = self.schema.value_count(attribute.id);
         let key = SchemaKey::Attribute(attribute.id);
@@ -387,6 +422,35 @@ impl Planner<'_> {
         )?;
         Ok(texts)
     }
+}
+
+/// Refuses to let go of what is settled for an attribute.
+fn check_mutability(
+    attribute: &AttributeDefinition,
+    mutability: Mutability,
+    span: Span,
+) -> Result<(), Error> {
+    let reason = match (attribute.kind, mutability) {
+        (AttributeKind::YearsSince(_), _) => "it is derived and never written",
+        (AttributeKind::Inviter, Mutability::Mutable) => {
+            "who invited a user is said once, so that nobody comes to be above themselves"
+        }
+        (AttributeKind::Inviter, Mutability::WriteOnce)
+        | (
+            AttributeKind::Enum(_)
+            | AttributeKind::Multi(_)
+            | AttributeKind::Integer
+            | AttributeKind::Decimal { .. }
+            | AttributeKind::Date
+            | AttributeKind::Timestamp
+            | AttributeKind::Boolean
+            | AttributeKind::Text
+            | AttributeKind::User,
+            Mutability::Mutable | Mutability::WriteOnce,
+        ) => return Ok(()),
+    };
+    let name = attribute.name.to_string();
+    Err(refuse(SchemaErrorKind::Settled { name, reason }, span))
 }
 
 /// A tag that was dynamic keeps what ended, so its row alone does not tell who holds it.

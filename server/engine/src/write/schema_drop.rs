@@ -21,7 +21,7 @@ impl Planner<'_> {
         name: &Spanned<Name>,
         on_conflict: OnConflict,
     ) -> Result<Planned, Error> {
-        let kind = Kind::of(kind, name)?;
+        let kind = Kind::of(kind);
         let key = match kind {
             Kind::Tag => self
                 .schema
@@ -43,6 +43,10 @@ impl Planner<'_> {
                 .schema
                 .event(name.node.as_str())
                 .map(|event| SchemaKey::Event(event.id)),
+            Kind::Form => self
+                .schema
+                .form(name.node.as_str())
+                .map(|form| SchemaKey::Form(form.id)),
         };
         let Some(key) = key else {
             if let Some(planned) = self.drop_former(kind, name) {
@@ -64,7 +68,9 @@ impl Planner<'_> {
     fn drop_former(&self, kind: Kind, name: &Spanned<Name>) -> Option<Planned> {
         let tag = match kind {
             Kind::Tag => self.schema.tag_formerly(name.node.as_str())?,
-            Kind::Group | Kind::Attribute | Kind::Segment | Kind::Event => return None,
+            Kind::Group | Kind::Attribute | Kind::Segment | Kind::Event | Kind::Form => {
+                return None;
+            }
         };
         let warning = format!(
             "\"{}\" was a former name of the tag \"{}\", which stays",

@@ -109,7 +109,10 @@ fn refuse_known(event: &EventDefinition, name: &Spanned<Name>) -> Result<(), Err
 
 fn refuse_kind(kind: AttributeKind, name: &Spanned<Name>) -> Result<(), Error> {
     match kind {
-        AttributeKind::Multi(_) | AttributeKind::User => Err(refuse(
+        AttributeKind::Multi(_)
+        | AttributeKind::User
+        | AttributeKind::Inviter
+        | AttributeKind::YearsSince(_) => Err(refuse(
             SchemaErrorKind::PropertyKind {
                 name: name.node.to_string(),
                 property_kind: kind.to_string(),

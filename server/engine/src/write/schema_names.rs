@@ -13,7 +13,6 @@ use super::{
 use crate::{
     error::Error,
     limits::{DESCRIPTION_BYTES_MAX, Limits, OWNER_BYTES_MAX},
-    plan::{ResolveError, resolve::later::not_yet},
     schema::{Labelled, Notes, Schema},
     write::{LimitError, SchemaErrorKind},
 };
@@ -26,6 +25,7 @@ pub(super) enum Kind {
     Attribute,
     Segment,
     Event,
+    Form,
 }
 
 impl Kind {
@@ -36,6 +36,7 @@ impl Kind {
             Self::Attribute => "attribute",
             Self::Segment => "segment",
             Self::Event => "event",
+            Self::Form => "form",
         }
     }
 }
@@ -48,14 +49,14 @@ impl std::fmt::Display for Kind {
 
 impl Kind {
     /// The kind of a statement's definition.
-    pub(super) fn of(kind: DefinitionKind, name: &Spanned<Name>) -> Result<Self, ResolveError> {
+    pub(super) fn of(kind: DefinitionKind) -> Self {
         match kind {
-            DefinitionKind::Tag => Ok(Self::Tag),
-            DefinitionKind::Group => Ok(Self::Group),
-            DefinitionKind::Attribute => Ok(Self::Attribute),
-            DefinitionKind::Segment => Ok(Self::Segment),
-            DefinitionKind::Event => Ok(Self::Event),
-            DefinitionKind::Form => Err(not_yet("forms", name.span)),
+            DefinitionKind::Tag => Self::Tag,
+            DefinitionKind::Group => Self::Group,
+            DefinitionKind::Attribute => Self::Attribute,
+            DefinitionKind::Segment => Self::Segment,
+            DefinitionKind::Event => Self::Event,
+            DefinitionKind::Form => Self::Form,
         }
     }
 }
@@ -74,7 +75,7 @@ pub(super) fn find<'s, D>(
 pub(super) fn unknown(schema: &Schema, kind: Kind, name: &Spanned<Name>) -> Error {
     let now = match kind {
         Kind::Tag => schema.tag_formerly(name.node.as_str()),
-        Kind::Group | Kind::Attribute | Kind::Segment | Kind::Event => None,
+        Kind::Group | Kind::Attribute | Kind::Segment | Kind::Event | Kind::Form => None,
     };
     let nearest = match now {
         Some(tag) => vec![tag.name.to_string()],
@@ -117,7 +118,7 @@ pub(super) fn check_naming(kind: Kind, name: &Spanned<Name>, limits: &Limits) ->
     let labelled = match kind {
         Kind::Tag | Kind::Group => Labelled::Label,
         Kind::Attribute => Labelled::Attribute,
-        Kind::Segment | Kind::Event => return Ok(()),
+        Kind::Segment | Kind::Event | Kind::Form => return Ok(()),
     };
     let checked = limits.naming.check(labelled, &name.node);
     checked.map_err(|error| refuse(SchemaErrorKind::Naming(error), name.span))
@@ -139,6 +140,7 @@ pub(super) fn unless_too_many(
         ),
         Kind::Segment => (schema.segment_count(), limits.segments_max, "segments"),
         Kind::Event => (schema.event_count(), limits.events_max, "events"),
+        Kind::Form => (schema.form_count(), limits.forms_max, "forms"),
     };
     if count < max {
         Ok(())
@@ -183,5 +185,6 @@ pub(super) fn names_of(schema: &Schema, kind: Kind) -> Box<dyn Iterator<Item = &
         Kind::Attribute => Box::new(schema.attributes_by_id().map(|attribute| &attribute.name)),
         Kind::Segment => Box::new(schema.segments().map(|segment| &segment.name)),
         Kind::Event => Box::new(schema.events_by_id().map(|event| &event.name)),
+        Kind::Form => Box::new(schema.forms().map(|form| &form.name)),
     }
 }

@@ -7,12 +7,13 @@ use std::borrow::Cow;
 
 use tessera_query_lang::{
     Limits,
-    ast::{Expr, Spanned},
+    ast::{DefineForm, Expr, FormEffect, Spanned},
     name::Name,
     parse_expr, parse_group_rule,
 };
 
 use super::{
+    forms::read_form,
     merge::PlannedMerge,
     schema_change::{Planned, Planner, refuse},
     schema_names::{Kind, check_naming, find},
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    schema::{GroupDefinition, Schema, SegmentDefinition, TagDefinition, Timing},
+    schema::{FormDefinition, GroupDefinition, Schema, SegmentDefinition, TagDefinition, Timing},
     storage::{SchemaKey, StoredDefinition},
     write::{SchemaErrorKind, command::SchemaChange},
 };
@@ -163,8 +164,39 @@ impl Planner<'_> {
                 definition: StoredDefinition::of_group(&group),
             });
         }
+        for form in self.schema.forms() {
+            // One that cannot be read has no names to change.
+            let Some(text) = read_form(form)
+                .ok()
+                .and_then(|read| with_tag(read, from, to))
+            else {
+                continue;
+            };
+            let form = FormDefinition {
+                text,
+                ..form.clone()
+            };
+            changes.push(SchemaChange::Put {
+                key: SchemaKey::Form(form.id),
+                definition: StoredDefinition::of_form(&form),
+            });
+        }
         Ok(changes)
     }
+}
+
+/// A form's text with a tag's new name; `None` where it does not give the tag.
+fn with_tag(mut form: DefineForm, from: &Name, to: &Name) -> Option<String> {
+    let mut renamed = 0;
+    for field in &mut form.fields {
+        if let FormEffect::Tag(tags) = &mut field.sets {
+            for given in tags.iter_mut().filter(|given| given.tag.node == *from) {
+                given.tag.node = to.clone();
+                renamed += 1;
+            }
+        }
+    }
+    (renamed > 0).then(|| format!("DEFINE FORM {form}"))
 }
 
 /// An expression with a tag's new name; `None` where the tag is not named.

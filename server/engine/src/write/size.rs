@@ -51,6 +51,7 @@ pub(crate) fn bytes_copied(mutation: &Mutation) -> u64 {
             .sum(),
         Mutation::Add { values, .. } | Mutation::Remove { values, .. } => values.len(),
         Mutation::Track { values, .. } => 2 + 2 * values.len(),
+        Mutation::Submit { answers, .. } => 1 + 2 * answers.len(),
     };
     own + text_count as u64 * size_of::<String>() as u64 + bytes_of(mutation)
 }
@@ -91,6 +92,10 @@ pub(crate) fn bytes_applied(mutation: &Mutation, schema: &Schema) -> u64 {
             let values = values.iter().map(|(_, value)| bytes_of_datum(value));
             values.sum::<usize>() + id.as_ref().map_or(0, String::len) + size_of::<StagedEvent>()
         }
+        Mutation::Submit { answers, .. } => {
+            let values = answers.iter().map(|(_, value)| bytes_of_datum(value));
+            values.sum::<usize>() + answers.len() * size_of::<StagedEvent>()
+        }
     };
     bytes as u64
 }
@@ -130,6 +135,15 @@ fn bytes_of(mutation: &Mutation) -> u64 {
             let values = values.map(|(name, value)| name.len() + bytes_of_datum(value));
             let id = id.as_ref().map_or(0, String::len);
             user.len() + event.len() + id + size_of::<i64>() + values.sum::<usize>()
+        }
+        Mutation::Submit {
+            user,
+            form,
+            answers,
+        } => {
+            let answers = answers.iter();
+            let answers = answers.map(|(name, value)| name.len() + bytes_of_datum(value));
+            user.len() + form.len() + answers.sum::<usize>()
         }
     };
     bytes as u64

@@ -122,6 +122,7 @@ impl Staging {
                 SchemaKey::Attribute(id) => schema.remove_attribute(id),
                 SchemaKey::Segment(id) => schema.remove_segment(id),
                 SchemaKey::Event(id) => schema.remove_event(id),
+                SchemaKey::Form(id) => schema.remove_form(id),
                 SchemaKey::Value(..) => {
                     return Err(Error::Internal("a value cannot be dropped".to_owned()));
                 }

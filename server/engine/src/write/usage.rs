@@ -13,10 +13,14 @@ use tessera_query_lang::{
     parse_expr, parse_group_rule,
 };
 
-use super::schema_names::{Kind, names_of, unknown};
+use super::{
+    forms::read_form,
+    schema_forms::form_uses,
+    schema_names::{Kind, names_of, unknown},
+};
 use crate::{
     error::Error,
-    schema::{Schema, SegmentDefinition},
+    schema::{AttributeKind, Schema, SegmentDefinition},
 };
 
 /// The names in an expression.
@@ -85,6 +89,7 @@ impl Names {
             Kind::Attribute => self.attributes.contains(name),
             Kind::Segment => self.segments.contains(name),
             Kind::Event => self.events.contains(name),
+            Kind::Form => false,
         }
     }
 
@@ -324,10 +329,10 @@ pub(crate) fn usages(
     kind: DefinitionKind,
     name: &Spanned<Name>,
 ) -> Result<Vec<Use>, Error> {
-    let kind = Kind::of(kind, name)?;
+    let kind = Kind::of(kind);
     let known = match kind {
         Kind::Tag => schema.tag_called(name.node.as_str()).map(|tag| &tag.name),
-        Kind::Group | Kind::Attribute | Kind::Segment | Kind::Event => {
+        Kind::Group | Kind::Attribute | Kind::Segment | Kind::Event | Kind::Form => {
             names_of(schema, kind).find(|known| **known == name.node)
         }
     };
@@ -360,6 +365,15 @@ pub(super) fn uses_of(schema: &Schema, kind: Kind, name: &str) -> Vec<Use> {
             uses.push(Use::new("group", &group.name, "rule"));
         }
     }
+    let forms = schema.forms();
+    let forms = forms.filter(|form| read_form(form).map_or(true, |it| form_uses(&it, kind, name)));
+    uses.extend(forms.map(|form| Use::new("form", &form.name, "field")));
+    if let (Kind::Attribute, Some(base)) = (kind, schema.attribute(name)) {
+        let derived = schema
+            .attributes()
+            .filter(|other| other.kind == AttributeKind::YearsSince(base.id));
+        uses.extend(derived.map(|other| Use::new("attribute", &other.name, "derivation")));
+    }
     uses
 }
 
@@ -377,7 +391,7 @@ fn is_in_rule(rule: &GroupRule, kind: Kind, name: &str) -> bool {
 fn members(schema: &Schema, kind: Kind, name: &str) -> Vec<Use> {
     let group = match kind {
         Kind::Group => schema.group(name),
-        Kind::Tag | Kind::Attribute | Kind::Segment | Kind::Event => None,
+        Kind::Tag | Kind::Attribute | Kind::Segment | Kind::Event | Kind::Form => None,
     };
     let Some(group) = group else {
         return Vec::new();

@@ -6,7 +6,9 @@
 
 mod behaviour;
 mod definitions;
+mod derived;
 mod event_loading;
+mod forms;
 mod group_trees;
 mod groups;
 mod holdings;
@@ -19,6 +21,7 @@ mod model;
 mod naming;
 mod opening;
 mod partitions;
+mod referral;
 mod rules;
 mod texts;
 mod upkeep;

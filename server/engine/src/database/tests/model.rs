@@ -95,7 +95,7 @@ fn apply(model: &mut Model, mutation: &Mutation) -> Result<(), ()> {
             }
         }
         // Events are not part of this model.
-        Mutation::Track { .. } => return Err(()),
+        Mutation::Track { .. } | Mutation::Submit { .. } => return Err(()),
         Mutation::DeleteUser { user } => {
             if model.remove(user).is_none() {
                 return Ok(());

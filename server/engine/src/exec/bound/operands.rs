@@ -29,6 +29,7 @@ impl Operands {
                 Operation::Nothing
                 | Operation::Slices(..)
                 | Operation::Ids(_)
+                | Operation::Found(_)
                 | Operation::Behaviour(_)
                 | Operation::Look { .. }
                 | Operation::Union(_)

@@ -82,7 +82,7 @@ pub(crate) fn run(
         )?,
         None => measure(context, plan, &split, percents, &meter)?,
     };
-    output::write(schema, query, &groups, sink)
+    output::write(context.dataset, query, &groups, sink)
 }
 
 /// The tags whose rows alone do not tell who holds them, and the second that is asked about.

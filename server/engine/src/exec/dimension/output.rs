@@ -1,9 +1,12 @@
 //! From groups to rows: conditions, order, `TOP`, and how components read.
 //!
 //! Missing values are last in both directions, among dims and among measures. Ties are ordered
-//! by the dims' values: names by name, everything else by its own order.
+//! by the dims' values: names by name, users as they are stored, everything else by its own
+//! order.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashMap};
+
+use foldhash::fast::RandomState;
 
 use tessera_query_lang::ast::Direction;
 
@@ -14,21 +17,23 @@ use super::{
 use crate::{
     datum::{Column, ColumnRole, Datum, Header, ResultKind, ResultSink, Row},
     error::Error,
-    exec::rows::BATCH_ROWS,
-    ids::{AttributeId, ValueCode},
+    exec::{dataset::Dataset, rows::BATCH_ROWS},
+    ids::{AttributeId, Location, UserId, ValueCode},
     plan::query::{DimKind, DimensionQuery, GroupOrder, MeasureKind},
     schema::Schema,
+    user_keys::PackedKeys,
 };
 
 /// Writes the rows; gives their number.
 pub(super) fn write(
-    schema: &Schema,
+    dataset: &dyn Dataset,
     query: &DimensionQuery,
     groups: &Groups<'_>,
     sink: &mut dyn ResultSink,
 ) -> Result<u64, Error> {
     sink.header(header(query)).map_err(|_| Error::Stopped)?;
-    let output = Output {
+    let schema = dataset.schema();
+    let mut output = Output {
         names: query
             .dims
             .iter()
@@ -36,9 +41,11 @@ pub(super) fn write(
             .collect(),
         query,
         groups,
+        keys: vec![HashMap::default(); query.dims.len()],
     };
     let chosen = output.chosen();
     for batch in chosen.chunks(BATCH_ROWS) {
+        output.find_keys(dataset, batch)?;
         let rows = batch.iter().map(|group| output.row(*group)).collect();
         sink.rows(rows).map_err(|_| Error::Stopped)?;
     }
@@ -50,6 +57,8 @@ struct Output<'a, 't> {
     query: &'a DimensionQuery,
     groups: &'a Groups<'t>,
     names: Vec<Names>,
+    /// For each dim of users the keys of those in the rows that are next.
+    keys: Vec<HashMap<i64, String, RandomState>>,
 }
 
 impl Output<'_, '_> {
@@ -107,11 +116,57 @@ impl Output<'_, '_> {
         missing_last(&rank(left), &rank(right), direction)
     }
 
+    /// Looks up the keys that rows need, a partition at a time.
+    fn find_keys(&mut self, dataset: &dyn Dataset, rows: &[GroupIndex]) -> Result<(), Error> {
+        let partition_count = dataset.partition_count();
+        let dims = self.query.dims.iter().zip(&mut self.keys).enumerate();
+        for (index, (dim, keys)) in dims {
+            if !matches!(dim.kind, DimKind::Inviter(_)) {
+                continue;
+            }
+            keys.clear();
+            let component = |group: &GroupIndex| self.groups.component(*group, index);
+            let place = |number| Location::from_number(number, partition_count);
+            let mut users: Vec<Location> = rows
+                .iter()
+                .filter_map(component)
+                .filter_map(place)
+                .collect();
+            users.sort_unstable();
+            users.dedup();
+            for users in users.chunk_by(|left, right| left.partition == right.partition) {
+                let ids: Vec<UserId> = users.iter().map(|location| location.user).collect();
+                let Some(partition) = users.first().map(|location| location.partition) else {
+                    continue;
+                };
+                let mut found = PackedKeys::new();
+                dataset.keys(partition, &ids, &mut found)?;
+                let numbers = users
+                    .iter()
+                    .map(|location| location.to_number(partition_count));
+                keys.extend(numbers.zip(found.iter().map(str::to_owned)));
+            }
+        }
+        Ok(())
+    }
+
     fn row(&self, group: GroupIndex) -> Row {
         let dims = self.query.dims.iter().zip(&self.names).enumerate();
         let dims = dims.map(
             |(index, (dim, names))| match self.groups.component(group, index) {
-                Some(component) => names.datum(component, &dim.kind),
+                Some(component) => match &dim.kind {
+                    DimKind::Inviter(_) => {
+                        let key = self.keys.get(index).and_then(|keys| keys.get(&component));
+                        key.map_or(Datum::Null, |key| Datum::Text(key.clone()))
+                    }
+                    DimKind::Enum(_)
+                    | DimKind::Boolean(_)
+                    | DimKind::Number(..)
+                    | DimKind::Bands { .. }
+                    | DimKind::Calendar { .. }
+                    | DimKind::Multi(_)
+                    | DimKind::Tags { .. } => names.datum(component, &dim.kind),
+                },
                 None => Datum::Null,
             },
         );
@@ -165,6 +220,7 @@ impl Names {
                 tags.iter().map(|tag| name(*tag)).collect()
             }
             DimKind::Boolean(_)
+            | DimKind::Inviter(_)
             | DimKind::Number(..)
             | DimKind::Bands { .. }
             | DimKind::Calendar { .. } => Vec::new(),
@@ -198,6 +254,8 @@ impl Names {
             DimKind::Enum(_) | DimKind::Multi(_) | DimKind::Tags { .. } => text(&self.names),
             DimKind::Bands { labels, .. } => text(labels),
             DimKind::Boolean(_) => Datum::Boolean(component == 1),
+            // Users have keys instead.
+            DimKind::Inviter(_) => Datum::Null,
             DimKind::Number(_, unit) => number_datum(component, *unit),
             DimKind::Calendar { unit, .. } => Datum::Text(calendar::period_name(component, *unit)),
         }

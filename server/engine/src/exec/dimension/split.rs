@@ -42,7 +42,9 @@ impl BoundDim {
                 *attribute,
                 ColumnSplit::Codes(schema.value_count(*attribute)),
             ),
-            DimKind::Number(attribute, _) => Self::Column(*attribute, ColumnSplit::Exact),
+            DimKind::Number(attribute, _) | DimKind::Inviter(attribute) => {
+                Self::Column(*attribute, ColumnSplit::Exact)
+            }
             DimKind::Bands {
                 attribute, bounds, ..
             } => Self::Column(*attribute, ColumnSplit::Bands(bounds.clone())),

@@ -138,7 +138,7 @@ impl Lint<'_> {
 
     fn all_users(&self) -> Result<u64, Error> {
         let all = crate::plan::logical::Expr::All;
-        count(self.context, &planner::plan(self.context.dataset, all)?)
+        count(self.context, &planner::plan(self.context, all)?)
     }
 
     /// Tags that have been there for a while without anybody asking for them.
@@ -244,7 +244,7 @@ impl Lint<'_> {
 
     fn any(&self, leaf: Leaf) -> Result<bool, Error> {
         self.context.budget.check()?;
-        let plan = planner::plan(self.context.dataset, leaf.into())?;
+        let plan = planner::plan(self.context, leaf.into())?;
         Ok(count(self.context, &plan)? > 0)
     }
 }

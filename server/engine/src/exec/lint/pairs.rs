@@ -205,7 +205,7 @@ fn holders_of_both(
         }
     };
     let both = Expr::And(vec![holders(left), holders(right)]);
-    count(context, &planner::plan(context.dataset, both)?)
+    count(context, &planner::plan(context, both)?)
 }
 
 #[cfg(test)]

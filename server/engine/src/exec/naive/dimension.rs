@@ -8,7 +8,7 @@ use crate::{
     ids::{AttributeId, ValueCode},
     plan::query::{Dim, DimKind, DimensionQuery, Measure, MeasureKind, NumberUnit, Statistic},
     schema::Schema,
-    storage::UserRecord,
+    storage::{StoredValue, UserRecord},
     time,
 };
 
@@ -71,6 +71,12 @@ fn labels(schema: &Schema, dim: &Dim, record: &UserRecord) -> Vec<Datum> {
             .map(|number| datum(number, *unit))
             .into_iter()
             .collect(),
+        DimKind::Inviter(attribute) => match record.value(*attribute) {
+            Some(StoredValue::Text(key)) => vec![Datum::Text(key.clone())],
+            Some(StoredValue::Code(_) | StoredValue::Codes(_) | StoredValue::Number(_)) | None => {
+                Vec::new()
+            }
+        },
         DimKind::Bands {
             attribute,
             bounds,

@@ -5,6 +5,7 @@
 
 pub mod behaviour;
 pub mod dimension;
+pub mod referral;
 
 use jiff::civil::Date;
 
@@ -16,7 +17,8 @@ use crate::{
     time,
 };
 
-/// Whether a user who did these things is in an expression's set.
+/// Whether a user who did these things is in an expression's set. What is asked about inviters
+/// must be [settled](referral::settled) before.
 pub fn matches(expr: &Expr, key: &str, record: &UserRecord, events: &[UserEvent]) -> bool {
     match expr {
         Expr::All => true,
@@ -52,6 +54,8 @@ fn matches_leaf(leaf: &Leaf, key: &str, record: &UserRecord, events: &[UserEvent
         },
         Leaf::Keys(keys) => keys.iter().any(|named| named == key),
         Leaf::Behaviour(of) => behaviour::matches(of, events),
+        // Settled before.
+        Leaf::Referral(_) => false,
         Leaf::Held(tag, at_s) => record.holds(*tag, *at_s),
         Leaf::Recorded(tag, test) => record
             .holding(*tag)
@@ -128,7 +132,11 @@ pub fn users(dataset: &dyn Dataset, expr: &Expr) -> Result<Vec<Found>, StorageEr
                 failed = Some(error);
                 Vec::new()
             });
-            if matches(expr, key, record, &events) {
+            let expr = referral::settled(dataset, expr, key, record).unwrap_or_else(|error| {
+                failed = Some(error);
+                Expr::None
+            });
+            if matches(&expr, key, record, &events) {
                 found.push(Found {
                     location,
                     key: key.to_owned(),

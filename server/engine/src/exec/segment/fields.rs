@@ -149,6 +149,10 @@ impl<'a> ColumnCursor<'a> {
                 Ok(column.value(user.block_offset()))
             }
             Some(_) | None => {
+                let alone = self.dataset.number_alone(self.partition, attribute, user)?;
+                if let Some(value) = alone {
+                    return Ok(value);
+                }
                 let column = self.dataset.column(self.partition, attribute, block)?;
                 let value = column.value(user.block_offset());
                 self.last = Some((attribute, block, column));

@@ -15,7 +15,7 @@ use crate::{
         AttributeId, BlockId, EventId, Location, NumberId, PartitionId, RowId, ShardId, SliceRow,
         UserId,
     },
-    schema::Schema,
+    schema::{AttributeKind, Schema},
     storage::{Heading, StorageError, StoredValue, TextsFrom, UserEvent, UserRecord},
     time::day_of_micros,
     user_keys::PackedKeys,
@@ -42,10 +42,11 @@ pub(crate) struct MemoryDataset {
 
 impl MemoryDataset {
     pub(crate) fn new(schema: Schema, partitions: u16, users: Vec<User>) -> Self {
-        let users: BTreeMap<Location, User> = users
+        let mut users: BTreeMap<Location, User> = users
             .into_iter()
             .map(|user| (user.location, user))
             .collect();
+        let inviters = inviters(&schema, &mut users);
         let mut rows: HashMap<(PartitionId, ShardId, RowId), Vec<u32>> = HashMap::new();
         let mut entries: HashMap<(PartitionId, AttributeId, BlockId), Vec<(u16, i64)>> =
             HashMap::new();
@@ -70,6 +71,12 @@ impl MemoryDataset {
                     .or_default();
                 column.push((id.block_offset(), number));
             }
+        }
+        for (attribute, location, inviter) in inviters {
+            let Location { partition, user } = location;
+            let key = (partition, attribute, user.block());
+            let entry = (user.block_offset(), inviter.to_number(partitions));
+            entries.entry(key).or_default().push(entry);
         }
         let fragment = |offsets| Arc::new(Fragment::from_sorted(offsets).expect("offsets rise"));
         Self {
@@ -142,6 +149,32 @@ impl MemoryDataset {
         self.events = events;
         self
     }
+}
+
+/// Who is invited by whom. As in the store, inviters exist: who names another is made to name
+/// nobody.
+fn inviters(
+    schema: &Schema,
+    users: &mut BTreeMap<Location, User>,
+) -> Vec<(AttributeId, Location, Location)> {
+    let places: HashMap<String, Location> = users
+        .values()
+        .map(|user| (user.key.clone(), user.location))
+        .collect();
+    let mut found = Vec::new();
+    let attributes = schema.attributes_by_id();
+    for attribute in attributes.filter(|attribute| attribute.kind == AttributeKind::Inviter) {
+        for user in users.values_mut() {
+            let Some(StoredValue::Text(key)) = user.record.value(attribute.id) else {
+                continue;
+            };
+            match places.get(key) {
+                Some(inviter) => found.push((attribute.id, user.location, *inviter)),
+                None => drop(user.record.set_value(attribute.id, None)),
+            }
+        }
+    }
+    found
 }
 
 fn each(

@@ -74,7 +74,7 @@ pub(crate) fn schema() -> Schema {
         ("seen", AttributeKind::Timestamp),
         ("active", AttributeKind::Boolean),
         ("note", AttributeKind::Text),
-        ("invited_by", AttributeKind::User),
+        ("invited_by", AttributeKind::Inviter),
     ];
     for (id, (attribute, kind)) in attributes.into_iter().enumerate() {
         schema.put_attribute(AttributeDefinition {

@@ -13,7 +13,7 @@ use crate::{
     plan::{
         estimate::estimate,
         logical::Expr,
-        lower::lower,
+        lower::{Referrals, lower},
         passes::{self, PASSES},
     },
 };
@@ -26,7 +26,8 @@ fn naive_count(bench: &Bench, expr: &Expr) -> u64 {
 
 fn fast_count(bench: &Bench, expr: &Expr) -> u64 {
     let sizes = Sizes::measure(&*bench.dataset, expr).expect("memory does not fail");
-    let plan = lower(expr, &*bench.dataset, &sizes).expect("memory does not fail");
+    let none = Referrals::default();
+    let plan = lower(expr, &*bench.dataset, &sizes, &none).expect("memory does not fail");
     count(bench.context(), &plan).expect("memory does not fail")
 }
 

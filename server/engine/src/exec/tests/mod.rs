@@ -13,18 +13,19 @@ mod crowds;
 mod dense;
 mod dimensions;
 mod queries;
+mod referral;
 mod segments;
 mod statements;
 
 use tessera_query_lang::{Limits, ast, parse_statement};
 
 use super::{
-    sizes::Sizes,
+    planner,
     testing::{Bench, memory::MemoryDataset},
 };
 use crate::{
     exec::dataset::Dataset,
-    plan::{Resolver, logical, lower::lower, passes, physical::Plan, resolve::ResolveLimits},
+    plan::{Resolver, logical, physical::Plan, resolve::ResolveLimits},
 };
 
 fn resolver(dataset: &MemoryDataset) -> Resolver<'_> {
@@ -45,6 +46,5 @@ fn statement(text: &str) -> ast::Statement {
 }
 
 fn planned(bench: &Bench, expr: logical::Expr) -> Plan {
-    let sizes = Sizes::measure(&*bench.dataset, &expr).expect("memory does not fail");
-    lower(&passes::simplify(expr, &sizes), &*bench.dataset, &sizes).expect("memory does not fail")
+    planner::plan(bench.context(), expr).expect("memory does not fail")
 }

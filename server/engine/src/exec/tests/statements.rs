@@ -137,7 +137,7 @@ fn errors_of_every_phase_have_codes() {
     check("COUNT", vec![], ErrorCode::Syntax);
     check("COUNT tag:leads", vec![], ErrorCode::UnknownName);
     check("COUNT age = x", vec![], ErrorCode::TypeMismatch);
-    check("COUNT referred_by(ALL)", vec![], ErrorCode::NotAvailableYet);
+    check("COUNT referred_by(ALL)", vec![], ErrorCode::UnknownName);
     check("COUNT ALL", one(), ErrorCode::TypeMismatch);
     check("DEFINE TAG x", one(), ErrorCode::TypeMismatch);
     check("SHOW STATUS", one(), ErrorCode::TypeMismatch);

@@ -159,6 +159,7 @@ fn leaf_range(expr: &Expr) -> Option<(crate::ids::NumberId, super::logical::Rang
             | Leaf::Held(..)
             | Leaf::Recorded(..)
             | Leaf::Behaviour(_)
+            | Leaf::Referral(_)
             | Leaf::Anniversary(..),
         )
         | Expr::All

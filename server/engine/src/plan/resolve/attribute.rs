@@ -7,6 +7,7 @@
 //!   digits than are kept. A date beside a timestamp means the whole day, in UTC; a moment
 //!   beside a date means its day.
 //! - Text and user: equality, any of, and presence.
+//! - Years since a day: as an integer; what is compared are the days.
 //!
 //! An empty range (`age:34..18`) finds nobody: with relative times it may come about by itself.
 
@@ -17,9 +18,10 @@ use super::{
     literal::{Extent, kind_name},
 };
 use crate::{
-    ids::ValueCode,
-    plan::logical::{Expr, Leaf, Range},
+    ids::{AttributeId, ValueCode},
+    plan::logical::{DayUnit, Expr, Leaf, Range},
     schema::{AttributeClass, AttributeDefinition, AttributeKind},
+    time::{day_of_micros, latest_with_years, micros_of_timestamp},
 };
 
 impl Resolver<'_> {
@@ -107,6 +109,9 @@ impl Resolver<'_> {
         (low, high): (i128, i128),
         span: Span,
     ) -> Result<Expr, ResolveError> {
+        if let AttributeKind::YearsSince(base) = attribute.kind {
+            return self.years(base, (low, high), span);
+        }
         let clamp = |bound: i128| bound.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         let outside = high < i128::from(i64::MIN) || low > i128::from(i64::MAX) || low > high;
         match Range::new(clamp(low), clamp(high)) {
@@ -115,6 +120,40 @@ impl Resolver<'_> {
                 self.grow(1, span)?;
                 Ok(Expr::None)
             }
+        }
+    }
+
+    /// So many years since a day are days between two: the day from which so many years have
+    /// passed today, and the first one from which more have not.
+    fn years(
+        &mut self,
+        base: AttributeId,
+        (low, high): (i128, i128),
+        span: Span,
+    ) -> Result<Expr, ResolveError> {
+        self.grow(1, span)?;
+        let Some(unit) = DayUnit::of(self.schema, base).filter(|_| low <= high) else {
+            return Ok(Expr::None);
+        };
+        let today = day_of_micros(micros_of_timestamp(self.now));
+        let latest = |years: i128| {
+            let years = i64::try_from(years).ok()?;
+            latest_with_years(years, today)
+        };
+        // Beyond the calendar there are no days: nobody is so old, everybody is older.
+        let last = match (low, latest(low)) {
+            (_, Some(day)) => unit.last(day),
+            (low, None) if low > 0 => return Ok(Expr::None),
+            (_, None) => i64::MAX,
+        };
+        let first = match latest(high.saturating_add(1)) {
+            Some(day) => unit.last(day).saturating_add(1),
+            None if high > 0 => i64::MIN,
+            None => return Ok(Expr::None),
+        };
+        match Range::new(first, last) {
+            Some(range) => self.leaf(Leaf::Range(base.into(), range), span),
+            None => Ok(Expr::None),
         }
     }
 
@@ -173,8 +212,21 @@ impl Resolver<'_> {
     }
 }
 
+/// Who has a value; a derived one has who has what it is derived from.
 fn present(attribute: &AttributeDefinition) -> Leaf {
-    Leaf::Present(attribute.id)
+    match attribute.kind {
+        AttributeKind::YearsSince(base) => Leaf::Present(base),
+        AttributeKind::Enum(_)
+        | AttributeKind::Multi(_)
+        | AttributeKind::Integer
+        | AttributeKind::Decimal { .. }
+        | AttributeKind::Date
+        | AttributeKind::Timestamp
+        | AttributeKind::Boolean
+        | AttributeKind::Text
+        | AttributeKind::User
+        | AttributeKind::Inviter => Leaf::Present(attribute.id),
+    }
 }
 
 /// The raw interval of `attribute <comparison> value`.

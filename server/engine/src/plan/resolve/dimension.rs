@@ -181,12 +181,15 @@ impl Resolver<'_> {
             AttributeKind::Enum(_) => DimKind::Enum(definition.id),
             AttributeKind::Multi(_) => DimKind::Multi(definition.id),
             AttributeKind::Boolean => DimKind::Boolean(definition.id),
-            AttributeKind::Integer => DimKind::Number(definition.id, NumberUnit::Integer),
+            AttributeKind::Integer | AttributeKind::YearsSince(_) => {
+                DimKind::Number(definition.id, NumberUnit::Integer)
+            }
             AttributeKind::Decimal { scale } => {
                 DimKind::Number(definition.id, NumberUnit::Decimal(*scale))
             }
             AttributeKind::Date => DimKind::Number(definition.id, NumberUnit::Date),
             AttributeKind::Timestamp => DimKind::Number(definition.id, NumberUnit::Timestamp),
+            AttributeKind::Inviter => DimKind::Inviter(definition.id),
             AttributeKind::Text | AttributeKind::User => {
                 return Err(wrong_kind(
                     definition,
@@ -428,7 +431,11 @@ impl Resolver<'_> {
 
 fn has_names(dim: &Dim) -> bool {
     match dim.kind {
-        DimKind::Enum(_) | DimKind::Boolean(_) | DimKind::Multi(_) | DimKind::Tags { .. } => true,
+        DimKind::Enum(_)
+        | DimKind::Boolean(_)
+        | DimKind::Multi(_)
+        | DimKind::Inviter(_)
+        | DimKind::Tags { .. } => true,
         DimKind::Number(..) | DimKind::Bands { .. } | DimKind::Calendar { .. } => false,
     }
 }
@@ -447,7 +454,7 @@ fn dim_index(dims: &[Dim], name: &Spanned<Name>) -> Result<usize, ResolveError> 
 
 pub(crate) fn number_unit(kind: &AttributeKind) -> Option<NumberUnit> {
     match kind {
-        AttributeKind::Integer => Some(NumberUnit::Integer),
+        AttributeKind::Integer | AttributeKind::YearsSince(_) => Some(NumberUnit::Integer),
         AttributeKind::Decimal { scale } => Some(NumberUnit::Decimal(*scale)),
         AttributeKind::Date => Some(NumberUnit::Date),
         AttributeKind::Timestamp => Some(NumberUnit::Timestamp),
@@ -455,7 +462,8 @@ pub(crate) fn number_unit(kind: &AttributeKind) -> Option<NumberUnit> {
         | AttributeKind::Multi(_)
         | AttributeKind::Boolean
         | AttributeKind::Text
-        | AttributeKind::User => None,
+        | AttributeKind::User
+        | AttributeKind::Inviter => None,
     }
 }
 

@@ -8,9 +8,7 @@ use tessera_query_lang::{
     parse_expr,
 };
 
-use super::{
-    NODE_TEXT_BYTES, ResolveError, Resolver, attribute::union, bindings::Bindings, later::not_yet,
-};
+use super::{NODE_TEXT_BYTES, ResolveError, Resolver, attribute::union, bindings::Bindings};
 use crate::{
     ids::TagId,
     plan::logical::{Expr, Leaf},
@@ -41,7 +39,7 @@ impl Resolver<'_> {
             ast::Expr::Held { tags, tests } => self.held(tags, tests),
             ast::Expr::Lapsed { tags, window } => self.lapsed(tags, window.as_ref()),
             ast::Expr::Behaviour(behaviour) => self.behaviour(behaviour),
-            ast::Expr::Referral(referral) => Err(not_yet("referrals", referral.span)),
+            ast::Expr::Referral(referral) => self.referral(referral),
             ast::Expr::Attribute { name, test } => {
                 let attribute = self.attribute_named(name)?;
                 self.attribute_test(attribute, test, name.span)
@@ -227,6 +225,7 @@ fn text_nodes(leaf: &Leaf) -> usize {
         | Leaf::Held(..)
         | Leaf::Recorded(..)
         | Leaf::Behaviour(_)
+        | Leaf::Referral(_)
         | Leaf::Anniversary(..) => 0,
     }
 }

@@ -288,7 +288,9 @@ impl Resolver<'_> {
             | AttributeKind::Decimal { .. }
             | AttributeKind::Boolean
             | AttributeKind::Text
-            | AttributeKind::User => {
+            | AttributeKind::User
+            | AttributeKind::Inviter
+            | AttributeKind::YearsSince(_) => {
                 let (name, kind) = (&attribute.name, kind_name(&attribute.kind));
                 let message =
                     format!("{name} is {kind}: only dates and timestamps have anniversaries");

@@ -17,9 +17,11 @@ pub(crate) fn check_define(define: &Define) -> Result<(), ResolveError> {
     match define {
         Define::Tag(tag) => check_tag(tag),
         Define::Group(group) => check_group(group),
-        Define::Attribute { .. } | Define::Segment(_) | Define::Event(_) => Ok(()),
-        Define::Derived { name, .. } => Err(not_yet("derived attributes", name.span)),
-        Define::Form(form) => Err(not_yet("forms", form.name.span)),
+        Define::Attribute { .. }
+        | Define::Derived { .. }
+        | Define::Segment(_)
+        | Define::Event(_)
+        | Define::Form(_) => Ok(()),
     }
 }
 
@@ -69,7 +71,6 @@ pub(crate) fn statement(statement: &Statement) -> Option<ResolveError> {
             let span = tags.first().map_or_else(Span::default, |tag| tag.span);
             ("CLEAR TAG statements", span)
         }
-        Statement::Submit(submission) => ("forms", submission.form.span),
         Statement::Why { user, .. } => ("WHY statements", user.span),
         Statement::Count(_)
         | Statement::Segment(_)
@@ -92,6 +93,7 @@ pub(crate) fn statement(statement: &Statement) -> Option<ResolveError> {
         | Statement::Usages(..)
         | Statement::Lint(_)
         | Statement::Trend(_)
+        | Statement::Submit(_)
         | Statement::DeleteUser(_) => return None,
     };
     Some(not_yet(feature, span))

@@ -81,7 +81,9 @@ impl Literal {
         span: Span,
     ) -> Result<Extent, ResolveError> {
         let found = match &attribute.kind {
-            AttributeKind::Integer => self.number().map(|(units, scale)| scaled(units, scale, 0)),
+            AttributeKind::Integer | AttributeKind::YearsSince(_) => {
+                self.number().map(|(units, scale)| scaled(units, scale, 0))
+            }
             AttributeKind::Decimal { scale: digits } => self
                 .number()
                 .map(|(units, scale)| scaled(units, scale, *digits)),
@@ -91,7 +93,8 @@ impl Literal {
             | AttributeKind::Multi(_)
             | AttributeKind::Boolean
             | AttributeKind::Text
-            | AttributeKind::User => None,
+            | AttributeKind::User
+            | AttributeKind::Inviter => None,
         };
         found.ok_or_else(|| {
             let (name, kind) = (attribute.name.as_str(), kind_name(&attribute.kind));
@@ -180,7 +183,8 @@ pub(crate) fn kind_name(kind: &AttributeKind) -> &'static str {
         AttributeKind::Timestamp => "a timestamp",
         AttributeKind::Boolean => "a boolean",
         AttributeKind::Text => "a text",
-        AttributeKind::User => "a user",
+        AttributeKind::User | AttributeKind::Inviter => "a user",
+        AttributeKind::YearsSince(_) => "a number of years",
     }
 }
 

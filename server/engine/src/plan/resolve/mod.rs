@@ -15,6 +15,7 @@ pub(crate) mod later;
 mod literal;
 mod names;
 mod notices;
+mod referral;
 mod segment;
 mod trend;
 mod write;
@@ -89,6 +90,8 @@ pub struct Resolver<'a> {
     leaves: usize,
     nodes: usize,
     depth: usize,
+    /// The questions about inviters around what is resolved.
+    referrals: usize,
 }
 
 impl<'a> Resolver<'a> {
@@ -114,6 +117,7 @@ impl<'a> Resolver<'a> {
             leaves: 0,
             nodes: 0,
             depth: 0,
+            referrals: 0,
         })
     }
 

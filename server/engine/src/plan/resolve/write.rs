@@ -2,7 +2,7 @@
 //! instead of parameters and relative times.
 
 use tessera_query_lang::{
-    ast::{Assignment, NameRef, Span, Spanned, Track, Value},
+    ast::{Assignment, NameRef, Span, Spanned, Submission, Track, Value},
     name::Name,
 };
 
@@ -126,6 +126,34 @@ impl Resolver<'_> {
             id,
             values,
         })
+    }
+
+    /// What a `SUBMIT FORM` asks for, and the id it came with; whether the answers fit the form is
+    /// the writer's to say.
+    ///
+    /// # Errors
+    /// [`ResolveError`], with the place.
+    pub fn submission(
+        &mut self,
+        submission: &Submission,
+    ) -> Result<(Mutation, Option<String>), ResolveError> {
+        let form = self.name_ref(&submission.form)?.to_string();
+        let user = self.text(&submission.user)?;
+        let id = submission.id.as_ref().map(|id| self.text(id)).transpose()?;
+        let mut answers = Vec::with_capacity(submission.answers.len());
+        for answer in &submission.answers {
+            let datum = match answer.values.as_slice() {
+                [_] => self.single(&answer.values, answer.field.span)?,
+                _ => self.list(&answer.values)?,
+            };
+            answers.push((answer.field.node.to_string(), datum));
+        }
+        let submitted = Mutation::Submit {
+            user,
+            form,
+            answers,
+        };
+        Ok((submitted, id))
     }
 
     fn list(&mut self, values: &[Spanned<Value>]) -> Result<Datum, ResolveError> {

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::{FormatError, KeyFormat, Reader};
-use crate::ids::{AttributeId, EventId, GroupId, SegmentId, TagId, ValueCode};
+use crate::ids::{AttributeId, EventId, FormId, GroupId, SegmentId, TagId, ValueCode};
 
 /// A definition, or a value in a dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -15,6 +15,7 @@ pub(crate) enum SchemaKey {
     /// The attribute may be a property of a kind of event.
     Value(AttributeId, ValueCode),
     Event(EventId),
+    Form(FormId),
 }
 
 const SCHEMA_TAG: u8 = 0;
@@ -23,6 +24,7 @@ const SCHEMA_ATTRIBUTE: u8 = 2;
 const SCHEMA_SEGMENT: u8 = 3;
 const SCHEMA_VALUE: u8 = 4;
 const SCHEMA_EVENT: u8 = 5;
+const SCHEMA_FORM: u8 = 6;
 
 impl SchemaKey {
     /// What the keys of all values of an attribute begin with.
@@ -42,6 +44,7 @@ impl KeyFormat<'_> for SchemaKey {
             Self::Segment(id) => (SCHEMA_SEGMENT, id.0, None),
             Self::Value(id, code) => (SCHEMA_VALUE, id.0, Some(code.0)),
             Self::Event(id) => (SCHEMA_EVENT, id.0, None),
+            Self::Form(id) => (SCHEMA_FORM, id.0, None),
         };
         out.push(kind);
         out.extend_from_slice(&id.to_be_bytes());
@@ -61,6 +64,7 @@ impl KeyFormat<'_> for SchemaKey {
             SCHEMA_SEGMENT => Self::Segment(SegmentId(id)),
             SCHEMA_VALUE => Self::Value(AttributeId(id), ValueCode(reader.u32()?)),
             SCHEMA_EVENT => Self::Event(EventId(id)),
+            SCHEMA_FORM => Self::Form(FormId(id)),
             unknown => {
                 return Err(FormatError::new(format!(
                     "{unknown} is not a kind of definition"

@@ -7,6 +7,7 @@
 mod build;
 mod events;
 mod files;
+mod inviters;
 mod newcomers;
 mod request;
 mod resolve;

@@ -15,7 +15,8 @@ use crate::{
     write::{
         HoldTerms, WriteError,
         load::{
-            LoadColumn, LoadRequest, LoadRows, NumberForm, PackedTexts, row_bits, rows::RowColumn,
+            LoadColumn, LoadRequest, LoadRows, NumberForm, PackedTexts, inviters, row_bits,
+            rows::RowColumn,
         },
         resolve::{OnUnknown, Resolver},
     },
@@ -26,6 +27,8 @@ pub(in crate::write) fn resolve_load(
     mut resolver: Resolver<'_>,
     request: &LoadRequest,
 ) -> Result<Vec<(PartitionId, LoadRows)>, Error> {
+    let extended = inviters::with_rows(&resolver, request)?;
+    let request = extended.as_ref().unwrap_or(request);
     let places = Places::of(&request.keys, &resolver)?;
     let mut parts: Vec<LoadRows> = places.keys(&request.keys);
     let on_unknown = OnUnknown::when_given(request.unknown_tags);
@@ -166,6 +169,9 @@ fn values<'a>(
         values[code] = resolver.value(keys.at(row).unwrap_or(""), definition, datum)?;
         is_resolved[code] = true;
     }
+    if definition.kind == AttributeKind::Inviter {
+        inviters::check(resolver, keys, definition.id, &values, &codes)?;
+    }
     Ok(Resolved::Values {
         attribute: definition.id,
         values: Arc::new(values),
@@ -217,6 +223,8 @@ pub(super) fn is_stored_as_sent(kind: AttributeKind, form: NumberForm) -> bool {
             | AttributeKind::Boolean
             | AttributeKind::Text
             | AttributeKind::User
+            | AttributeKind::Inviter
+            | AttributeKind::YearsSince(_)
             | AttributeKind::Enum(_)
             | AttributeKind::Multi(_),
             NumberForm::Integer

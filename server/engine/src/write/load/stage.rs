@@ -16,6 +16,7 @@ use crate::{
             LoadRows,
             events::EventBatch,
             newcomers::{Found, Newcomers, Rules},
+            rows::RowColumn,
         },
         spread::{Share, apply_all},
         staging::{Part, Staging},
@@ -93,7 +94,7 @@ impl Loads {
             changed.users += users;
             changed.facts += facts;
         }
-        if changed.users < NEWCOMERS_MIN {
+        if changed.users < NEWCOMERS_MIN || has_inviters(staging, &parts) {
             prefetch(staging, scheduler, &parts, None)?;
             let share = |rows| Share::from(Command::Load { at_us, rows });
             let shares = parts.into_iter().map(|(of, rows)| (of, share(rows)));
@@ -141,6 +142,14 @@ impl Loads {
         found.sort_unstable_by_key(|(number, _)| *number);
         found.into_iter().map(|(_, found)| found).collect()
     }
+}
+
+/// Whether somebody is given an inviter: where that is, is known when everybody has a place.
+fn has_inviters(staging: &Staging, parts: &[(PartitionId, LoadRows)]) -> bool {
+    let inviter = staging.schema.inviter();
+    let columns = parts.iter().flat_map(|(_, rows)| &rows.columns);
+    let mut attributes = columns.filter_map(RowColumn::attribute);
+    inviter.is_some() && attributes.any(|attribute| Some(attribute) == inviter)
 }
 
 /// Reads the users of all rows that are not of new ones.

@@ -44,6 +44,14 @@ impl Resolver<'_> {
         definition: &AttributeDefinition,
         datum: &Datum,
     ) -> Result<Option<StoredValue>, Error> {
+        if let AttributeKind::YearsSince(base) = definition.kind {
+            let base = self.staging.schema.attribute_by_id(base);
+            return Err(WriteError::Derived {
+                attribute: definition.name.to_string(),
+                base: base.map_or_else(String::new, |base| base.name.to_string()),
+            }
+            .into());
+        }
         if *datum == Datum::Null {
             return Ok(None);
         }
@@ -51,7 +59,9 @@ impl Resolver<'_> {
         let number =
             |number: Result<i64, coerce::Misfit>| number.map(StoredValue::Number).map_err(misfit);
         Ok(Some(match definition.kind {
-            AttributeKind::Integer => number(coerce::number(datum, 0))?,
+            AttributeKind::Integer | AttributeKind::YearsSince(_) => {
+                number(coerce::number(datum, 0))?
+            }
             AttributeKind::Decimal { scale } => number(coerce::number(datum, scale))?,
             AttributeKind::Date => number(coerce::date(datum))?,
             AttributeKind::Timestamp => number(coerce::timestamp(datum))?,
@@ -59,7 +69,9 @@ impl Resolver<'_> {
                 coerce::boolean(datum).map_err(misfit)?,
             ))),
             AttributeKind::Text => StoredValue::Text(coerce::text(datum).map_err(misfit)?),
-            AttributeKind::User => StoredValue::Text(coerce::user_key(datum).map_err(misfit)?),
+            AttributeKind::User | AttributeKind::Inviter => {
+                StoredValue::Text(coerce::user_key(datum).map_err(misfit)?)
+            }
             AttributeKind::Enum(_) => {
                 match self.code(user, definition, datum, OnUnknown::Define)? {
                     Some(code) => StoredValue::Code(code),

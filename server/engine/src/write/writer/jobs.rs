@@ -269,7 +269,9 @@ impl State {
     ) -> Result<(), Error> {
         let staging = &mut group.staging;
         if mutations.len() >= PREFETCH_MUTATIONS_MIN {
-            staging.prefetch(&self.scheduler, mutations.iter().map(Mutation::user))?;
+            let inviters = mutations.iter().flat_map(Mutation::inviters);
+            let users = mutations.iter().map(Mutation::user);
+            staging.prefetch(&self.scheduler, users.chain(inviters))?;
         }
         self.stage_known(group, at_us, unknown_tags, mutations)
     }

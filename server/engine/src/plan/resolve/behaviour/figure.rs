@@ -280,7 +280,9 @@ fn quotient(literal: &Literal, kind: AttributeKind) -> Option<(i128, i128)> {
         | AttributeKind::Timestamp
         | AttributeKind::Boolean
         | AttributeKind::Text
-        | AttributeKind::User => 0,
+        | AttributeKind::User
+        | AttributeKind::Inviter
+        | AttributeKind::YearsSince(_) => 0,
     };
     let (units, scale) = literal.number()?;
     let numerator = units.checked_mul(10_i128.checked_pow(digits.into())?)?;

@@ -123,7 +123,9 @@ impl Resolver<'_> {
             | AttributeKind::Timestamp
             | AttributeKind::Boolean
             | AttributeKind::Text
-            | AttributeKind::User => {
+            | AttributeKind::User
+            | AttributeKind::Inviter
+            | AttributeKind::YearsSince(_) => {
                 let kind = kind_name(&property.kind);
                 let message = format!("{} is {kind}: it cannot be added up", property.name);
                 Err(ResolveError::mismatch(message, name.span))
@@ -172,6 +174,7 @@ fn filter_of(expr: &Expr) -> Option<Filter> {
             | Leaf::Text(..)
             | Leaf::Keys(_)
             | Leaf::Behaviour(_)
+            | Leaf::Referral(_)
             | Leaf::Held(..)
             | Leaf::Recorded(..)
             | Leaf::Anniversary(..),
