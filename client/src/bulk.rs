@@ -401,7 +401,6 @@ impl BulkWriter {
             }
         }
         Flush {
-            before: self.next_index,
             acknowledgements,
             ledger: Arc::clone(&self.ledger),
         }
@@ -446,8 +445,6 @@ impl BulkWriter {
 /// Tells when all has been applied, refused or failed that was given before it was begun.
 #[derive(Debug)]
 pub(crate) struct Flush {
-    /// The place of the first change that it does not wait for.
-    pub(crate) before: u64,
     acknowledgements: Vec<oneshot::Receiver<()>>,
     ledger: Arc<Ledger>,
 }

@@ -61,8 +61,8 @@ pub(crate) struct Sending<'a> {
     stderr: &'a mut (dyn Write + Send),
     server: Option<Server>,
     pending: Pending,
-    /// Ends when the first half of what is kept is answered.
-    flushing: Option<Flush>,
+    /// Ends when the first half of what is kept is answered, which was given before this place.
+    flushing: Option<(u64, Flush)>,
     /// Tags that rows name and that cannot be theirs, and why.
     foreign_tags: BTreeMap<String, String>,
     totals: Totals,
@@ -368,13 +368,13 @@ impl<'a> Sending<'a> {
             return Ok(());
         };
         if self.flushing.is_none() && self.pending.is_half_full() {
-            self.flushing = Some(server.writer.begin_flush().await);
+            let before = server.writer.totals().given;
+            self.flushing = Some((before, server.writer.begin_flush().await));
         }
         if !self.pending.is_full() {
             return Ok(());
         }
-        if let Some(flush) = self.flushing.take() {
-            let before = flush.before;
+        if let Some((before, flush)) = self.flushing.take() {
             flush.ended().await.map_err(|_| Stop::Writer)?;
             self.take_refusals()?;
             self.pending.clear_before(before);
