@@ -14,8 +14,9 @@ use crate::{
     },
 };
 
-/// Files of events of one commit, so that several threads write them.
-const EVENT_FILES: usize = 4;
+/// Files of events of one commit, so that two threads write them. Each is one of the first level's,
+/// which are merged when they are so many: fewer and larger ones cost less.
+const EVENT_FILES: usize = 2;
 
 /// A file: of which family, and of which partitions.
 struct File<'a> {
