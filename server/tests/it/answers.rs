@@ -6,7 +6,7 @@ use tessera_protocol::message::{
 };
 
 use crate::{
-    client::{Client, PLENTY, execute, load, write},
+    client::{Client, PLENTY, execute, load, load_events, write},
     fake::{Writing, config, start},
 };
 
@@ -90,6 +90,32 @@ async fn a_load_reaches_the_engine_as_it_was_sent() {
         numbers: (0..50_000).collect(),
     };
     assert_eq!(load.columns, [ages]);
+}
+
+#[tokio::test]
+async fn a_load_of_events_reaches_the_engine_as_it_was_sent() {
+    let fixture = start(|_| {}).await;
+    let mut client = Client::connect(fixture.server.addr()).await;
+    for (id, events) in [(1, 2), (2, 50_000)] {
+        client.request(id, 0, load_events(events)).await;
+        match client.receive().await {
+            Some(ServerMessage::End { summary, .. }) => {
+                assert_eq!(summary.facts_changed, u64::from(events));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let loads = fixture.engine.event_loads.lock().unwrap();
+    let load = &loads[1];
+    assert_eq!(load.idempotency_key, Some([7; 16]));
+    assert_eq!(load.unknown_users, engine::UnknownUsers::Refuse);
+    assert_eq!(
+        (load.event.as_str(), load.users.at(1)),
+        ("login", Some("bob"))
+    );
+    assert_eq!((load.of[49_999], load.times_us[49_999]), (1, 49_999));
+    let last = load.ids.as_ref().and_then(|ids| ids.at(49_999));
+    assert_eq!(last, Some("e49999"));
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use tessera_protocol::{
     codec::{decode_server, frame_client},
     frame::{FRAME_BYTES_LIMIT, FrameDecoder},
     handshake::hello,
-    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
+    load::{EventRows, LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
     message::{
         ClientMessage, Datum, Failure, FailureCode, Mutation, Request, RequestBody, RequestId,
-        ServerMessage, Summary, UnknownTags, Welcome,
+        ServerMessage, Summary, UnknownTags, UnknownUsers, Welcome,
     },
 };
 use tokio::{
@@ -231,6 +231,29 @@ pub(crate) fn load(users: u32) -> RequestBody {
         rows: LoadRows {
             keys,
             columns: vec![ages],
+        },
+    }
+}
+
+/// So many logins of two users, each a microsecond after the one before, with ids.
+pub(crate) fn load_events(events: u32) -> RequestBody {
+    let (mut users, mut ids) = (PackedTexts::default(), PackedTexts::default());
+    for user in ["ada", "bob"] {
+        users.push(user).unwrap();
+    }
+    for number in 0..events {
+        ids.push(&format!("e{number}")).unwrap();
+    }
+    RequestBody::LoadEvents {
+        idempotency_key: Some([7; 16]),
+        unknown_users: UnknownUsers::Refuse,
+        rows: EventRows {
+            event: "login".to_owned(),
+            users,
+            of: (0..events).map(|number| number % 2).collect(),
+            times_us: (0..events).map(i64::from).collect(),
+            ids: Some(ids),
+            columns: Vec::new(),
         },
     }
 }

@@ -12,7 +12,7 @@ use tessera_protocol::{
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    client::{Client, PLENTY, execute, load, write},
+    client::{Client, PLENTY, execute, load, load_events, write},
     fake::{PATIENCE, start},
 };
 
@@ -247,6 +247,11 @@ async fn a_load_has_a_most_of_rows() {
     client.request(2, 0, load(3)).await;
     assert_eq!(client.failure(2).await, FailureCode::LimitExceeded);
     assert_eq!(fixture.engine.loads.lock().unwrap().len(), 1);
+    client.request(3, 0, load_events(2)).await;
+    assert!(client.answer(3).await.is_ok());
+    client.request(4, 0, load_events(3)).await;
+    assert_eq!(client.failure(4).await, FailureCode::LimitExceeded);
+    assert_eq!(fixture.engine.event_loads.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
