@@ -5,7 +5,10 @@
 
 mod events;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use foldhash::fast::RandomState;
 
@@ -365,7 +368,7 @@ impl<'a> KeyReader<'a> {
         }
     }
 
-    fn key(&mut self, user: UserId) -> Result<Option<&str>, StorageError> {
+    fn key(&mut self, user: UserId) -> Result<Option<Cow<'_, str>>, StorageError> {
         let block = user.key_block();
         if self.block.as_ref().is_none_or(|(read, _)| *read != block) {
             let key = KeyBlockKey {
@@ -400,7 +403,7 @@ fn check_keys(
         view.snapshot(),
         &UserIdKey {
             partition: key.partition,
-            key: name,
+            key: &name,
         },
     )?;
     if found != Some(key.user) {
@@ -411,7 +414,7 @@ fn check_keys(
             )
         });
     }
-    if partition_of_key(name, view.partition_count()) != key.partition {
+    if partition_of_key(&name, view.partition_count()) != key.partition {
         report.problem(|| {
             format!(
                 "the key {name:?} lies in the wrong partition {}",

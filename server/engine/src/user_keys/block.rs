@@ -1,8 +1,9 @@
 //! The keys of a run of consecutive ids.
 //!
-//! Knows how keys are found, copied and put together. Does not know how a block is stored.
+//! Knows how keys are found, copied and put together, and that what all begin with needs to be
+//! kept only once. Does not know how a block is stored.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use super::{KeyBlockError, PackedKeys, stored};
 use crate::{
@@ -12,11 +13,17 @@ use crate::{
 
 /// Keys that are found before they are copied.
 const SPANS: usize = 64;
+/// A prefix is kept apart if it spares one of so many bytes: whole keys are copied faster.
+const PREFIX_SHARE: usize = 4;
 
 /// The keys of a run of consecutive ids: checked once, and then read in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyBlock {
+    /// What all keys begin with. No key is all of it.
+    prefix: Box<str>,
+    /// Of what follows the prefix.
     ends: Ends,
+    /// By place, what follows the prefix.
     text: Box<str>,
 }
 
@@ -66,11 +73,6 @@ impl Ends {
         }
     }
 
-    /// The ends in their order.
-    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.len()).map(|place| self.end(place).unwrap_or_default())
-    }
-
     /// Where the key before this place ends.
     fn start(&self, place: usize) -> Option<usize> {
         match place.checked_sub(1) {
@@ -83,9 +85,22 @@ impl Ends {
 impl KeyBlock {
     /// No keys.
     pub fn empty() -> Self {
+        Self::of(Vec::new(), String::new())
+    }
+
+    /// The block of keys that end here in a text.
+    fn of(mut ends: Vec<u32>, mut text: String) -> Self {
+        let mut prefix: Box<str> = common_prefix(&ends, &text).into();
+        let spared_bytes = prefix.len() * ends.len();
+        if PREFIX_SHARE * spared_bytes >= text.len() {
+            text = strip(&mut ends, &text, prefix.len());
+        } else {
+            prefix = Box::default();
+        }
         Self {
-            ends: Ends::of(Vec::new()),
-            text: Box::default(),
+            prefix,
+            ends: Ends::of(ends),
+            text: text.into_boxed_str(),
         }
     }
 
@@ -119,28 +134,28 @@ impl KeyBlock {
         let (ends, text) = stored::read(bytes)?;
         let text = String::from_utf8(text).map_err(|_| KeyBlockError::NotText)?;
         check_ends(&ends, &text)?;
-        Ok(Self {
-            ends: Ends::of(ends),
-            text: text.into_boxed_str(),
-        })
+        Ok(Self::of(ends, text))
     }
 
     /// Appends the stored form.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        stored::write(self.ends.iter(), self.text.as_bytes(), out);
+        let mut whole = Draft::default();
+        whole.copy_to(self, self.places());
+        let ends = whole.ends.iter().map(|end| *end as usize);
+        stored::write(ends, whole.text.as_bytes(), out);
     }
 
     /// The key at a place.
-    pub fn key(&self, place: u16) -> Option<&str> {
-        let place = usize::from(place);
-        let key = self
-            .text
-            .get(self.ends.start(place)?..self.ends.end(place)?)?;
-        (!key.is_empty()).then_some(key)
+    pub fn key(&self, place: u16) -> Option<Cow<'_, str>> {
+        let rest = self.text.get(self.span(place)?)?;
+        Some(match &*self.prefix {
+            "" => Cow::Borrowed(rest),
+            prefix => Cow::Owned([prefix, rest].concat()),
+        })
     }
 
     /// The places that have a key, rising, with their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (u16, Cow<'_, str>)> + '_ {
         // At most as many places as a block has.
         (0..self.ends.len() as u16).filter_map(|place| self.key(place).map(|key| (place, key)))
     }
@@ -153,8 +168,8 @@ impl KeyBlock {
         append_scattered([(self, users)].into_iter(), out)
     }
 
-    /// Where the key at a place lies in the text, if it has one. The look at the key's first
-    /// byte brings it near.
+    /// Where what follows the prefix of the key at a place lies in the text, if it has a key. The
+    /// look at the first byte brings it near.
     fn span(&self, place: u16) -> Option<Range<usize>> {
         let place = usize::from(place);
         let span = self.ends.start(place)?..self.ends.end(place)?;
@@ -173,7 +188,7 @@ impl KeyBlock {
             Ends::Narrow(ends) => size_of_val(&**ends),
             Ends::Wide(ends) => size_of_val(&**ends),
         };
-        ends_bytes + self.text.len()
+        self.prefix.len() + ends_bytes + self.text.len()
     }
 }
 
@@ -193,7 +208,7 @@ pub fn append_scattered<'a>(
     parts: impl Iterator<Item = (&'a KeyBlock, &'a [UserId])>,
     out: &mut PackedKeys,
 ) -> Result<(), UserId> {
-    let mut spans: [Span<'a>; SPANS] = [const { ("", 0..0) }; SPANS];
+    let mut spans: [Span<'a>; SPANS] = [const { Span::NONE }; SPANS];
     let mut found = 0;
     for (block, users) in parts {
         for user in users {
@@ -206,7 +221,11 @@ pub fn append_scattered<'a>(
                 found = 0;
             }
             if let Some(place) = spans.get_mut(found) {
-                *place = (&block.text, span);
+                *place = Span {
+                    prefix: &block.prefix,
+                    text: &block.text,
+                    range: span,
+                };
                 found += 1;
             }
         }
@@ -215,22 +234,83 @@ pub fn append_scattered<'a>(
     Ok(())
 }
 
-/// Where a key lies in a block's text.
-type Span<'a> = (&'a str, Range<usize>);
+/// Where a key lies in a block.
+#[derive(Debug)]
+struct Span<'a> {
+    prefix: &'a str,
+    /// The text that has what follows the prefix, and where.
+    text: &'a str,
+    range: Range<usize>,
+}
 
-/// Appends keys; those that stand side by side at once.
-fn append_spans(spans: &[Span<'_>], out: &mut PackedKeys) {
-    let is_beside = |(left_text, left): &Span<'_>, (right_text, right): &Span<'_>| {
-        left.end == right.start && std::ptr::eq(*left_text, *right_text)
+impl Span<'_> {
+    const NONE: Self = Span {
+        prefix: "",
+        text: "",
+        range: 0..0,
     };
-    for run in spans.chunk_by(is_beside) {
-        let (Some((text, first)), Some((_, last))) = (run.first(), run.last()) else {
+
+    /// Whether the next key lies behind this one in a text that has whole keys.
+    fn is_before(&self, next: &Self) -> bool {
+        let is_whole = self.prefix.is_empty() && next.prefix.is_empty();
+        let is_beside = self.range.end == next.range.start;
+        is_whole && is_beside && std::ptr::eq(self.text, next.text)
+    }
+}
+
+/// Appends keys; whole ones that stand side by side at once.
+fn append_spans(spans: &[Span<'_>], out: &mut PackedKeys) {
+    for run in spans.chunk_by(Span::is_before) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
             continue;
         };
         // The ends were checked to be between characters.
-        let text = text.get(first.start..last.end).unwrap_or_default();
-        out.push_run(text, run.iter().map(|(_, span)| span.end - first.start));
+        let text = first.text.get(first.range.start..last.range.end);
+        let text = text.unwrap_or_default();
+        if first.prefix.is_empty() {
+            let ends = run.iter().map(|span| span.range.end - first.range.start);
+            out.push_run(text, ends);
+        } else {
+            out.push_parts(first.prefix, text);
+        }
     }
+}
+
+/// What all keys that end here in a text begin with, short of any whole key.
+fn common_prefix<'a>(ends: &[u32], text: &'a str) -> &'a str {
+    let mut start = 0;
+    let keys = ends.iter().filter_map(|end| {
+        let key = text.get(start..*end as usize);
+        start = *end as usize;
+        key.filter(|key| !key.is_empty())
+    });
+    let mut common: Option<&str> = None;
+    for key in keys {
+        let most = common.unwrap_or(key);
+        let alike = most.bytes().zip(key.bytes()).take_while(|(a, b)| a == b);
+        let most_bytes = alike.count().min(key.len() - 1);
+        let boundary = (0..=most_bytes).rev().find(|at| key.is_char_boundary(*at));
+        let length = boundary.unwrap_or(0);
+        common = most.get(..length);
+        if length == 0 {
+            break;
+        }
+    }
+    common.unwrap_or_default()
+}
+
+/// The text without the beginnings of keys, so many bytes each, and where they end then.
+fn strip(ends: &mut [u32], text: &str, prefix_bytes: usize) -> String {
+    let mut stripped = String::with_capacity(text.len());
+    let mut start = 0;
+    for end in ends {
+        let key = text.get(start..*end as usize).unwrap_or_default();
+        start = *end as usize;
+        stripped.push_str(key.get(prefix_bytes..).unwrap_or_default());
+        // A block's text is at most 2^12 keys of 256 bytes.
+        *end = stripped.len() as u32;
+    }
+    stripped
 }
 
 fn check_length(place: u32, bytes: usize) -> Result<(), KeyBlockError> {
@@ -296,18 +376,14 @@ impl Draft {
 
     /// The next places, up to this one, are those of a block.
     pub(super) fn copy_to(&mut self, block: &KeyBlock, place: usize) {
-        let from = self.places();
-        let to = place.min(block.places());
-        if from < to
-            && let (Some(start), Some(end)) = (block.ends.start(from), block.ends.start(to))
-        {
-            let shift = i64::from(self.end()) - start as i64;
-            self.text
-                .push_str(block.text.get(start..end).unwrap_or_default());
-            let ends = (from..to).filter_map(|place| block.ends.end(place));
-            // Ends in this text, which is no longer than 2^20 bytes.
-            self.ends
-                .extend(ends.map(|end| (end as i64 + shift) as u32));
+        for at in self.places()..place.min(block.places()) {
+            // Below the count of places, which fits.
+            if let Some(span) = block.span(at as u16) {
+                self.text.push_str(&block.prefix);
+                let rest = block.text.get(span);
+                self.text.push_str(rest.unwrap_or_default());
+            }
+            self.ends.push(self.end());
         }
         self.skip_to(place);
     }
@@ -322,9 +398,6 @@ impl Draft {
         if self.ends == [0] {
             self.ends.clear();
         }
-        KeyBlock {
-            ends: Ends::of(self.ends),
-            text: self.text.into_boxed_str(),
-        }
+        KeyBlock::of(self.ends, self.text)
     }
 }

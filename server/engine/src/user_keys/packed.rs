@@ -49,6 +49,12 @@ impl PackedKeys {
         self.ends.push(self.text.len());
     }
 
+    /// Appends a key that is in two parts.
+    pub(super) fn push_parts(&mut self, prefix: &str, rest: &str) {
+        self.text.push_str(prefix);
+        self.push(rest);
+    }
+
     /// Appends keys that stand one after the other in `text`, and end there at `ends`.
     pub(super) fn push_run(&mut self, text: &str, ends: impl Iterator<Item = usize>) {
         let start = self.text.len();

@@ -20,6 +20,16 @@ fn bytes_of(block: &KeyBlock) -> Vec<u8> {
     bytes
 }
 
+fn keys_in(block: &KeyBlock) -> impl Iterator<Item = (u16, String)> + '_ {
+    block.iter().map(|(place, key)| (place, key.into_owned()))
+}
+
+fn owned(entries: &[(u16, &str)]) -> impl Iterator<Item = (u16, String)> {
+    entries
+        .iter()
+        .map(|(place, key)| (*place, (*key).to_owned()))
+}
+
 /// Changes, and what they make of some keys.
 fn applied(keys: &mut Keys, changes: &[(u16, Option<String>)]) -> Vec<u8> {
     let mut delta = KeyBlockDelta::new();
@@ -56,7 +66,7 @@ fn keys_of_one_length_cost_their_bytes_only() {
         let block = KeyBlock::from_entries(keys.iter().copied()).unwrap();
         assert_eq!(bytes_of(&block), stored, "{keys:?}");
         assert_eq!(KeyBlock::from_bytes(stored).unwrap(), block, "{keys:?}");
-        assert_eq!(block.iter().collect::<Vec<_>>(), keys);
+        assert!(keys_in(&block).eq(owned(keys)));
         assert_eq!(block.heap_bytes(), heap_bytes, "{keys:?}");
         assert_eq!(block.key(keys.len() as u16 + 1), None);
     };
@@ -165,13 +175,29 @@ fn impossible_keys_make_no_block() {
 }
 
 #[test]
+fn what_all_keys_begin_with_is_kept_once() {
+    let check = |entries: &[(u16, &str)], heap_bytes: usize| {
+        let block = KeyBlock::from_entries(entries.iter().copied()).unwrap();
+        assert_eq!(block.heap_bytes(), heap_bytes, "{entries:?}");
+        assert!(keys_in(&block).eq(owned(entries)));
+        assert_eq!(KeyBlock::from_bytes(&bytes_of(&block)), Ok(block));
+    };
+    check(&[(0, "user1"), (1, "user2"), (2, "user3")], 4 + 3);
+    // Of a key that is the beginning of others something is left.
+    check(&[(0, "user1"), (1, "user")], 3 + 3 + 2 * 2);
+    // Characters are not cut, and a short beginning is not worth it.
+    check(&[(0, "éé"), (1, "éè")], 2 + 4);
+    check(&[(0, "xabcde"), (1, "xfghij")], 12);
+}
+
+#[test]
 fn the_longest_keys_fill_a_block() {
     let key = "é".repeat(128);
     let keys: Keys = (0..KEY_BLOCK_USERS as u16)
         .map(|place| (place, key.clone()))
         .collect();
     let block = KeyBlock::from_bytes(&bytes_of(&block_of(&keys))).unwrap();
-    assert_eq!(block.key(4095), Some(key.as_str()));
+    assert_eq!(block.key(4095).as_deref(), Some(key.as_str()));
     let users: Vec<UserId> = (4096..8192).map(UserId).collect();
     let mut packed = PackedKeys::new();
     block.append_users(&users, &mut packed).unwrap();
@@ -184,7 +210,7 @@ fn keys_of_one_length_need_no_ends() {
         let block = KeyBlock::from_entries(entries.iter().copied()).unwrap();
         let text_bytes: usize = entries.iter().map(|(_, key)| key.len()).sum();
         assert_eq!(block.heap_bytes(), text_bytes + ends_bytes, "{entries:?}");
-        assert!(block.iter().eq(entries.iter().copied()));
+        assert!(keys_in(&block).eq(owned(entries)));
         assert_eq!(KeyBlock::from_bytes(&bytes_of(&block)), Ok(block));
     };
     check(&[], 0);
@@ -276,6 +302,7 @@ fn keys() -> impl Strategy<Value = Keys> {
         4 => proptest::collection::btree_map(places, key(), 0..40),
         1 => proptest::collection::btree_map(0..KEY_BLOCK_USERS as u16, "x{200,256}", 300..400),
         2 => even_keys(),
+        2 => alike_keys(),
     ]
 }
 
@@ -289,6 +316,16 @@ fn even_keys() -> impl Strategy<Value = Keys> {
     )
 }
 
+/// All with one beginning, which may be one of them.
+fn alike_keys() -> impl Strategy<Value = Keys> {
+    let rests = proptest::collection::btree_map(0..50_u16, "[a-cé]{0,3}", 1..30);
+    ("[a-cé東]{1,6}", rests).prop_map(|(prefix, rests)| {
+        let keys = rests.into_iter();
+        keys.map(|(place, rest)| (place, format!("{prefix}{rest}")))
+            .collect()
+    })
+}
+
 fn changes() -> impl Strategy<Value = Vec<(u16, Option<String>)>> {
     let places = prop_oneof![0..20_u16, 0..KEY_BLOCK_USERS as u16];
     proptest::collection::vec((places, proptest::option::of(key())), 0..20)
@@ -299,7 +336,7 @@ proptest! {
     fn blocks_come_back(keys in keys()) {
         let block = block_of(&keys);
         prop_assert_eq!(&KeyBlock::from_bytes(&bytes_of(&block)).unwrap(), &block);
-        let found: Keys = block.iter().map(|(place, key)| (place, key.to_owned())).collect();
+        let found: Keys = keys_in(&block).collect();
         prop_assert_eq!(&found, &keys);
         let users: Vec<UserId> = keys.keys().map(|place| UserId(u32::from(*place))).collect();
         let mut packed = PackedKeys::new();
