@@ -416,7 +416,10 @@ fn event_column(column: LoadColumn) -> Option<EventColumn> {
             present,
             numbers,
         }),
-        LoadColumn::Tags { .. } | LoadColumn::Holdings { .. } => None,
+        LoadColumn::Tags { .. }
+        | LoadColumn::Holdings { .. }
+        | LoadColumn::Added { .. }
+        | LoadColumn::Taken { .. } => None,
     }
 }
 

@@ -113,6 +113,7 @@ impl Plan {
             Operation::Nothing
             | Operation::Row(_)
             | Operation::Slices(..)
+            | Operation::Found(_)
             | Operation::Union(_)
             | Operation::Intersect { .. }
             | Operation::Threshold { .. } => true,

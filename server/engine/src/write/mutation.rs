@@ -109,7 +109,8 @@ impl Mutation {
             | Self::Set { .. }
             | Self::Add { .. }
             | Self::Remove { .. }
-            | Self::Track { .. } => false,
+            | Self::Track { .. }
+            | Self::Submit { .. } => false,
         }
     }
 

@@ -122,6 +122,7 @@ fn write_one(
         | FamilyId::Texts
         | FamilyId::Requests
         | FamilyId::EventExtents
+        | FamilyId::TagSizes
         | FamilyId::UserKeys => Ok(()),
     }
 }
