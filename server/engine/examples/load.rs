@@ -134,40 +134,64 @@ fn tags(draws: &mut Draws, count: u64) -> LoadColumn {
 
 /// The same rows as mutations.
 fn mutations(request: &LoadRequest) -> Vec<Mutation> {
-    let mut mutations = Vec::with_capacity(2 * request.keys.len());
-    for (row, user) in request.keys.iter().enumerate() {
-        let (mut values, mut tags) = (Vec::new(), Vec::new());
-        for column in &request.columns {
-            match column {
-                LoadColumn::Coded {
-                    attribute,
-                    dictionary,
-                    codes,
-                } => {
-                    let value = dictionary[codes[row] as usize - 1].clone();
-                    values.push((attribute.clone(), value));
-                }
-                LoadColumn::Numbers {
-                    attribute, numbers, ..
-                } => values.push((attribute.clone(), Datum::Integer(numbers[row]))),
-                LoadColumn::Tags { names, ends, codes }
-                | LoadColumn::Holdings {
-                    names, ends, codes, ..
-                } => {
-                    let start = row.checked_sub(1).map_or(0, |before| ends[before]);
-                    let codes = &codes[start as usize..ends[row] as usize];
-                    tags.extend(codes.iter().map(|code| names[*code as usize].clone()));
-                }
+    let rows = request.keys.iter().enumerate();
+    rows.flat_map(|(row, user)| mutations_of(&request.columns, row, user))
+        .collect()
+}
+
+/// What is set first, then what is added, taken and given, as a load has it.
+fn mutations_of(columns: &[LoadColumn], row: usize, user: &str) -> Vec<Mutation> {
+    let user = user.to_owned();
+    let (mut values, mut tags, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for column in columns {
+        match column {
+            LoadColumn::Coded {
+                attribute,
+                dictionary,
+                codes,
+            } => {
+                let value = dictionary[codes[row] as usize - 1].clone();
+                values.push((attribute.clone(), value));
             }
+            LoadColumn::Numbers {
+                attribute, numbers, ..
+            } => values.push((attribute.clone(), Datum::Integer(numbers[row]))),
+            LoadColumn::Added {
+                attribute,
+                dictionary,
+                ends,
+                codes,
+            } => others.push(Mutation::Add {
+                user: user.clone(),
+                attribute: attribute.clone(),
+                values: of_row(dictionary, ends, codes, row),
+            }),
+            LoadColumn::Taken { names, ends, codes } => others.push(Mutation::Untag {
+                user: user.clone(),
+                tags: of_row(names, ends, codes, row),
+            }),
+            LoadColumn::Tags { names, ends, codes }
+            | LoadColumn::Holdings {
+                names, ends, codes, ..
+            } => tags.extend(of_row(names, ends, codes, row)),
         }
-        let user = user.to_owned();
-        mutations.push(Mutation::Set {
-            user: user.clone(),
-            values,
-        });
-        mutations.push(Mutation::Tag { user, tags });
     }
-    mutations
+    let set = Mutation::Set {
+        user: user.clone(),
+        values,
+    };
+    let given = Mutation::Tag { user, tags };
+    [set].into_iter().chain(others).chain([given]).collect()
+}
+
+/// What the codes of a row stand for.
+fn of_row<T: Clone>(names: &[T], ends: &[u32], codes: &[u32], row: usize) -> Vec<T> {
+    let start = row.checked_sub(1).map_or(0, |before| ends[before]);
+    let codes = &codes[start as usize..ends[row] as usize];
+    codes
+        .iter()
+        .map(|code| names[*code as usize].clone())
+        .collect()
 }
 
 enum Request {

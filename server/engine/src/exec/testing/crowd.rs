@@ -87,7 +87,7 @@ fn record(numbers: &mut Numbers, index: u32, first_tag: u32, tags: u32) -> UserR
         ),
     ];
     // Not drawn, so that everything else stays as it is.
-    if index % 4 > 0 {
+    if !index.is_multiple_of(4) {
         let note = format!("note {}", index.wrapping_mul(7919) % 500);
         record.set_value(random::NOTE, Some(StoredValue::Text(note)));
     }
