@@ -1,131 +1,30 @@
 //! Answers a question by going through tables, one after the other.
 //!
-//! Every user of a shard has a place in dense arrays, one a block, in which the rows of a table
-//! are counted, summed or noted. Tables that are given together are worked off block by block, so
-//! that the arrays of a block stay in the nearest caches while its rows come by.
+//! Every user of a block has a place in dense arrays, in which the rows of a table are counted,
+//! summed or noted. Where all tables of a question are at hand, one block after the other is
+//! worked off from the first table to the last, in arrays that are used again and stay in the
+//! nearest caches; else each block keeps its arrays until the last table was given.
 
-use std::{collections::HashMap, ops::Range as Rows};
+use std::ops::Range as Rows;
 
 use super::{
     bucket::Bucket,
-    question::{Behaviour, Bound, Filter, Orderings, Question, Window},
+    notes::{Counts, Notes, Sums, answer},
+    question::{Behaviour, Filter, Question, Window},
     select::{Selected, select, select_times},
     table::{EventTable, PropertyColumn, Times},
 };
 use crate::{
     bitmap::Block,
     column::{Codes, widen},
-    ids::{AttributeId, BLOCK_USERS, SHARD_BLOCKS},
+    ids::{AttributeId, SHARD_BLOCKS},
     time::day_of_micros,
 };
-
-const PLACES: usize = BLOCK_USERS as usize;
 
 /// A question about the users of one shard, half answered.
 pub struct Scan<'a> {
     behaviour: &'a Behaviour,
     blocks: Vec<Option<Notes>>,
-}
-
-/// What is known of the users of one block, by place.
-enum Notes {
-    Did(Block),
-    Counts(Box<[u32]>),
-    Days {
-        counts: Box<[u32]>,
-        last: Box<[i32]>,
-    },
-    Sums(Sums),
-    Means {
-        sums: Sums,
-        counts: Box<[u32]>,
-    },
-    /// The first or last moment, and who passes at it.
-    Edge {
-        times: Box<[i64]>,
-        passes: Block,
-    },
-    /// Place and code of every event.
-    Pairs(Vec<(u16, i64)>),
-}
-
-/// Sums that may be greater than 64 bits hold.
-struct Sums {
-    low: Box<[i64]>,
-    /// What was taken out of the sums that would not have held more.
-    high: HashMap<u16, i128>,
-}
-
-impl Sums {
-    fn new() -> Self {
-        Self {
-            low: zeros(),
-            high: HashMap::new(),
-        }
-    }
-
-    fn add(&mut self, place: u16, value: i64) {
-        let sum = &mut self.low[usize::from(place)];
-        match sum.checked_add(value) {
-            Some(more) => *sum = more,
-            None => {
-                let before = i128::from(std::mem::replace(sum, value));
-                *self.high.entry(place).or_insert(0) += before;
-            }
-        }
-    }
-
-    fn total(&self, place: u16) -> i128 {
-        let high = if self.high.is_empty() {
-            None
-        } else {
-            self.high.get(&place)
-        };
-        i128::from(self.low[usize::from(place)]) + high.copied().unwrap_or(0)
-    }
-}
-
-fn zeros<T: Clone + Default>() -> Box<[T]> {
-    vec![T::default(); PLACES].into_boxed_slice()
-}
-
-impl Notes {
-    fn new(question: &Question) -> Self {
-        match question {
-            Question::Did | Question::Sequence { .. } => Self::Did(Block::new()),
-            Question::Count(_) => Self::Counts(zeros()),
-            Question::Days(_) => Self::Days {
-                counts: zeros(),
-                last: vec![i32::MIN; PLACES].into_boxed_slice(),
-            },
-            Question::Sum(..) => Self::Sums(Sums::new()),
-            Question::Average(..) => Self::Means {
-                sums: Sums::new(),
-                counts: zeros(),
-            },
-            Question::First(_) => Self::Edge {
-                times: vec![i64::MAX; PLACES].into_boxed_slice(),
-                passes: Block::new(),
-            },
-            Question::Last(_) => Self::Edge {
-                times: vec![i64::MIN; PLACES].into_boxed_slice(),
-                passes: Block::new(),
-            },
-            Question::Top(..) => Self::Pairs(Vec::new()),
-        }
-    }
-
-    fn heap_bytes(&self) -> usize {
-        match self {
-            Self::Did(_) => PLACES / 8,
-            Self::Counts(_) => PLACES * 4,
-            Self::Days { .. } => PLACES * 8,
-            Self::Sums(sums) => PLACES * 8 + sums.high.len() * 32,
-            Self::Means { sums, .. } => PLACES * 12 + sums.high.len() * 32,
-            Self::Edge { .. } => PLACES * 8 + PLACES / 8,
-            Self::Pairs(pairs) => pairs.capacity() * size_of::<(u16, i64)>(),
-        }
-    }
 }
 
 /// Some rows of a table, all of one block.
@@ -164,6 +63,18 @@ impl<'a> Part<'a> {
                 .zip(selected)
                 .filter(|(_, selected)| **selected)
                 .for_each(|((row, place), _)| visit(row, place)),
+        }
+    }
+
+    /// Visits all rows with their places, and whether they count.
+    fn for_each_place(&self, mut visit: impl FnMut(u16, bool)) {
+        let places = self.places().iter().map(|place| u16::from_le_bytes(*place));
+        match &self.selected {
+            Selected::All => places.for_each(|place| visit(place, true)),
+            Selected::Nothing => {}
+            Selected::Some(selected) => places
+                .zip(selected)
+                .for_each(|(place, selected)| visit(place, *selected)),
         }
     }
 
@@ -223,7 +134,7 @@ impl<'a> Part<'a> {
 }
 
 /// The rows that a filter lets through and that are in a window.
-pub(super) fn selected(
+pub(crate) fn selected(
     table: &EventTable,
     rows: &Rows<usize>,
     bucket: Bucket,
@@ -250,6 +161,37 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Answers from all tables at once, which must come in the order of time: by block of the
+    /// shard, the users found, and `None` where there is nobody. `go_on` is asked before each block
+    /// with the bytes in use.
+    ///
+    /// # Errors
+    /// That of `go_on`.
+    pub fn whole<T: AsRef<EventTable>, E>(
+        behaviour: &Behaviour,
+        tables: &[(Bucket, T)],
+        mut go_on: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Vec<Option<Block>>, E> {
+        let mut notes = Notes::new(&behaviour.question);
+        let mut found = Vec::with_capacity(SHARD_BLOCKS as usize);
+        for block in 0..SHARD_BLOCKS {
+            go_on(notes.heap_bytes())?;
+            let mut has_any = false;
+            for (bucket, table) in tables {
+                if let Some(part) = Part::of(behaviour, *bucket, table.as_ref(), block) {
+                    if !has_any {
+                        notes.clear(&behaviour.question);
+                        has_any = true;
+                    }
+                    note(&mut notes, &behaviour.question, *bucket, &part);
+                }
+            }
+            let users = has_any.then(|| answer(&mut notes, &behaviour.question));
+            found.push(users.filter(|users| !users.is_empty()));
+        }
+        Ok(found)
+    }
+
     /// Takes note of tables, which must come in the order of time.
     pub fn add<T: AsRef<EventTable>>(&mut self, tables: &[(Bucket, T)]) {
         for (block, notes) in (0..SHARD_BLOCKS).zip(&mut self.blocks) {
@@ -273,7 +215,7 @@ impl<'a> Scan<'a> {
         let question = &self.behaviour.question;
         let blocks = self.blocks.into_iter();
         blocks
-            .map(|notes| notes.map(|notes| answer(notes, question)))
+            .map(|notes| notes.map(|mut notes| answer(&mut notes, question)))
             .map(|block| block.filter(|block| !block.is_empty()))
             .collect()
     }
@@ -284,13 +226,11 @@ fn note(notes: &mut Notes, question: &Question, bucket: Bucket, part: &Part<'_>)
         (Notes::Did(did), _) => part.for_each(|_, place| did.insert(place)),
         (Notes::Counts(counts), _) => count(counts, part),
         (Notes::Days { counts, last }, _) => count_days(counts, last, bucket, part),
-        (Notes::Sums(sums), Question::Sum(property, _)) => {
-            part.for_each_value(*property, |place, value| sums.add(place, value));
-        }
+        (Notes::Sums(sums), Question::Sum(property, _)) => sum(sums, *property, part),
         (Notes::Means { sums, counts }, Question::Average(property, ..)) => {
-            part.for_each_value(*property, |place, value| {
-                sums.add(place, value);
-                increase(&mut counts[usize::from(place)]);
+            sum(sums, *property, part);
+            part.for_each_value(*property, |place, _| {
+                increase(&mut counts[usize::from(place)])
             });
         }
         (Notes::Edge { times, passes }, Question::First(filter)) => {
@@ -314,20 +254,39 @@ fn increase(count: &mut u32) {
     *count = count.saturating_add(1);
 }
 
-fn count(counts: &mut [u32], part: &Part<'_>) {
-    match &part.selected {
-        Selected::All => {
-            for place in part.places() {
-                increase(&mut counts[usize::from(u16::from_le_bytes(*place))]);
-            }
+fn count(counts: &mut Counts, part: &Part<'_>) {
+    match counts {
+        Counts::Small(counts) => {
+            let Some(counts) = counts.as_array() else {
+                return;
+            };
+            part.for_each_place(|place, counted| {
+                let count = &mut counts[usize::from(place)];
+                *count = count.saturating_add(u8::from(counted));
+            });
         }
-        Selected::Nothing => {}
-        Selected::Some(selected) => {
-            for (place, selected) in part.places().iter().zip(selected) {
-                let count = &mut counts[usize::from(u16::from_le_bytes(*place))];
-                *count = count.saturating_add(u32::from(*selected));
-            }
+        Counts::Large(counts) => {
+            let Some(counts) = counts.as_array() else {
+                return;
+            };
+            part.for_each_place(|place, counted| {
+                let count = &mut counts[usize::from(place)];
+                *count = count.saturating_add(u32::from(counted));
+            });
         }
+    }
+}
+
+fn sum(sums: &mut Sums, property: AttributeId, part: &Part<'_>) {
+    let Some(column) = part.table.property(property) else {
+        return;
+    };
+    match sums.within_reach(column.farthest(), part.rows.len()) {
+        Some(low) => part.for_each_value(property, |place, value| {
+            let sum = &mut low[usize::from(place)];
+            *sum = sum.wrapping_add(value);
+        }),
+        None => part.for_each_value(property, |place, value| sums.add(place, value)),
     }
 }
 
@@ -370,104 +329,4 @@ fn note_edge(
             passes.insert(place);
         }
     });
-}
-
-fn answer(notes: Notes, question: &Question) -> Block {
-    match (notes, question) {
-        (Notes::Did(did), _) => did,
-        (Notes::Counts(counts) | Notes::Days { counts, .. }, question) => match question {
-            Question::Count(bound) | Question::Days(bound) => counted(&counts, *bound),
-            Question::Did
-            | Question::Sum(..)
-            | Question::Average(..)
-            | Question::First(_)
-            | Question::Last(_)
-            | Question::Top(..)
-            | Question::Sequence { .. } => Block::new(),
-        },
-        (Notes::Sums(sums), Question::Sum(_, bound)) => summed(&sums, *bound),
-        (Notes::Means { sums, counts }, Question::Average(_, orderings, than)) => {
-            averaged(&sums, &counts, *orderings, *than)
-        }
-        (Notes::Edge { passes, .. }, _) => passes,
-        (Notes::Pairs(pairs), Question::Top(_, wanted)) => most_frequent(pairs, wanted),
-        // The notes were made for the question.
-        (Notes::Sums(_) | Notes::Means { .. } | Notes::Pairs(_), _) => Block::new(),
-    }
-}
-
-/// The places that pass, 64 at a time.
-fn places(mut passes: impl FnMut(u16) -> bool) -> Block {
-    let mut block = Block::new();
-    for (word, first) in block.words_mut().iter_mut().zip((0..PLACES).step_by(64)) {
-        for bit in 0..64 {
-            // Below 2^16.
-            *word |= u64::from(passes((first + bit) as u16)) << bit;
-        }
-    }
-    block
-}
-
-fn counted(counts: &[u32], bound: Bound) -> Block {
-    let clamp = |number: i128| number.clamp(0, u32::MAX.into()) as u32;
-    match bound {
-        Bound::Within(low, high) if high < 0 || low > u32::MAX.into() => Block::new(),
-        Bound::Within(low, high) => {
-            let (low, high) = (clamp(low), clamp(high));
-            let span = high.saturating_sub(low);
-            places(|place| counts[usize::from(place)].wrapping_sub(low) <= span)
-        }
-        Bound::Outside(_, high) if high >= u32::MAX.into() => Block::new(),
-        // Zero is not admitted, so nothing below it counts.
-        Bound::Outside(_, high) => {
-            let high = clamp(high);
-            places(|place| counts[usize::from(place)] > high)
-        }
-    }
-}
-
-fn summed(sums: &Sums, bound: Bound) -> Block {
-    let clamp = |number: i128| number.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
-    let fits = |number: i128| i128::from(clamp(number)) == number;
-    match bound {
-        Bound::Within(low, high)
-            if sums.high.is_empty() && high >= i64::MIN.into() && fits(low) =>
-        {
-            let (low, high) = (clamp(low), clamp(high));
-            places(|place| {
-                let sum = sums.low[usize::from(place)];
-                low <= sum && sum <= high
-            })
-        }
-        Bound::Within(..) | Bound::Outside(..) => places(|place| bound.admits(sums.total(place))),
-    }
-}
-
-fn averaged(sums: &Sums, counts: &[u32], orderings: Orderings, than: (i128, i128)) -> Block {
-    places(|place| {
-        let count = counts[usize::from(place)];
-        count > 0 && orderings.admit_mean(sums.total(place), count, than)
-    })
-}
-
-/// Who has one of the wanted codes as often as any other.
-fn most_frequent(mut pairs: Vec<(u16, i64)>, wanted: &[i64]) -> Block {
-    pairs.sort_unstable();
-    let mut block = Block::new();
-    for events in pairs.chunk_by(|(left, _), (right, _)| left == right) {
-        let codes = events.chunk_by(|left, right| left == right);
-        let most = codes.clone().map(<[_]>::len).max().unwrap_or(0);
-        let is_wanted = |codes: &&[(u16, i64)]| {
-            codes.len() == most
-                && codes
-                    .first()
-                    .is_some_and(|(_, code)| wanted.binary_search(code).is_ok())
-        };
-        if let (Some((place, _)), true) =
-            (events.first(), codes.clone().any(|codes| is_wanted(&codes)))
-        {
-            block.insert(*place);
-        }
-    }
-    block
 }

@@ -13,8 +13,10 @@ use crate::{
 
 /// Which of some rows count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Selected {
+pub(crate) enum Selected {
+    /// Each.
     All,
+    /// None.
     Nothing,
     /// Row by row.
     Some(Vec<bool>),
@@ -63,7 +65,7 @@ impl Selected {
     }
 
     /// Whether a row, counted from the first, counts.
-    pub(super) fn has(&self, row: usize) -> bool {
+    pub(crate) fn has(&self, row: usize) -> bool {
         match self {
             Self::All => true,
             Self::Nothing => false,

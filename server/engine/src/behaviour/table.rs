@@ -125,6 +125,44 @@ impl PropertyColumn<'_> {
         })
     }
 
+    /// Visits the values of some rows, with their places in the list.
+    pub fn for_rows(&self, rows: &[u32], mut visit: impl FnMut(usize, Option<i64>)) {
+        // One loop a width: nothing is decided inside.
+        match self.codes {
+            Codes::Zero(_) => {
+                for (place, row) in rows.iter().enumerate() {
+                    visit(place, self.is_present(*row as usize).then_some(self.base));
+                }
+            }
+            Codes::One(codes) => self.for_codes(codes, rows, visit),
+            Codes::Two(codes) => self.for_codes(codes, rows, visit),
+            Codes::Four(codes) => self.for_codes(codes, rows, visit),
+            Codes::Eight(codes) => self.for_codes(codes, rows, visit),
+        }
+    }
+
+    fn for_codes<const WIDTH: usize>(
+        &self,
+        codes: &[[u8; WIDTH]],
+        rows: &[u32],
+        mut visit: impl FnMut(usize, Option<i64>),
+    ) {
+        for (place, row) in rows.iter().enumerate() {
+            let row = *row as usize;
+            let code = codes.get(row).filter(|_| self.is_present(row));
+            visit(
+                place,
+                code.map(|code| self.base.wrapping_add_unsigned(widen(*code))),
+            );
+        }
+    }
+
+    /// No value is further from zero.
+    pub fn farthest(&self) -> u64 {
+        let greatest = self.base.wrapping_add_unsigned(self.code_max);
+        self.base.unsigned_abs().max(greatest.unsigned_abs())
+    }
+
     /// The value of a row.
     pub fn value(&self, row: usize) -> Option<i64> {
         self.is_present(row)

@@ -19,8 +19,8 @@ use crate::{
     time::{MICROS_PER_DAY, date_of_days, day_of_micros},
 };
 
-const CODE: AttributeId = AttributeId(2);
-const AMOUNT: AttributeId = AttributeId(7);
+pub(crate) const CODE: AttributeId = AttributeId(2);
+pub(crate) const AMOUNT: AttributeId = AttributeId(7);
 
 fn row(offset: u32, time_us: i64, values: &[(AttributeId, i64)]) -> EventRow {
     EventRow {
@@ -361,7 +361,7 @@ fn any_within() -> impl Strategy<Value = i64> {
     ]
 }
 
-fn any_filter() -> impl Strategy<Value = Filter> {
+pub(crate) fn any_filter() -> impl Strategy<Value = Filter> {
     let range = |low: i64, len: i64| Range {
         low,
         high: low + len,
@@ -419,7 +419,7 @@ fn any_question() -> impl Strategy<Value = Question> {
     ]
 }
 
-fn any_window() -> impl Strategy<Value = Window> {
+pub(crate) fn any_window() -> impl Strategy<Value = Window> {
     let day = 19_779_i32..19_787;
     prop_oneof![
         Just(Window::ALL),
@@ -498,6 +498,8 @@ proptest! {
         scan.add(first);
         scan.add(rest);
         check_found(&scan.finish(), &events, &behaviour);
+        let whole = Scan::whole(&behaviour, &tables, |_| Ok::<_, ()>(()));
+        check_found(&whole.unwrap(), &events, &behaviour);
     }
 
     #[test]

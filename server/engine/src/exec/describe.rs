@@ -1,6 +1,6 @@
 //! Expressions and operators as `EXPLAIN` shows them: with names instead of ids.
 
-mod behaviour;
+pub(crate) mod behaviour;
 
 use std::fmt::Write;
 

@@ -11,7 +11,7 @@ use super::{
     count::count,
     cursors::{CursorRules, Cursors, OpenSegment},
     dataset::Dataset,
-    dimension, explain,
+    describe, dimension, explain,
     heard::Heard,
     limits::QueryLimits,
     naive, planner, portrait,
@@ -317,7 +317,15 @@ impl Query<'_> {
         })?;
         let planned = planner::plan_with_steps(self.context(), resolved.filter().clone())?;
         let mut rows = explain::rows(self.context(), &planned, run)?;
+        let of_events = match &resolved {
+            Resolved::Dimension(query) => {
+                describe::behaviour::of_dimension(self.dataset.schema(), query)
+            }
+            Resolved::Count(_) | Resolved::Segment(_) => Vec::new(),
+        };
         rows.extend(self.explain_result(resolved, planned.plan, run)?);
+        let note = |text| explain::note("events", text, run);
+        rows.extend(of_events.into_iter().map(note));
         if let explain::Run::TimedBy(clock) = run {
             rows.push(self.whole(explained, run, clock)?);
         }

@@ -5,7 +5,10 @@
 use tessera_query_lang::ast::{CalendarUnit, Comparison, Direction};
 
 use super::{logical::Expr, quantity::Quantity};
-use crate::ids::{AttributeId, TagId};
+use crate::{
+    behaviour::{Filter, Window},
+    ids::{AttributeId, EventId, TagId},
+};
 
 /// The most dims one `DIMENSION` may have.
 pub const DIMS_MAX: usize = 6;
@@ -86,7 +89,29 @@ pub enum NumberUnit {
     Timestamp,
 }
 
-/// How a single-valued attribute or a set of rows splits users.
+/// Some events: those of one kind that a filter lets through, in a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSelection {
+    /// The kind.
+    pub event: EventId,
+    /// Which of them.
+    pub filter: Filter,
+    /// When.
+    pub window: Window,
+}
+
+/// How a property splits events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PropertySplit {
+    /// By the value of an enum.
+    Name,
+    /// By true and false.
+    Boolean,
+    /// By each exact number.
+    Number(NumberUnit),
+}
+
+/// How a single-valued attribute or a set of rows splits users, or a property or the time events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DimKind {
     /// By the value of an enum.
@@ -124,6 +149,10 @@ pub enum DimKind {
         /// The second, counted from 1970-01-01T00:00:00Z.
         at_s: i64,
     },
+    /// By the calendar unit in which events were.
+    EventTime(CalendarUnit),
+    /// By a property of events.
+    EventProperty(AttributeId, PropertySplit),
 }
 
 /// A dim, with its column's name.
@@ -135,11 +164,17 @@ pub struct Dim {
     pub kind: DimKind,
 }
 
-/// A statistic of an attribute's numbers within a group.
+/// A statistic of the numbers within a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Statistic {
+    /// How many they are.
+    Number,
+    /// How many different ones they are.
+    Different,
     /// Their sum; missing where there are none.
     Sum,
+    /// Their sum; zero where there are none.
+    Total,
     /// Their mean.
     Average,
     /// The least.
@@ -153,11 +188,11 @@ pub enum Statistic {
 /// A measure of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MeasureKind {
-    /// How many users.
+    /// How many users; where events are split, how many events.
     Count,
-    /// What part of the segment's users.
+    /// What part of all of them.
     Share,
-    /// A statistic of the attribute with this index among [`DimensionQuery::measured`].
+    /// A statistic of the numbers with this index among [`DimensionQuery::measured`].
     Of(Statistic, usize, NumberUnit),
 }
 
@@ -170,11 +205,35 @@ pub struct Measure {
     pub kind: MeasureKind,
 }
 
-/// A numeric attribute of which measures are wanted.
+/// What is known of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventNumber {
+    /// That it was: each event counts one.
+    One,
+    /// The day, in days since 1970-01-01, in UTC.
+    Day,
+    /// The moment, in microseconds since 1970-01-01T00:00:00Z.
+    Moment,
+    /// A numeric property, for those that have it.
+    Property(AttributeId),
+}
+
+/// Whose numbers are measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MeasuredOf {
+    /// A numeric attribute, of each user of a group who has it.
+    Attribute(AttributeId),
+    /// Something of each of these events of a group, or of a group's users.
+    Events(EventSelection, EventNumber),
+    /// One of each user who did an event of a group.
+    Users,
+}
+
+/// Numbers of which measures are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measured {
-    /// The attribute.
-    pub attribute: AttributeId,
+    /// Whose.
+    pub of: MeasuredOf,
     /// Whether single values must be kept, for percentiles.
     pub detail: Detail,
 }
@@ -218,8 +277,11 @@ pub struct DimensionQuery {
     pub dims: Vec<Dim>,
     /// What to return for each group.
     pub measures: Vec<Measure>,
-    /// The attributes whose numbers are needed.
+    /// The numbers that are needed.
     pub measured: Vec<Measured>,
+    /// The events that are split and counted; where there are none, users are. Measured events
+    /// are then some of these.
+    pub events: Option<EventSelection>,
     /// Which groups to keep.
     pub having: Option<Having>,
     /// In which order, before the order of the dims' values.

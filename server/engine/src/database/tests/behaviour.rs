@@ -17,7 +17,7 @@ const DEFINITIONS: [&str; 4] = [
 ];
 
 /// 2024-03-01T12:00:00Z: the day after a leap day.
-const NOON: i64 = 1_709_294_400_000_000;
+pub(super) const NOON: i64 = 1_709_294_400_000_000;
 
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
@@ -31,7 +31,7 @@ fn fixture() -> Fixture {
 }
 
 #[track_caller]
-fn run(fixture: &Fixture, statement: &str) -> (Summary, Vec<Vec<Datum>>) {
+pub(super) fn run(fixture: &Fixture, statement: &str) -> (Summary, Vec<Vec<Datum>>) {
     let mut sink = Collected::default();
     let (parameters, budget) = (Parameters::default(), Budget::unlimited());
     let summary = fixture
@@ -41,7 +41,7 @@ fn run(fixture: &Fixture, statement: &str) -> (Summary, Vec<Vec<Datum>>) {
 }
 
 #[track_caller]
-fn refuse(fixture: &Fixture, statement: &str, message: &str) {
+pub(super) fn refuse(fixture: &Fixture, statement: &str, message: &str) {
     let mut sink = Collected::default();
     let (parameters, budget) = (Parameters::default(), Budget::unlimited());
     let result = fixture
@@ -131,6 +131,10 @@ fn questions_find_who_did_what() {
     check("count(purchase) != 2", &["a", "c", "d"]);
     check("count(purchase[category:shoes], 90d) >= 2", &["a"]);
     check("days(purchase) >= 3", &["a"]);
+    check("days(purchase) = -3", &[]);
+    check("days(purchase) != 2", &["a", "c", "d"]);
+    check("days(purchase):2..3", &["a", "b"]);
+    check("days(purchase) < 2", &["c", "d"]);
     check("days(purchase, 2d) = 2", &["a"]);
     check("sum(purchase.amount) > 100", &["a"]);
     check("sum(purchase.amount) <= 0", &["b", "d"]);
@@ -323,7 +327,7 @@ fn months_are_rolled_up_and_forgotten() {
     fixture.check_consistent();
 }
 
-fn any_track() -> impl Strategy<Value = Mutation> {
+pub(super) fn any_track() -> impl Strategy<Value = Mutation> {
     let user = prop::sample::select(vec!["a", "b", "c", "d"]);
     let at = prop_oneof![
         (-800_i64..=0).prop_map(|day| NOON + day * MICROS_PER_DAY),

@@ -7,6 +7,7 @@
 mod behaviour;
 mod definitions;
 mod derived;
+mod event_dimensions;
 mod event_loading;
 mod forms;
 mod group_trees;

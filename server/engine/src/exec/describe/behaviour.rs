@@ -4,6 +4,7 @@ use super::{attribute, range};
 use crate::{
     behaviour::{Behaviour, Bound, Filter, Question, Window},
     ids::EventId,
+    plan::query::{DimensionQuery, EventSelection, MeasuredOf},
     schema::{AttributeClass, Schema},
     time,
 };
@@ -54,9 +55,29 @@ pub(super) fn text(schema: &Schema, behaviour: &Behaviour) -> String {
 pub(super) fn operator(schema: &Schema, behaviour: &Behaviour) -> String {
     let how = match (&behaviour.question, &behaviour.filter) {
         (Question::Did, Filter::All) => "rows of days and months",
+        (Question::Days(_), Filter::All) => "rows of days, or tables of events",
         (_, _) => "tables of events",
     };
     format!("{} from {how}", text(schema, behaviour))
+}
+
+/// What a `DIMENSION` splits or measures of events, and how.
+pub(crate) fn of_dimension(schema: &Schema, query: &DimensionQuery) -> Vec<String> {
+    let text = |verb: &str, of: &EventSelection| {
+        let when = window(of.window);
+        let events = events(schema, of.event, &of.filter);
+        format!("{verb} {events}{when} from tables of events")
+    };
+    let mut texts: Vec<String> = query.events.iter().map(|of| text("split", of)).collect();
+    for measured in &query.measured {
+        if let MeasuredOf::Events(of, _) = &measured.of {
+            let text = text("measure", of);
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+    }
+    texts
 }
 
 pub(super) fn name(schema: &Schema, event: EventId) -> String {

@@ -74,7 +74,7 @@ impl<'t> Groups<'t> {
         self.table.axes.get(dim)?.component(index)
     }
 
-    /// The users of the segment, each once.
+    /// What is counted, users or events, each once.
     fn users(&self) -> u64 {
         self.table.users()
     }
@@ -93,19 +93,11 @@ impl<'t> Groups<'t> {
             MeasureKind::Count => Some(Quantity::whole(self.count(group))),
             MeasureKind::Share => Quantity::quotient(self.count(group).into(), self.users().into()),
             MeasureKind::Of(statistic, index, unit) => {
-                let scale = match unit {
-                    NumberUnit::Decimal(scale) => scale,
-                    NumberUnit::Integer | NumberUnit::Date | NumberUnit::Timestamp => 0,
-                };
-                let totals = self.measured(group, index)?;
-                let (units, divisor) = match statistic {
-                    Statistic::Sum => (totals.sum, 1),
-                    Statistic::Average => (totals.sum, i128::from(totals.count)),
-                    Statistic::Min => (totals.min.into(), 1),
-                    Statistic::Max => (totals.max.into(), 1),
-                    Statistic::Percentile(percent) => {
-                        (self.percentile(group, index, percent)?.into(), 1)
-                    }
+                let (units, divisor) = self.units(group, statistic, index)?;
+                let scale = match (statistic, unit) {
+                    (Statistic::Number | Statistic::Different, _) => 0,
+                    (_, NumberUnit::Decimal(scale)) => scale,
+                    (_, NumberUnit::Integer | NumberUnit::Date | NumberUnit::Timestamp) => 0,
                 };
                 Quantity::quotient(
                     units,
@@ -113,6 +105,22 @@ impl<'t> Groups<'t> {
                 )
             }
         }
+    }
+
+    /// A statistic in the units of its numbers, as a quotient.
+    fn units(&self, group: GroupIndex, statistic: Statistic, index: usize) -> Option<(i128, i128)> {
+        let totals = self.measured(group, index);
+        let units = match statistic {
+            Statistic::Number => totals.map_or(0, |totals| totals.count.into()),
+            Statistic::Different => self.different(group, index).into(),
+            Statistic::Total => totals.map_or(0, |totals| totals.sum),
+            Statistic::Sum => totals?.sum,
+            Statistic::Average => return totals.map(|of| (of.sum, of.count.into())),
+            Statistic::Min => totals?.min.into(),
+            Statistic::Max => totals?.max.into(),
+            Statistic::Percentile(percent) => self.percentile(group, index, percent)?.into(),
+        };
+        Some((units, 1))
     }
 
     /// A measure as it is returned.
@@ -127,26 +135,32 @@ impl<'t> Groups<'t> {
             }
             MeasureKind::Share => quantity(),
             MeasureKind::Of(statistic, index, unit) => {
-                let Some(totals) = self.measured(group, index) else {
+                let Some((units, _)) = self.units(group, statistic, index) else {
                     return Datum::Null;
                 };
+                let number = i64::try_from(units).unwrap_or(i64::MAX);
                 match statistic {
-                    Statistic::Sum => sum_datum(totals.sum, unit),
+                    Statistic::Number | Statistic::Different => Datum::Integer(number),
+                    Statistic::Sum | Statistic::Total => sum_datum(units, unit),
                     Statistic::Average => quantity(),
-                    Statistic::Min => number_datum(totals.min, unit),
-                    Statistic::Max => number_datum(totals.max, unit),
-                    Statistic::Percentile(percent) => self
-                        .percentile(group, index, percent)
-                        .map_or(Datum::Null, |number| number_datum(number, unit)),
+                    Statistic::Min | Statistic::Max | Statistic::Percentile(_) => {
+                        number_datum(number, unit)
+                    }
                 }
             }
         }
     }
 
-    /// The totals of an attribute of which the group has numbers.
+    /// The totals of numbers, where the group has any.
     fn measured(&self, group: GroupIndex, index: usize) -> Option<Totals> {
         let totals = self.table.numbers().get(index)?.totals(self.slot(group));
         (totals.count > 0).then_some(totals)
+    }
+
+    fn different(&self, group: GroupIndex, index: usize) -> u64 {
+        let numbers = self.table.numbers().get(index);
+        let distribution = numbers.and_then(|numbers| numbers.distribution(self.slot(group)));
+        distribution.map_or(0, |distribution| distribution.different() as u64)
     }
 
     fn percentile(&self, group: GroupIndex, index: usize, percent: u8) -> Option<i64> {

@@ -13,9 +13,12 @@
 //!
 //! Where all dims are such rows, sums, extremes and percentiles of many users come from the bit
 //! slices of their numbers; see `narrow` for how percentiles do.
+//!
+//! Where events are split or measured, `events` goes through their tables for the users found.
 
 mod axis;
 mod calendar;
+mod events;
 mod groups;
 mod layout;
 mod narrow;
@@ -46,6 +49,7 @@ use crate::{
     },
     schema::Schema,
 };
+use events::Pass;
 use groups::Groups;
 use narrow::Narrowed;
 use source::NumberSource;
@@ -103,6 +107,16 @@ struct Split {
     wanted: Vec<WantedNumbers>,
     /// How many users there are, about.
     users: u64,
+    counted: Counted,
+    /// How tables of events are gone through.
+    passes: Vec<Pass>,
+}
+
+/// What groups have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Users,
+    Events,
 }
 
 impl Split {
@@ -112,6 +126,11 @@ impl Split {
             dims: dims.map(|dim| BoundDim::new(schema, &dim.kind)).collect(),
             wanted: wanted_numbers(query),
             users: plan.estimate,
+            counted: match query.events {
+                Some(_) => Counted::Events,
+                None => Counted::Users,
+            },
+            passes: events::passes(query),
         }
     }
 }

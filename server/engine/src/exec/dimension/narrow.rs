@@ -71,7 +71,7 @@ struct Window {
 pub(super) struct Windows(Vec<Window>);
 
 /// The users of one group in a block, and what is known of their numbers.
-pub(super) struct Counted<'a> {
+pub(super) struct CountedUsers<'a> {
     pub(super) slices: &'a NumberSlices,
     pub(super) column: &'a ColumnBlock,
     /// The block's index in its shard.
@@ -142,12 +142,12 @@ impl Windows {
     /// Gives the places of users' numbers to `take`, and how many users have them.
     pub(super) fn count(
         &self,
-        counted: &Counted<'_>,
+        counted: &CountedUsers<'_>,
         scratch: &mut SliceScratch,
         found: &mut Block,
         mut take: impl FnMut(i64, u64),
     ) {
-        let Counted { slices, index, .. } = *counted;
+        let CountedUsers { slices, index, .. } = *counted;
         let mut start = i64::MIN;
         let mut rest = counted.present;
         for Window { low, high } in &self.0 {

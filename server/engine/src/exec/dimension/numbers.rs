@@ -1,4 +1,4 @@
-//! The numbers of one measured attribute in every slot.
+//! The numbers of one measured attribute, or of events, in every slot.
 //!
 //! Sums are gathered in 64 bits, in several lanes a slot where slots are few, and moved over to
 //! 128 bits before they could pass the greatest number.
@@ -183,7 +183,11 @@ impl Numbers {
         slots: &[u32],
         windows: Option<&Windows>,
     ) {
-        if self.make_reach(frame, slots.len()) {
+        let farthest = frame
+            .base
+            .unsigned_abs()
+            .max(frame.value_max().unsigned_abs());
+        if self.make_reach(farthest, slots.len()) {
             match self.lanes {
                 LANES => add_sums::<WIDTH, LANES>(&mut self.cells, codes, frame, slots),
                 _ => add_sums::<WIDTH, 1>(&mut self.cells, codes, frame, slots),
@@ -210,13 +214,54 @@ impl Numbers {
         }
     }
 
-    /// Makes sure that sums in 64 bits can take so many numbers of a frame.
-    fn make_reach(&mut self, frame: Frame, users: usize) -> bool {
-        let farthest = frame
-            .base
-            .unsigned_abs()
-            .max(frame.value_max().unsigned_abs());
-        let more = i64::try_from(u128::from(farthest) * users as u128);
+    /// Counts one more number in each of some slots, without knowing it.
+    pub(super) fn count_each(&mut self, slots: &[u32]) {
+        for slot in slots {
+            if let Some(totals) = self.totals.get_mut(*slot as usize) {
+                totals.count += 1;
+            }
+        }
+    }
+
+    /// Takes numbers of events, in the order of their slots. None is further from zero than
+    /// `farthest`.
+    pub(super) fn add_values(&mut self, values: &[i64], farthest: u64, slots: &[u32]) {
+        let each = || values.iter().zip(slots);
+        if self.make_reach(farthest, values.len()) {
+            for (value, slot) in each() {
+                if let Some(cell) = self.cells.get_mut(*slot as usize * self.lanes) {
+                    cell.sum = cell.sum.wrapping_add(*value);
+                    cell.count = cell.count.wrapping_add(1);
+                }
+            }
+        } else {
+            for (value, slot) in each() {
+                if let Some(totals) = self.totals.get_mut(*slot as usize) {
+                    totals.sum += i128::from(*value);
+                    totals.count += 1;
+                }
+            }
+        }
+        if self.wanted.extremes == Gather::Yes {
+            for (value, slot) in each() {
+                if let Some(totals) = self.totals.get_mut(*slot as usize) {
+                    totals.min = totals.min.min(*value);
+                    totals.max = totals.max.max(*value);
+                }
+            }
+        }
+        if self.wanted.distribution == Gather::Yes {
+            for (value, slot) in each() {
+                if let Some(distribution) = self.distributions.get_mut(*slot as usize) {
+                    self.distribution_bytes += distribution.add(*value);
+                }
+            }
+        }
+    }
+
+    /// Makes sure that sums in 64 bits can take so many numbers that are no further from zero.
+    fn make_reach(&mut self, farthest: u64, numbers: usize) -> bool {
+        let more = i64::try_from(u128::from(farthest) * numbers as u128);
         let Ok(more) = more else {
             return false;
         };

@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     exec::{dataset::Dataset, rows::BATCH_ROWS},
     ids::{AttributeId, Location, UserId, ValueCode},
-    plan::query::{DimKind, DimensionQuery, GroupOrder, MeasureKind},
+    plan::query::{DimKind, DimensionQuery, GroupOrder, MeasureKind, PropertySplit},
     schema::Schema,
     user_keys::PackedKeys,
 };
@@ -165,7 +165,9 @@ impl Output<'_, '_> {
                     | DimKind::Bands { .. }
                     | DimKind::Calendar { .. }
                     | DimKind::Multi(_)
-                    | DimKind::Tags { .. } => names.datum(component, &dim.kind),
+                    | DimKind::Tags { .. }
+                    | DimKind::EventTime(_)
+                    | DimKind::EventProperty(..) => names.datum(component, &dim.kind),
                 },
                 None => Datum::Null,
             },
@@ -209,7 +211,11 @@ struct Names {
 impl Names {
     fn new(schema: &Schema, kind: &DimKind) -> Self {
         let names = match kind {
-            DimKind::Enum(attribute) | DimKind::Multi(attribute) => value_names(schema, *attribute),
+            DimKind::Enum(attribute)
+            | DimKind::Multi(attribute)
+            | DimKind::EventProperty(attribute, PropertySplit::Name) => {
+                value_names(schema, *attribute)
+            }
             DimKind::Tags { tags, .. } => {
                 let name = |tag| {
                     schema
@@ -223,7 +229,11 @@ impl Names {
             | DimKind::Inviter(_)
             | DimKind::Number(..)
             | DimKind::Bands { .. }
-            | DimKind::Calendar { .. } => Vec::new(),
+            | DimKind::Calendar { .. }
+            | DimKind::EventTime(_)
+            | DimKind::EventProperty(_, PropertySplit::Boolean | PropertySplit::Number(_)) => {
+                Vec::new()
+            }
         };
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_unstable_by_key(|index| &names[*index]);
@@ -251,13 +261,22 @@ impl Names {
             name.map_or(Datum::Null, |name| Datum::Text(name.clone()))
         };
         match kind {
-            DimKind::Enum(_) | DimKind::Multi(_) | DimKind::Tags { .. } => text(&self.names),
+            DimKind::Enum(_)
+            | DimKind::Multi(_)
+            | DimKind::Tags { .. }
+            | DimKind::EventProperty(_, PropertySplit::Name) => text(&self.names),
             DimKind::Bands { labels, .. } => text(labels),
-            DimKind::Boolean(_) => Datum::Boolean(component == 1),
+            DimKind::Boolean(_) | DimKind::EventProperty(_, PropertySplit::Boolean) => {
+                Datum::Boolean(component == 1)
+            }
             // Users have keys instead.
             DimKind::Inviter(_) => Datum::Null,
-            DimKind::Number(_, unit) => number_datum(component, *unit),
-            DimKind::Calendar { unit, .. } => Datum::Text(calendar::period_name(component, *unit)),
+            DimKind::Number(_, unit) | DimKind::EventProperty(_, PropertySplit::Number(unit)) => {
+                number_datum(component, *unit)
+            }
+            DimKind::Calendar { unit, .. } | DimKind::EventTime(unit) => {
+                Datum::Text(calendar::period_name(component, *unit))
+            }
         }
     }
 }

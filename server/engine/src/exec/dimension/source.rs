@@ -39,7 +39,10 @@ impl NumberSource {
         if split.dims.iter().any(is_column) {
             return Ok(Self::Columns);
         }
-        let is_distributed = |wanted: &WantedNumbers| wanted.distribution == Gather::Yes;
+        // Numbers of events come from their tables, whatever is chosen here.
+        let is_distributed = |wanted: &WantedNumbers| {
+            wanted.attribute.is_some() && wanted.distribution == Gather::Yes
+        };
         if !split.wanted.iter().any(is_distributed) {
             return Ok(Self::Slices);
         }
@@ -70,7 +73,7 @@ pub(crate) fn explain(
     query: &DimensionQuery,
 ) -> Result<Option<&'static str>, Error> {
     let split = Split::new(context.dataset.schema(), plan, query);
-    if split.wanted.is_empty() {
+    if split.wanted.iter().all(|wanted| wanted.attribute.is_none()) {
         return Ok(None);
     }
     Ok(Some(match NumberSource::choose(context, plan, &split)? {

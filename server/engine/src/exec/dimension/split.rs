@@ -1,11 +1,11 @@
-//! How one dim splits users: what stands for a group, and which rows or columns tell.
+//! How one dim splits users or events: what stands for a group, and which rows or columns tell.
 
 use tessera_query_lang::ast::CalendarUnit;
 
 use super::calendar;
 use crate::{
     ids::{AttributeId, RowId, ValueCode},
-    plan::query::{DimKind, NumberUnit},
+    plan::query::{DimKind, NumberUnit, PropertySplit},
     schema::Schema,
 };
 
@@ -20,6 +20,19 @@ pub(super) enum BoundDim {
     Column(AttributeId, ColumnSplit),
     /// The indices of those rows in which a user is.
     Rows(Vec<RowId>),
+    /// One component an event, from its table.
+    Events(EventSplit),
+}
+
+/// From an event to a component.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum EventSplit {
+    /// The first day of the period in which it was.
+    Time(CalendarUnit),
+    /// A property's code; so many codes.
+    Codes(AttributeId, u32),
+    /// A property's number.
+    Exact(AttributeId),
 }
 
 /// From a column's number to a component.
@@ -64,6 +77,14 @@ impl BoundDim {
             DimKind::Tags { tags, .. } => {
                 Self::Rows(tags.iter().map(|tag| RowId::Tag(*tag)).collect())
             }
+            DimKind::EventTime(unit) => Self::Events(EventSplit::Time(*unit)),
+            DimKind::EventProperty(property, PropertySplit::Name | PropertySplit::Boolean) => {
+                let codes = schema.value_count(*property);
+                Self::Events(EventSplit::Codes(*property, codes))
+            }
+            DimKind::EventProperty(property, PropertySplit::Number(_)) => {
+                Self::Events(EventSplit::Exact(*property))
+            }
         }
     }
 
@@ -77,6 +98,8 @@ impl BoundDim {
             Self::Column(_, ColumnSplit::Bands(bounds)) => Some(count(bounds.len() + 1)),
             Self::Column(_, ColumnSplit::Calendar(..) | ColumnSplit::Exact) => None,
             Self::Rows(rows) => Some(count(rows.len())),
+            Self::Events(EventSplit::Codes(_, codes)) => Some(*codes),
+            Self::Events(EventSplit::Time(_) | EventSplit::Exact(_)) => None,
         }
     }
 }

@@ -178,6 +178,23 @@ impl Distribution {
         found
     }
 
+    /// How many different numbers there are.
+    pub(super) fn different(&self) -> usize {
+        // A number may be both in the window and beside it.
+        let in_window = |number: i64| {
+            let place = usize::try_from(number.wrapping_sub(self.low) as u64);
+            let held = place.ok().and_then(|place| self.window.get(place));
+            held.is_some_and(|times| *times > 0)
+        };
+        let within = self.window.iter().filter(|times| **times > 0).count();
+        within
+            + self
+                .others
+                .keys()
+                .filter(|number| !in_window(**number))
+                .count()
+    }
+
     /// Bytes that finding percentiles takes.
     pub(super) fn percentile_bytes(&self) -> usize {
         // Collected into a vector that doubles.
@@ -238,6 +255,8 @@ mod tests {
             all.sort_unstable();
             let rank = (all.len() * usize::from(percent)).div_ceil(100).max(1);
             prop_assert_eq!(merged.percentiles(&[percent]), [all.get(rank - 1).copied()]);
+            all.dedup();
+            prop_assert_eq!(merged.different(), all.len());
         }
     }
 }

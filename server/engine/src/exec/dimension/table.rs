@@ -26,6 +26,9 @@ const DENSE_SLOTS_MAX: u64 = 1 << 20;
 /// Counters of one slot: users of the same group one after the other do not wait for each other.
 pub(super) const LANES: usize = 4;
 
+/// The slot of what is in no group.
+pub(super) const NO_SLOT: u32 = u32::MAX;
+
 /// The groups found so far.
 pub(super) struct Table<'a> {
     pub(super) axes: Vec<Axis>,
@@ -35,7 +38,7 @@ pub(super) struct Table<'a> {
     /// As many a slot as there are lanes.
     counts: Vec<u64>,
     numbers: Vec<Numbers>,
-    /// Users, each once.
+    /// Users, or events where these are split, each once.
     users: u64,
     share: ByteShare<'a>,
     /// Bytes of what is made of the table.
@@ -197,6 +200,36 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Makes room for all indices that the axes know. Where groups got other slots by that: by
+    /// former slot the one that they have now.
+    pub(super) fn make_room(&mut self) -> Result<Option<Vec<u32>>, Error> {
+        self.check_axes()?;
+        match self.layout.has_room(&self.axes) {
+            true => Ok(None),
+            false => self.relay().map(Some),
+        }
+    }
+
+    /// Takes numbers of events, in the order of their slots; see [`Numbers::add_values`].
+    pub(super) fn add_values(
+        &mut self,
+        measured: usize,
+        values: &[i64],
+        farthest: u64,
+        slots: &[u32],
+    ) {
+        if let Some(numbers) = self.numbers.get_mut(measured) {
+            numbers.add_values(values, farthest, slots);
+        }
+    }
+
+    /// Counts one more number in each of some slots.
+    pub(super) fn count_each(&mut self, measured: usize, slots: &[u32]) {
+        if let Some(numbers) = self.numbers.get_mut(measured) {
+            numbers.count_each(slots);
+        }
+    }
+
     /// The slots of users with the same indices but in some dims: `columns` has those.
     pub(super) fn slots_of(
         &mut self,
@@ -205,10 +238,7 @@ impl<'a> Table<'a> {
         users: usize,
         slots: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        self.check_axes()?;
-        if !self.layout.has_room(&self.axes) {
-            self.relay()?;
-        }
+        self.make_room()?;
         slots.clear();
         if let Some(strides) = self.layout.strides() {
             slots.resize(users, key.offset(strides));
@@ -267,8 +297,9 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Makes room for indices that came since: vectors where they still fit.
-    fn relay(&mut self) -> Result<(), Error> {
+    /// Makes room for indices that came since: vectors where they still fit. Gives the new slot of
+    /// each former one.
+    fn relay(&mut self) -> Result<Vec<u32>, Error> {
         let (layout, slots) = self.fresh_layout();
         let mut grown = Self {
             axes: std::mem::take(&mut self.axes),
@@ -285,21 +316,24 @@ impl<'a> Table<'a> {
         };
         grown.resize(slots);
         grown.check_bytes()?;
-        grown.take_slots(self, |_, index| index)?;
+        let moved = grown.take_slots(self, |_, index| index)?;
         *self = grown;
-        self.check_bytes()
+        self.check_bytes()?;
+        Ok(moved)
     }
 
-    /// Takes the slots of another table, whose indices are translated by dim.
+    /// Takes the slots of another table, whose indices are translated by dim. Gives by slot of
+    /// that table the slot here; [`NO_SLOT`] for a slot of no group.
     fn take_slots(
         &mut self,
         other: &mut Self,
         translate: impl Fn(usize, u32) -> u32,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<u32>, Error> {
         for numbers in &mut other.numbers {
             numbers.settle();
         }
-        for from in 0..other.slots {
+        let mut moved = vec![NO_SLOT; other.slots];
+        for (from, to) in moved.iter_mut().enumerate() {
             let count = other.count(from);
             if count == 0 {
                 continue;
@@ -307,11 +341,12 @@ impl<'a> Table<'a> {
             let key = other.layout.key(from).map(&translate);
             self.add_count(&key, count)?;
             let slot = self.slot(&key)?;
+            *to = slot;
             for (ours, theirs) in self.numbers.iter_mut().zip(&mut other.numbers) {
                 ours.take_slot(slot as usize, theirs, from);
             }
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Takes the groups of other shards.
@@ -336,10 +371,7 @@ impl<'a> Table<'a> {
                     .collect(),
             })
             .collect();
-        self.check_axes()?;
-        if !self.layout.has_room(&self.axes) {
-            self.relay()?;
-        }
+        self.make_room()?;
         self.take_slots(&mut other, |dim, index| {
             let translated = translations
                 .get(dim)

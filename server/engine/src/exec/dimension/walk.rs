@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    Split,
+    Counted, Split,
     axis::MISSING,
+    events::{BlockUsers, EventWalk},
     layout::GroupKey,
-    narrow::{Counted, Narrowed, Windows, keep_sampled},
+    narrow::{CountedUsers, Narrowed, Windows, keep_sampled},
     packed::{Packed, Piece},
     reader::Reader,
     split::{BoundDim, ColumnSplit},
@@ -24,6 +25,7 @@ use crate::{
         scan::{Context, FoundBlock, ShardScan, Unit},
     },
     ids::{AttributeId, NumberId, RowId, ValueCode},
+    storage::StorageError,
 };
 
 /// Values of a dim up to which intersecting their rows is considered.
@@ -70,6 +72,8 @@ pub(super) struct Walk<'a, 't> {
     /// Dims with one component a user.
     columns: Vec<ColumnDim<'a>>,
     room: Room,
+    /// Where events are split or measured.
+    events: Option<EventWalk<'a, 't>>,
 }
 
 /// A dim with one component a user.
@@ -90,8 +94,9 @@ struct ShardRows {
     values: Vec<Arc<Fragment>>,
     /// Everybody, where there are such rows.
     everyone: Option<Arc<Fragment>>,
-    /// The slices of the measured attributes, where they tell what is wanted of whole blocks.
-    slices: Vec<NumberSlices>,
+    /// The slices of the measured attributes, where they tell what is wanted of whole blocks,
+    /// beside their places among the measured numbers.
+    slices: Vec<(usize, NumberSlices)>,
 }
 
 /// Buffers that are used again for every block.
@@ -107,9 +112,11 @@ struct Room {
 struct BlockColumns<'s> {
     /// The block's index in its shard.
     index: u32,
-    slices: &'s [NumberSlices],
+    /// As below.
+    slices: &'s [(usize, NumberSlices)],
     dims: Vec<Arc<ColumnBlock>>,
-    measured: Vec<Arc<ColumnBlock>>,
+    /// Beside the place among the measured numbers.
+    measured: Vec<(usize, Arc<ColumnBlock>)>,
 }
 
 impl<'a, 't> Walk<'a, 't> {
@@ -130,7 +137,7 @@ impl<'a, 't> Walk<'a, 't> {
                     attribute: *attribute,
                     reader: Reader::new(split),
                 }),
-                BoundDim::Rows(_) => None,
+                BoundDim::Rows(_) | BoundDim::Events(_) => None,
             })
             .collect();
         Self {
@@ -138,6 +145,11 @@ impl<'a, 't> Walk<'a, 't> {
             context,
             reach,
             table: Table::new(split, context.limits, meter),
+            events: match reach {
+                Reach::All | Reach::Narrowed(_) => EventWalk::new(split, context, meter),
+                // What events tell is always of everybody.
+                Reach::Sample => None,
+            },
             room: Room {
                 packed: Packed::new(),
                 slots: Vec::new(),
@@ -167,11 +179,29 @@ impl<'a, 't> Walk<'a, 't> {
 
     /// Goes through a shard.
     pub(super) fn shard(&mut self, mut shard: ShardScan<'_>) -> Result<(), Error> {
-        let rows = self.load(shard.unit)?;
-        shard.for_each_block(0, |block| match self.reach {
-            Reach::All | Reach::Narrowed(_) => self.block(&rows, block),
-            Reach::Sample => self.sample(&rows, block),
-        })
+        let (unit, mut found) = (shard.unit, Vec::new());
+        match self.split.counted {
+            Counted::Users => {
+                let rows = self.load(unit)?;
+                shard.for_each_block(0, |block| {
+                    if self.events.is_some() {
+                        found.push(BlockUsers::of(block));
+                    }
+                    match self.reach {
+                        Reach::All | Reach::Narrowed(_) => self.block(&rows, block),
+                        Reach::Sample => self.sample(&rows, block),
+                    }
+                })?;
+            }
+            Counted::Events => shard.for_each_block::<Error>(0, |block| {
+                found.push(BlockUsers::of(block));
+                Ok(())
+            })?,
+        }
+        match &mut self.events {
+            Some(events) => events.shard(&mut self.table, unit, found),
+            None => Ok(()),
+        }
     }
 
     /// Takes a part of a block's users.
@@ -187,13 +217,16 @@ impl<'a, 't> Walk<'a, 't> {
         Ok(())
     }
 
-    /// Whether slices tell all that is wanted of numbers, where a group has many users.
+    /// Whether slices tell all that is wanted of attributes' numbers, where a group has many
+    /// users.
     fn has_slices(&self) -> bool {
         let is_told = |wanted: &WantedNumbers| match (wanted.distribution, self.reach) {
             (Gather::No, Reach::All) | (_, Reach::Narrowed(_)) => true,
             (Gather::Yes, Reach::All) | (_, Reach::Sample) => false,
         };
-        self.columns.is_empty() && self.split.wanted.iter().all(is_told)
+        let wanted = self.split.wanted.iter();
+        let mut of_attributes = wanted.filter(|wanted| wanted.attribute.is_some());
+        self.columns.is_empty() && of_attributes.all(is_told)
     }
 
     /// Loads the candidates' rows of a shard.
@@ -229,12 +262,14 @@ impl<'a, 't> Walk<'a, 't> {
         };
         let slices = if self.has_slices() {
             let dataset = self.context.dataset;
-            let load = |wanted: &WantedNumbers| {
-                let number = NumberId::from(wanted.attribute);
-                dataset.slices(unit.partition, unit.shard, number)
+            let load = |(measured, attribute): (usize, AttributeId)| {
+                let number = NumberId::from(attribute);
+                let slices = dataset.slices(unit.partition, unit.shard, number);
+                slices.map(|slices| (measured, slices))
             };
-            let wanted = self.split.wanted.iter();
-            wanted.map(load).collect::<Result<_, _>>()?
+            self.measured_attributes()
+                .map(load)
+                .collect::<Result<_, _>>()?
         } else {
             Vec::new()
         };
@@ -245,6 +280,13 @@ impl<'a, 't> Walk<'a, 't> {
             everyone,
             slices,
         })
+    }
+
+    /// The attributes that are measured, with their places among the measured numbers.
+    fn measured_attributes(&self) -> impl Iterator<Item = (usize, AttributeId)> + 'a {
+        let split: &'a Split = self.split;
+        let wanted = split.wanted.iter().enumerate();
+        wanted.filter_map(|(measured, wanted)| Some((measured, wanted.attribute?)))
     }
 
     fn block(&mut self, rows: &ShardRows, block: FoundBlock<'_>) -> Result<(), Error> {
@@ -266,11 +308,9 @@ impl<'a, 't> Walk<'a, 't> {
                 .map(|dim| column(dim.attribute))
                 .collect::<Result<_, _>>()?,
             measured: self
-                .split
-                .wanted
-                .iter()
-                .map(|wanted| column(wanted.attribute))
-                .collect::<Result<_, _>>()?,
+                .measured_attributes()
+                .map(|(measured, attribute)| Ok((measured, column(attribute)?)))
+                .collect::<Result<_, StorageError>>()?,
         };
         self.descend(&rows.sets, block.users, &columns, GroupKey::default())?;
         self.table.check_bytes()
@@ -387,19 +427,19 @@ impl<'a, 't> Walk<'a, 't> {
     /// How many slices tell what is wanted of a group, each time they are read; `None` where they
     /// do not.
     fn slices_read(&self, columns: &BlockColumns<'_>, windows: &[Option<Windows>]) -> Option<u32> {
-        let measured = self.split.wanted.iter().zip(&columns.measured);
-        let read = |(index, (wanted, column)): (usize, (&WantedNumbers, &Arc<ColumnBlock>))| {
+        let read = |(measured, column): &(usize, Arc<ColumnBlock>)| {
+            let wanted = self.split.wanted.get(*measured)?;
             let extremes = match wanted.extremes {
                 Gather::Yes => EXTREMES_PASSES,
                 Gather::No => 0,
             };
             let windows = match wanted.distribution {
-                Gather::Yes => windows.get(index)?.as_ref()?.len(),
+                Gather::Yes => windows.get(*measured)?.as_ref()?.len(),
                 Gather::No => 0,
             };
             Some(slices_of(column) * (1 + extremes + windows))
         };
-        measured.enumerate().map(read).sum()
+        columns.measured.iter().map(read).sum()
     }
 
     /// Measures a whole block's users, who are in one group.
@@ -416,10 +456,11 @@ impl<'a, 't> Walk<'a, 't> {
             blocks,
             ..
         } = &mut self.room;
-        let attributes = self.split.wanted.iter().zip(&columns.measured);
-        for (measured, (slices, (wanted, column))) in
-            columns.slices.iter().zip(attributes).enumerate()
-        {
+        for ((measured, slices), (_, column)) in columns.slices.iter().zip(&columns.measured) {
+            let measured = *measured;
+            let Some(wanted) = self.split.wanted.get(measured) else {
+                continue;
+            };
             let Some((slot, numbers)) = self.table.numbers_of(key, measured)? else {
                 continue;
             };
@@ -438,7 +479,7 @@ impl<'a, 't> Walk<'a, 't> {
             }
             if let Some(windows) = windows.get(measured).and_then(Option::as_ref) {
                 let mut found = blocks.pop().unwrap_or_default();
-                let counted = Counted {
+                let counted = CountedUsers {
                     slices,
                     column,
                     index,
@@ -474,11 +515,11 @@ impl<'a, 't> Walk<'a, 't> {
         self.table
             .slots_of(key, &self.room.indices, piece.users(), slots)?;
         self.table.add_each(slots);
-        for (measured, column) in columns.measured.iter().enumerate() {
+        for (measured, column) in &columns.measured {
             let codes = self.room.packed.pack(column, piece);
-            let windows = windows.get(measured).and_then(Option::as_ref);
+            let windows = windows.get(*measured).and_then(Option::as_ref);
             self.table
-                .add_numbers(measured, codes, column.frame(), slots, windows);
+                .add_numbers(*measured, codes, column.frame(), slots, windows);
         }
         self.table.check_bytes()
     }

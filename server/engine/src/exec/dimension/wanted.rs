@@ -2,13 +2,14 @@
 
 use crate::{
     ids::AttributeId,
-    plan::query::{DimensionQuery, GroupOrder, Having, MeasureKind, Statistic},
+    plan::query::{DimensionQuery, GroupOrder, Having, MeasureKind, MeasuredOf, Statistic},
 };
 
-/// What is wanted of the numbers of one attribute.
+/// What is wanted of some numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WantedNumbers {
-    pub(super) attribute: AttributeId,
+    /// Whose column has them; `None` when they are of events.
+    pub(super) attribute: Option<AttributeId>,
     /// Their sum, for means too. How many there are always is.
     pub(super) sum: Gather,
     /// The least and the greatest.
@@ -24,13 +25,16 @@ pub(super) enum Gather {
     No,
 }
 
-/// What a statement wants of each measured attribute.
+/// What a statement wants of each of the measured numbers.
 pub(super) fn wanted_numbers(query: &DimensionQuery) -> Vec<WantedNumbers> {
     let mut wanted: Vec<WantedNumbers> = query
         .measured
         .iter()
         .map(|measured| WantedNumbers {
-            attribute: measured.attribute,
+            attribute: match measured.of {
+                MeasuredOf::Attribute(attribute) => Some(attribute),
+                MeasuredOf::Events(..) | MeasuredOf::Users => None,
+            },
             sum: Gather::No,
             extremes: Gather::No,
             distribution: Gather::No,
@@ -45,14 +49,15 @@ pub(super) fn wanted_numbers(query: &DimensionQuery) -> Vec<WantedNumbers> {
         };
         match statistic {
             Statistic::Min | Statistic::Max => wanted.extremes = Gather::Yes,
-            Statistic::Percentile(_) => wanted.distribution = Gather::Yes,
-            Statistic::Sum | Statistic::Average => wanted.sum = Gather::Yes,
+            Statistic::Percentile(_) | Statistic::Different => wanted.distribution = Gather::Yes,
+            Statistic::Sum | Statistic::Total | Statistic::Average => wanted.sum = Gather::Yes,
+            Statistic::Number => {}
         }
     });
     wanted
 }
 
-/// The percentiles that a statement wants of each measured attribute.
+/// The percentiles that a statement wants of each of the measured numbers.
 pub(super) fn wanted_percentiles(query: &DimensionQuery) -> Vec<Vec<u8>> {
     let mut wanted = vec![Vec::new(); query.measured.len()];
     for_each_measure(query, &mut |measure| {

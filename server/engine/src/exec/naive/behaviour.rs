@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     behaviour::{Behaviour, Filter, Question, Step},
     ids::AttributeId,
+    plan::query::EventSelection,
     storage::UserEvent,
     time::day_of_micros,
 };
@@ -57,6 +58,13 @@ pub fn matches(behaviour: &Behaviour, events: &[UserEvent]) -> bool {
             follows(behaviour, events, then, first.time_us, end)
         }),
     }
+}
+
+/// Whether an event is one of a selection.
+pub(super) fn is_selected(selection: &EventSelection, event: &UserEvent) -> bool {
+    event.event == selection.event
+        && selection.window.contains(event.time_us)
+        && passes(&selection.filter, event)
 }
 
 fn is_counted(behaviour: &Behaviour, event: &UserEvent) -> bool {

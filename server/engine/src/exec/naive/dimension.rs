@@ -1,24 +1,44 @@
-//! `DIMENSION` in the plainest way: every user's labels, every group's numbers in a list.
+//! `DIMENSION` in the plainest way: every user's or event's labels, every group's numbers in a list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Found, codes, number};
+use super::{Found, behaviour::is_selected, codes, number};
 use crate::{
     datum::Datum,
     ids::{AttributeId, ValueCode},
-    plan::query::{Dim, DimKind, DimensionQuery, Measure, MeasureKind, NumberUnit, Statistic},
+    plan::query::{
+        Dim, DimKind, DimensionQuery, EventNumber, Measure, MeasureKind, MeasuredOf, NumberUnit,
+        PropertySplit, Statistic,
+    },
     schema::Schema,
-    storage::{StoredValue, UserRecord},
+    storage::{StoredValue, UserEvent},
     time,
 };
 
+/// What is counted: a user, or an event of a user.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    user: &'a Found,
+    event: Option<&'a UserEvent>,
+}
+
 /// The rows, in no useful order, without conditions, order and `TOP`.
 pub fn rows(schema: &Schema, query: &DimensionQuery, users: &[Found]) -> Vec<Vec<Datum>> {
-    let mut groups: BTreeMap<String, (Vec<Datum>, Vec<&Found>)> = BTreeMap::new();
-    for user in users {
+    let items: Vec<Item<'_>> = match &query.events {
+        None => users
+            .iter()
+            .map(|user| Item { user, event: None })
+            .collect(),
+        Some(split) => {
+            let of_user = |user| events_of(user).filter(|item| item.is_one_of(split));
+            users.iter().flat_map(of_user).collect()
+        }
+    };
+    let mut groups: BTreeMap<String, (Vec<Datum>, Vec<Item<'_>>)> = BTreeMap::new();
+    for item in &items {
         let mut combinations = vec![Vec::new()];
         for dim in &query.dims {
-            let labels = labels(schema, dim, &user.record);
+            let labels = labels(schema, dim, *item);
             combinations = combinations
                 .into_iter()
                 .flat_map(|start| {
@@ -32,33 +52,51 @@ pub fn rows(schema: &Schema, query: &DimensionQuery, users: &[Found]) -> Vec<Vec
             let group = groups
                 .entry(format!("{combination:?}"))
                 .or_insert_with(|| (combination, Vec::new()));
-            group.1.push(user);
+            group.1.push(*item);
         }
     }
-    let row = |(mut row, members): (Vec<Datum>, Vec<&Found>)| {
+    let row = |(mut row, members): (Vec<Datum>, Vec<Item<'_>>)| {
         row.extend(
             query
                 .measures
                 .iter()
-                .map(|measure| measured(query, measure, &members, users.len())),
+                .map(|measure| measured(query, measure, &members, items.len())),
         );
         row
     };
     groups.into_values().map(row).collect()
 }
 
-/// The groups of one dim in which a user is: at least one, missing where there is none.
-fn labels(schema: &Schema, dim: &Dim, record: &UserRecord) -> Vec<Datum> {
+fn events_of(user: &Found) -> impl Iterator<Item = Item<'_>> {
+    let item = move |event| Item {
+        user,
+        event: Some(event),
+    };
+    user.events.iter().map(item)
+}
+
+impl Item<'_> {
+    fn is_one_of(&self, selection: &crate::plan::query::EventSelection) -> bool {
+        self.event
+            .is_some_and(|event| is_selected(selection, event))
+    }
+}
+
+/// The groups of one dim in which a user or an event is: at least one, missing where there is
+/// none.
+fn labels(schema: &Schema, dim: &Dim, item: Item<'_>) -> Vec<Datum> {
+    let record = &item.user.record;
     let raw = |attribute: AttributeId| number(record.value(attribute));
+    let property = |property| item.event.and_then(|event| event.details.number(property));
+    let text = |attribute: AttributeId, code: ValueCode| {
+        schema
+            .value_text(attribute, code)
+            .map(|text| Datum::Text(text.to_owned()))
+    };
     let code_labels = |attribute: AttributeId| {
-        let text = |code: &ValueCode| {
-            schema
-                .value_text(attribute, *code)
-                .map(|text| Datum::Text(text.to_owned()))
-        };
         codes(record.value(attribute))
             .iter()
-            .filter_map(text)
+            .filter_map(|code| text(attribute, *code))
             .collect()
     };
     let labels: Vec<Datum> = match &dim.kind {
@@ -97,11 +135,20 @@ fn labels(schema: &Schema, dim: &Dim, record: &UserRecord) -> Vec<Datum> {
                 NumberUnit::Timestamp => time::day_of_micros(number),
                 NumberUnit::Date | NumberUnit::Integer | NumberUnit::Decimal(_) => number as i32,
             };
-            let start = raw(*attribute).and_then(|number| time::period_start(day(number), *period));
-            let date = start.and_then(time::date_of_days);
-            date.map(|date| Datum::Text(period_text(date, *period)))
-                .into_iter()
-                .collect()
+            let day = raw(*attribute).map(day);
+            period_label(day, *period)
+        }
+        DimKind::EventTime(period) => {
+            let day = item.event.map(|event| time::day_of_micros(event.time_us));
+            period_label(day, *period)
+        }
+        DimKind::EventProperty(of, split) => {
+            let label = |number: i64| match split {
+                PropertySplit::Name => text(*of, ValueCode(number as u32)),
+                PropertySplit::Boolean => Some(Datum::Boolean(number == 1)),
+                PropertySplit::Number(unit) => Some(datum(number, *unit)),
+            };
+            property(*of).and_then(label).into_iter().collect()
         }
         DimKind::Tags { tags, at_s } => {
             let held = tags
@@ -117,6 +164,14 @@ fn labels(schema: &Schema, dim: &Dim, record: &UserRecord) -> Vec<Datum> {
     } else {
         labels
     }
+}
+
+fn period_label(day: Option<i32>, period: tessera_query_lang::ast::CalendarUnit) -> Vec<Datum> {
+    let start = day.and_then(|day| time::period_start(day, period));
+    let date = start.and_then(time::date_of_days);
+    date.map(|date| Datum::Text(period_text(date, period)))
+        .into_iter()
+        .collect()
 }
 
 fn period_text(date: jiff::civil::Date, period: tessera_query_lang::ast::CalendarUnit) -> String {
@@ -141,23 +196,62 @@ fn datum(number: i64, unit: NumberUnit) -> Datum {
     }
 }
 
-fn measured(query: &DimensionQuery, measure: &Measure, members: &[&Found], users: usize) -> Datum {
+/// The numbers of a group's members.
+fn numbers_of(of: &MeasuredOf, members: &[Item<'_>]) -> Vec<i64> {
+    let events = |selection, of: EventNumber| {
+        let all = members.iter().flat_map(|member| match member.event {
+            Some(_) => vec![*member],
+            None => events_of(member.user).collect(),
+        });
+        let selected = all.filter(|item| item.is_one_of(selection));
+        selected
+            .filter_map(|item| item.event)
+            .filter_map(|event| match of {
+                EventNumber::One => Some(1),
+                EventNumber::Day => Some(time::day_of_micros(event.time_us).into()),
+                EventNumber::Moment => Some(event.time_us),
+                EventNumber::Property(property) => event.details.number(property),
+            })
+            .collect()
+    };
+    match of {
+        MeasuredOf::Attribute(attribute) => {
+            let values = members.iter().map(|of| of.user.record.value(*attribute));
+            values.filter_map(number).collect()
+        }
+        MeasuredOf::Events(selection, of) => events(selection, *of),
+        MeasuredOf::Users => {
+            let users: BTreeSet<_> = members.iter().map(|item| item.user.location).collect();
+            vec![1; users.len()]
+        }
+    }
+}
+
+fn measured(query: &DimensionQuery, measure: &Measure, members: &[Item<'_>], all: usize) -> Datum {
     let (statistic, index, unit) = match measure.kind {
         MeasureKind::Count => return Datum::Integer(members.len() as i64),
-        MeasureKind::Share => return Datum::Real(members.len() as f64 / users as f64),
+        MeasureKind::Share => return Datum::Real(members.len() as f64 / all as f64),
         MeasureKind::Of(statistic, index, unit) => (statistic, index, unit),
     };
-    let attribute = query.measured[index].attribute;
-    let mut numbers: Vec<i64> = members
-        .iter()
-        .filter_map(|user| number(user.record.value(attribute)))
-        .collect();
+    let mut numbers = numbers_of(&query.measured[index].of, members);
     numbers.sort_unstable();
-    let (Some(least), Some(greatest)) = (numbers.first(), numbers.last()) else {
-        return Datum::Null;
-    };
     let sum: i128 = numbers.iter().map(|number| i128::from(*number)).sum();
+    let (Some(least), Some(greatest)) = (numbers.first(), numbers.last()) else {
+        return match statistic {
+            Statistic::Number | Statistic::Different => Datum::Integer(0),
+            Statistic::Total => sum_datum(0, unit),
+            Statistic::Sum
+            | Statistic::Average
+            | Statistic::Min
+            | Statistic::Max
+            | Statistic::Percentile(_) => Datum::Null,
+        };
+    };
     match (statistic, unit) {
+        (Statistic::Number, _) => Datum::Integer(numbers.len() as i64),
+        (Statistic::Different, _) => {
+            Datum::Integer(numbers.iter().collect::<BTreeSet<_>>().len() as i64)
+        }
         (Statistic::Min, _) => datum(*least, unit),
         (Statistic::Max, _) => datum(*greatest, unit),
         (Statistic::Percentile(percent), _) => {
@@ -168,13 +262,17 @@ fn measured(query: &DimensionQuery, measure: &Measure, members: &[&Found], users
             Datum::Real(sum as f64 / (numbers.len() as i128 * 10_i128.pow(scale.into())) as f64)
         }
         (Statistic::Average, _) => Datum::Real(sum as f64 / numbers.len() as f64),
-        (Statistic::Sum, NumberUnit::Decimal(scale)) => Datum::Decimal { units: sum, scale },
-        (Statistic::Sum, _) => i64::try_from(sum).map_or(
-            Datum::Decimal {
-                units: sum,
-                scale: 0,
-            },
-            Datum::Integer,
-        ),
+        (Statistic::Sum | Statistic::Total, _) => sum_datum(sum, unit),
+    }
+}
+
+fn sum_datum(sum: i128, unit: NumberUnit) -> Datum {
+    match (unit, i64::try_from(sum)) {
+        (NumberUnit::Decimal(scale), _) => Datum::Decimal { units: sum, scale },
+        (_, Ok(sum)) => Datum::Integer(sum),
+        (_, Err(_)) => Datum::Decimal {
+            units: sum,
+            scale: 0,
+        },
     }
 }

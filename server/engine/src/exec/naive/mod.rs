@@ -114,8 +114,10 @@ pub struct Found {
     pub location: Location,
     /// The key.
     pub key: String,
-    /// Everything else.
+    /// Everything else that is known of the user.
     pub record: UserRecord,
+    /// What the user did.
+    pub events: Vec<UserEvent>,
 }
 
 /// The users of an expression, in storage order.
@@ -141,6 +143,7 @@ pub fn users(dataset: &dyn Dataset, expr: &Expr) -> Result<Vec<Found>, StorageEr
                     location,
                     key: key.to_owned(),
                     record: record.clone(),
+                    events,
                 });
             }
         })?;

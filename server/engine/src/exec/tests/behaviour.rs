@@ -22,10 +22,10 @@ use crate::{
     storage::{EventDetails, UserEvent},
 };
 
-fn any_expr() -> impl Strategy<Value = Expr> {
+pub(super) fn any_expr() -> impl Strategy<Value = Expr> {
     let leaf = prop_oneof![
         4 => any_behaviour().prop_map(|of| Expr::Leaf(Leaf::Behaviour(Arc::new(of)))),
-        1 => (0_u32..3).prop_map(|tag| Expr::Leaf(Leaf::Tag(TagId(tag)))),
+        1 => (0_u32..2).prop_map(|tag| Expr::Leaf(Leaf::Tag(TagId(tag)))),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
         let several = || proptest::collection::vec(inner.clone(), 1..4);
@@ -39,7 +39,7 @@ fn any_expr() -> impl Strategy<Value = Expr> {
 }
 
 /// Gives the events to users of the data set.
-fn with_events(
+pub(super) fn with_events(
     dataset: MemoryDataset,
     rolled_until: i32,
     events: Vec<(Index, UserEvent)>,
@@ -54,7 +54,7 @@ fn with_events(
     dataset.with_events(rolled_until, done)
 }
 
-fn any_events() -> impl Strategy<Value = Vec<(Index, UserEvent)>> {
+pub(super) fn any_events() -> impl Strategy<Value = Vec<(Index, UserEvent)>> {
     proptest::collection::vec((any::<Index>(), any_event()), 0..60)
 }
 

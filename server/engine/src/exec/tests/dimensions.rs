@@ -54,7 +54,7 @@ const MEASURES: [&str; 14] = [
     "p25(seen)",
 ];
 
-fn resolved(bench: &Bench, text: &str, filter: &ast::Expr) -> DimensionQuery {
+pub(super) fn resolved(bench: &Bench, text: &str, filter: &ast::Expr) -> DimensionQuery {
     let Statement::Dimension(mut dimension) = statement(text) else {
         panic!("{text} is no dimension")
     };
@@ -63,7 +63,7 @@ fn resolved(bench: &Bench, text: &str, filter: &ast::Expr) -> DimensionQuery {
     resolved.unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn run(bench: &Bench, query: &DimensionQuery) -> Result<Vec<Row>, Error> {
+pub(super) fn run(bench: &Bench, query: &DimensionQuery) -> Result<Vec<Row>, Error> {
     let plan = planned(bench, query.filter.clone());
     let mut sink = Collected::default();
     let rows = dimension::run(bench.context(), &plan, query, &mut sink)?;
@@ -75,7 +75,7 @@ fn run(bench: &Bench, query: &DimensionQuery) -> Result<Vec<Row>, Error> {
     Ok(sink.rows)
 }
 
-fn unordered(rows: Vec<Row>) -> Vec<String> {
+pub(super) fn unordered(rows: Vec<Row>) -> Vec<String> {
     let mut rows: Vec<String> = rows.into_iter().map(|row| format!("{row:?}")).collect();
     rows.sort_unstable();
     rows

@@ -12,6 +12,7 @@ mod counts;
 mod crowds;
 mod dense;
 mod dimensions;
+mod event_dimensions;
 mod queries;
 mod referral;
 mod segments;

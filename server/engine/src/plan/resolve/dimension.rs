@@ -3,6 +3,10 @@
 //! Band labels: for integers `<18`, `18..24`, `>=55`, and a band of one number is that number;
 //! for decimals, dates and timestamps `<18.50`, `[18.50, 25.00)`, `>=55.00`, since between two
 //! of them there is always another or may be one.
+//!
+//! What concerns events is in [`events`].
+
+mod events;
 
 use tessera_query_lang::{
     ast::{self, Comparison, Direction, Span, Spanned, Value},
@@ -12,26 +16,29 @@ use tessera_query_lang::{
 
 use super::{
     NamedKind, ResolveError, Resolver,
-    later::not_yet,
-    literal::{decimal_text, kind_name},
+    literal::{Extent, Literal, decimal_text, kind_name},
 };
 use crate::{
     ids::TagId,
     plan::{
         quantity::Quantity,
         query::{
-            Detail, Dim, DimKind, DimensionQuery, GroupOrder, Having, Measure, MeasureKind,
-            Measured, NumberUnit, Statistic,
+            Dim, DimKind, DimensionQuery, GroupOrder, Having, Measure, MeasureKind, MeasuredOf,
+            NumberUnit, PropertySplit, Statistic,
         },
     },
     schema::{AttributeDefinition, AttributeKind},
     time,
 };
+use events::{Gathered, is_of_events};
 
 /// Two columns with the same name and values would only confuse.
 fn refuse_twins(written: &[ast::Dim], dims: &[Dim]) -> Result<(), ResolveError> {
     for (position, (dim, resolved)) in written.iter().zip(dims).enumerate() {
-        if written.iter().take(position).any(|earlier| earlier == dim) {
+        let is_twin = |(earlier, known): (&ast::Dim, &Dim)| {
+            earlier == dim || is_of_events(&resolved.kind) && known.kind == resolved.kind
+        };
+        if written.iter().zip(dims).take(position).any(is_twin) {
             let span = match dim {
                 ast::Dim::Attribute(name)
                 | ast::Dim::Bands {
@@ -74,36 +81,40 @@ impl Resolver<'_> {
                 span: Span::default(),
             });
         }
-        if let Some(window) = &dimension.window {
-            return Err(not_yet("behaviours", window.span));
-        }
+        let mut gathered = Gathered::new(self.window(dimension.window.as_ref())?);
         let mut dims: Vec<Dim> = dimension
             .dims
             .iter()
-            .map(|dim| self.dim(dim))
+            .map(|dim| self.dim(dim, &mut gathered))
             .collect::<Result<_, _>>()?;
         refuse_twins(&dimension.dims, &dims)?;
-        let mut measured = Vec::new();
-        let measures = self.measures(&dimension.measures, &mut measured)?;
+        let measures = self.measures(&dimension.measures, &mut gathered)?;
         let having = dimension
             .having
             .as_ref()
-            .map(|having| self.having(having, &mut measured))
+            .map(|having| self.having(having, &mut gathered))
             .transpose()?;
-        let order = self.group_order(dimension, &dims, &mut measured)?;
+        let order = self.group_order(dimension, &dims, &mut gathered)?;
+        if let Some(window) = &dimension.window {
+            gathered.check_window(window.span)?;
+        }
         tell_apart(&dimension.dims, &mut dims);
         Ok(DimensionQuery {
             dims,
             measures,
             having,
             order,
-            measured,
+            measured: gathered.measured,
+            events: gathered.split,
             top: dimension.top.as_ref().map(|top| top.node),
             filter: self.resolve_expr(&dimension.filter)?,
         })
     }
 
-    fn dim(&mut self, dim: &ast::Dim) -> Result<Dim, ResolveError> {
+    fn dim(&mut self, dim: &ast::Dim, gathered: &mut Gathered) -> Result<Dim, ResolveError> {
+        if let Some((events, by)) = self.events_written_as_attribute(dim) {
+            return self.event_dim(&events, &by, gathered);
+        }
         match dim {
             ast::Dim::Attribute(name) => self.attribute_dim(name),
             ast::Dim::Bands { attribute, bounds } => self.bands(attribute, bounds),
@@ -129,7 +140,7 @@ impl Resolver<'_> {
                     kind,
                 })
             }
-            ast::Dim::Events { events, .. } => Err(not_yet("behaviours", events.name.span)),
+            ast::Dim::Events { events, by } => self.event_dim(events, by, gathered),
             ast::Dim::Tags(patterns) => {
                 let tags = self.dim_tags(patterns)?;
                 Ok(Dim {
@@ -246,7 +257,7 @@ impl Resolver<'_> {
     fn measures(
         &mut self,
         measures: &[Spanned<ast::Measure>],
-        measured: &mut Vec<Measured>,
+        gathered: &mut Gathered,
     ) -> Result<Vec<Measure>, ResolveError> {
         if measures.is_empty() {
             return Ok(vec![
@@ -263,7 +274,7 @@ impl Resolver<'_> {
         measures
             .iter()
             .map(|measure| {
-                let kind = self.measure(&measure.node, measured)?;
+                let kind = self.measure(measure, gathered)?;
                 Ok(Measure {
                     name: measure_name(&measure.node),
                     kind,
@@ -274,23 +285,25 @@ impl Resolver<'_> {
 
     fn measure(
         &mut self,
-        measure: &ast::Measure,
-        measured: &mut Vec<Measured>,
+        measure: &Spanned<ast::Measure>,
+        gathered: &mut Gathered,
     ) -> Result<MeasureKind, ResolveError> {
-        match measure {
-            ast::Measure::Count => Ok(MeasureKind::Count),
-            ast::Measure::Share => Ok(MeasureKind::Share),
-            ast::Measure::Users => Err(not_yet("behaviour measures", Span::default())),
-            ast::Measure::Events(measure) => {
-                Err(not_yet("behaviour measures", measure.events.name.span))
+        let (statistic, name) = match &measure.node {
+            ast::Measure::Count => return Ok(MeasureKind::Count),
+            ast::Measure::Share => return Ok(MeasureKind::Share),
+            ast::Measure::Users => return Ok(gathered.users()),
+            ast::Measure::Events(of) => return self.event_measure(of, measure.span, gathered),
+            ast::Measure::Sum(name) => (Statistic::Sum, name),
+            ast::Measure::Average(name) => (Statistic::Average, name),
+            ast::Measure::Min(name) => (Statistic::Min, name),
+            ast::Measure::Max(name) => (Statistic::Max, name),
+            ast::Measure::Percentile(rank, name) => (Statistic::Percentile(*rank), name),
+        };
+        match self.property_written_as_attribute(name) {
+            Some((events, property)) => {
+                self.property_measure(statistic, &events, &property, gathered)
             }
-            ast::Measure::Sum(name) => self.statistic(Statistic::Sum, name, measured),
-            ast::Measure::Average(name) => self.statistic(Statistic::Average, name, measured),
-            ast::Measure::Min(name) => self.statistic(Statistic::Min, name, measured),
-            ast::Measure::Max(name) => self.statistic(Statistic::Max, name, measured),
-            ast::Measure::Percentile(rank, name) => {
-                self.statistic(Statistic::Percentile(*rank), name, measured)
-            }
+            None => self.statistic(statistic, name, gathered),
         }
     }
 
@@ -298,7 +311,7 @@ impl Resolver<'_> {
         &mut self,
         statistic: Statistic,
         name: &Spanned<Name>,
-        measured: &mut Vec<Measured>,
+        gathered: &mut Gathered,
     ) -> Result<MeasureKind, ResolveError> {
         let definition = self.attribute_named(name)?;
         let Some(unit) = number_unit(&definition.kind) else {
@@ -316,45 +329,34 @@ impl Resolver<'_> {
                 name,
             ));
         }
-        let detail = match statistic {
-            Statistic::Percentile(_) => Detail::Distribution,
-            Statistic::Sum | Statistic::Average | Statistic::Min | Statistic::Max => Detail::Totals,
-        };
-        let index = match measured
-            .iter()
-            .position(|known| known.attribute == definition.id)
-        {
-            Some(index) => index,
-            None => {
-                measured.push(Measured {
-                    attribute: definition.id,
-                    detail,
-                });
-                measured.len() - 1
-            }
-        };
-        measured[index].detail = measured[index].detail.max(detail);
-        Ok(MeasureKind::Of(statistic, index, unit))
+        if gathered.split.is_some() {
+            let message = format!(
+                "{} is an attribute of users, and here events are split: only events are measured",
+                definition.name.as_str()
+            );
+            return Err(ResolveError::mismatch(message, name.span));
+        }
+        Ok(gathered.of(statistic, MeasuredOf::Attribute(definition.id), unit))
     }
 
     fn having(
         &mut self,
         having: &ast::Having,
-        measured: &mut Vec<Measured>,
+        gathered: &mut Gathered,
     ) -> Result<Having, ResolveError> {
         match having {
             ast::Having::Compare(measure, comparison, value) => {
-                self.compare(measure, *comparison, value, measured)
+                self.compare(measure, *comparison, value, gathered)
             }
-            ast::Having::Not(inner) => Ok(Having::Not(Box::new(self.having(inner, measured)?))),
+            ast::Having::Not(inner) => Ok(Having::Not(Box::new(self.having(inner, gathered)?))),
             ast::Having::And(of) => Ok(Having::And(
                 of.iter()
-                    .map(|having| self.having(having, measured))
+                    .map(|having| self.having(having, gathered))
                     .collect::<Result<_, _>>()?,
             )),
             ast::Having::Or(of) => Ok(Having::Or(
                 of.iter()
-                    .map(|having| self.having(having, measured))
+                    .map(|having| self.having(having, gathered))
                     .collect::<Result<_, _>>()?,
             )),
         }
@@ -365,16 +367,13 @@ impl Resolver<'_> {
         measure: &Spanned<ast::Measure>,
         comparison: Comparison,
         value: &Spanned<Value>,
-        measured: &mut Vec<Measured>,
+        gathered: &mut Gathered,
     ) -> Result<Having, ResolveError> {
-        let kind = self.measure(&measure.node, measured)?;
+        let kind = self.measure(measure, gathered)?;
         let literal = self.literal(value)?;
         let (first, last) = match kind {
-            MeasureKind::Of(_, index, NumberUnit::Date | NumberUnit::Timestamp) => {
-                let attribute = self.schema.attribute_by_id(measured[index].attribute);
-                let extent = attribute
-                    .map(|attribute| literal.extent(attribute, value.span))
-                    .transpose()?;
+            MeasureKind::Of(_, _, unit @ (NumberUnit::Date | NumberUnit::Timestamp)) => {
+                let extent = time_extent(&literal, unit);
                 (
                     extent.map(|extent| Quantity::whole(extent.first)),
                     extent.map(|extent| Quantity::whole(extent.last)),
@@ -391,7 +390,8 @@ impl Resolver<'_> {
             (Some(first), Some(last)) => Ok(Having::Compare(kind, comparison, first, last)),
             (Some(_) | None, _) => {
                 let name = measure_name(&measure.node);
-                let message = format!("{name} is a number, and {} is not", literal.describe());
+                let is = kind_of_measure(kind);
+                let message = format!("{name} is {is}, and {} is not", literal.describe());
                 Err(ResolveError::mismatch(message, value.span))
             }
         }
@@ -403,7 +403,7 @@ impl Resolver<'_> {
         &mut self,
         dimension: &ast::Dimension,
         dims: &[Dim],
-        measured: &mut Vec<Measured>,
+        gathered: &mut Gathered,
     ) -> Result<Vec<(GroupOrder, Direction)>, ResolveError> {
         if dimension.order.is_empty() {
             let by_count = dims.len() == 1 && dims.iter().all(has_names);
@@ -420,7 +420,7 @@ impl Resolver<'_> {
                 let order = match order {
                     ast::DimensionOrder::Dim(name) => GroupOrder::Dim(dim_index(dims, name)?),
                     ast::DimensionOrder::Measure(measure) => {
-                        GroupOrder::Measure(self.measure(&measure.node, measured)?)
+                        GroupOrder::Measure(self.measure(measure, gathered)?)
                     }
                 };
                 Ok((order, *direction))
@@ -435,8 +435,13 @@ fn has_names(dim: &Dim) -> bool {
         | DimKind::Boolean(_)
         | DimKind::Multi(_)
         | DimKind::Inviter(_)
-        | DimKind::Tags { .. } => true,
-        DimKind::Number(..) | DimKind::Bands { .. } | DimKind::Calendar { .. } => false,
+        | DimKind::Tags { .. }
+        | DimKind::EventProperty(_, PropertySplit::Name | PropertySplit::Boolean) => true,
+        DimKind::Number(..)
+        | DimKind::Bands { .. }
+        | DimKind::Calendar { .. }
+        | DimKind::EventTime(_)
+        | DimKind::EventProperty(_, PropertySplit::Number(_)) => false,
     }
 }
 
@@ -464,6 +469,25 @@ pub(crate) fn number_unit(kind: &AttributeKind) -> Option<NumberUnit> {
         | AttributeKind::Text
         | AttributeKind::User
         | AttributeKind::Inviter => None,
+    }
+}
+
+/// The days or moments that a value stands for.
+fn time_extent(literal: &Literal, unit: NumberUnit) -> Option<Extent> {
+    match unit {
+        NumberUnit::Date => literal.day().map(Extent::point),
+        NumberUnit::Timestamp => literal.moments(),
+        NumberUnit::Integer | NumberUnit::Decimal(_) => None,
+    }
+}
+
+fn kind_of_measure(kind: MeasureKind) -> &'static str {
+    match kind {
+        MeasureKind::Of(_, _, NumberUnit::Date) => "a date",
+        MeasureKind::Of(_, _, NumberUnit::Timestamp) => "a timestamp",
+        MeasureKind::Of(_, _, NumberUnit::Integer | NumberUnit::Decimal(_))
+        | MeasureKind::Count
+        | MeasureKind::Share => "a number",
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    fn point(value: impl Into<i128>) -> Self {
+    pub(super) fn point(value: impl Into<i128>) -> Self {
         let value = value.into();
         Self {
             first: value,

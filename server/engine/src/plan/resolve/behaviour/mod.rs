@@ -26,10 +26,10 @@ use crate::{
 };
 
 /// Events of one kind, their filter and window resolved.
-struct Asked<'a> {
-    event: &'a EventDefinition,
-    filter: Filter,
-    window: Window,
+pub(super) struct Asked<'a> {
+    pub(super) event: &'a EventDefinition,
+    pub(super) filter: Filter,
+    pub(super) window: Window,
     span: Span,
 }
 
@@ -139,7 +139,7 @@ impl<'a> Resolver<'a> {
         found.ok_or_else(|| unknown(NamedKind::Event, text.as_str(), name.span, candidates()))
     }
 
-    fn events(
+    pub(super) fn events(
         &mut self,
         events: &Events,
         window: Option<&Spanned<ast::Window>>,

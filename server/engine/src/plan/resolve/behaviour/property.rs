@@ -19,7 +19,7 @@ use crate::{
 
 impl Resolver<'_> {
     /// A property of a kind of event that can be asked about.
-    pub(super) fn property_named(
+    pub(in crate::plan::resolve) fn property_named(
         &self,
         event: &EventDefinition,
         name: &Spanned<Name>,
@@ -109,7 +109,7 @@ impl Resolver<'_> {
         Ok(codes)
     }
 
-    pub(super) fn number_named(
+    pub(in crate::plan::resolve) fn number_named(
         &self,
         event: &EventDefinition,
         name: &Spanned<Name>,
@@ -133,7 +133,7 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn ordered_property(
+    pub(in crate::plan::resolve) fn ordered_property(
         &self,
         event: &EventDefinition,
         name: &Spanned<Name>,

@@ -4,6 +4,9 @@
 //! Knows which rows and tables a question needs, and in which order. Does not know what a table
 //! holds, nor how rows are combined.
 
+mod days;
+mod pieces;
+
 use std::sync::Arc;
 
 use super::{
@@ -21,9 +24,11 @@ use crate::{
     plan::user_set::UserSet,
     storage::StorageError,
 };
+use pieces::pieces;
 
-/// Tables that are worked off together, in bytes: about what the last cache of a core holds.
-const GROUP_BYTES: usize = 4 << 20;
+/// Tables that are held at once, in bytes. A question whose tables are not more is answered block by
+/// block.
+const GROUP_BYTES: usize = 64 << 20;
 
 /// By block of a shard, users that were computed.
 #[derive(Debug)]
@@ -102,7 +107,12 @@ impl<'a> Source<'a> {
         self.dataset().event_extent(self.unit.partition, event)
     }
 
-    fn table(&self, event: EventId, bucket: Bucket) -> Result<Arc<EventTable>, StorageError> {
+    /// The events in a bucket.
+    pub(super) fn table(
+        &self,
+        event: EventId,
+        bucket: Bucket,
+    ) -> Result<Arc<EventTable>, StorageError> {
         let Unit { partition, shard } = self.unit;
         self.dataset().event_table(partition, shard, event, bucket)
     }
@@ -117,6 +127,11 @@ impl<'a> Source<'a> {
         } = behaviour;
         match (question, filter) {
             (Question::Did, Filter::All) => self.did(*event, *window),
+            (Question::Days(bound), Filter::All)
+                if let Some(days) = self.whole_days(*event, *window)? =>
+            {
+                self.days(*event, &days, *bound)
+            }
             (Question::Sequence { then, within_us }, _) => {
                 self.sequence((*event, filter), then, *window, *within_us)
             }
@@ -141,7 +156,7 @@ impl<'a> Source<'a> {
     }
 
     /// The buckets of a window in which somebody of the shard did something.
-    fn buckets(&self, event: EventId, window: Window) -> Result<Vec<Bucket>, Error> {
+    pub(super) fn buckets(&self, event: EventId, window: Window) -> Result<Vec<Bucket>, Error> {
         let Some(extent) = self.extent(event)? else {
             return Ok(Vec::new());
         };
@@ -164,7 +179,8 @@ impl<'a> Source<'a> {
 
     /// Goes through the tables of some buckets, a few at a time.
     fn scan(&self, behaviour: &Behaviour, buckets: &[Bucket]) -> Result<Option<Computed>, Error> {
-        let mut scan = Scan::new(behaviour);
+        // What notes are kept of each block, once there are more tables than are held at once.
+        let mut notes: Option<Scan<'_>> = None;
         let mut group: Vec<(Bucket, Arc<EventTable>)> = Vec::new();
         let mut group_bytes = 0;
         for bucket in buckets {
@@ -175,15 +191,22 @@ impl<'a> Source<'a> {
             group_bytes += table.bytes().len();
             group.push((*bucket, table));
             if group_bytes >= GROUP_BYTES {
+                let scan = notes.get_or_insert_with(|| Scan::new(behaviour));
                 scan.add(&group);
                 self.check(scan.heap_bytes())?;
                 group.clear();
                 group_bytes = 0;
             }
         }
-        scan.add(&group);
-        self.check(scan.heap_bytes())?;
-        Ok(Computed::new(scan.finish()))
+        let found = match notes {
+            None => Scan::whole(behaviour, &group, |bytes| self.check(bytes))?,
+            Some(mut scan) => {
+                scan.add(&group);
+                self.check(scan.heap_bytes())?;
+                scan.finish()
+            }
+        };
+        Ok(Computed::new(found))
     }
 
     /// Whether to go on with so many bytes in use; each thread may use as many.
@@ -202,21 +225,13 @@ impl<'a> Source<'a> {
 
     /// Who did something in a window: months and days that are in it as a whole have rows.
     fn did(&self, event: EventId, window: Window) -> Result<Answer, Error> {
-        let mut answer = Answer {
-            rows: Vec::new(),
-            computed: None,
-        };
+        let mut answer = Answer::NOBODY;
         let Some(extent) = self.extent(event)? else {
             return Ok(answer);
         };
         let pieces = pieces(&extent, window);
         for row in &pieces.rows {
-            let row = match row {
-                Piece::Ever => RowId::Did(event),
-                Piece::Month(month) => RowId::DidInMonth(event, *month),
-                Piece::Day(day) => RowId::DidOnDay(event, *day),
-            };
-            let row = self.row(row)?;
+            let row = self.row(row.row(event))?;
             if !row.is_empty() {
                 answer.rows.push(row);
             }
@@ -240,10 +255,7 @@ impl<'a> Source<'a> {
         window: Window,
         within_us: i64,
     ) -> Result<Answer, Error> {
-        let mut answer = Answer {
-            rows: Vec::new(),
-            computed: None,
-        };
+        let mut answer = Answer::NOBODY;
         let steps: Vec<(EventId, &Filter)> = std::iter::once(first)
             .chain(then.iter().map(|step| (step.event, &step.filter)))
             .collect();
@@ -322,6 +334,11 @@ impl<'a> Source<'a> {
 }
 
 impl Answer {
+    const NOBODY: Self = Self {
+        rows: Vec::new(),
+        computed: None,
+    };
+
     /// The users of a block; `None` when there are none.
     fn block(&self, block: u32) -> Option<Block> {
         let mut users = Block::new();
@@ -333,63 +350,6 @@ impl Answer {
         }
         (!users.is_empty()).then_some(users)
     }
-}
-
-/// A row that stands for a part of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece {
-    Ever,
-    Month(i32),
-    Day(i32),
-}
-
-/// What a window is made of.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Pieces {
-    rows: Vec<Piece>,
-    /// Of which only a part is in the window.
-    tables: Vec<Bucket>,
-}
-
-/// Cuts a window into the fewest rows, and tables where only a part of a bucket is in it.
-fn pieces(extent: &Extent, window: Window) -> Pieces {
-    let mut pieces = Pieces::default();
-    if window.is_empty() {
-        return pieces;
-    }
-    let (mut day, end) = (extent.first_day, extent.last_day);
-    if holds(window, day, end) {
-        pieces.rows.push(Piece::Ever);
-        return pieces;
-    }
-    let (first, last) = window.days();
-    day = day.max(first);
-    while day <= end.min(last) {
-        let month = Bucket::Month(crate::behaviour::month_of_day(day));
-        let (month_first, month_last) = month.days();
-        let bucket = extent.bucket(day);
-        let begins = day == month_first.max(extent.first_day);
-        let next = if begins && holds(window, day, month_last.min(end)) {
-            pieces.rows.push(Piece::Month(month.month()));
-            month_last
-        } else {
-            match bucket {
-                Bucket::Day(day) if window.covers(bucket) => pieces.rows.push(Piece::Day(day)),
-                Bucket::Day(_) | Bucket::Month(_) => pieces.tables.push(bucket),
-            }
-            bucket.days().1
-        };
-        match next.checked_add(1) {
-            Some(next) => day = next,
-            None => break,
-        }
-    }
-    pieces
-}
-
-/// Whether all of some days are in a window.
-fn holds(window: Window, first: i32, last: i32) -> bool {
-    window.intersect(Window::of_days(first, last)) == Window::of_days(first, last)
 }
 
 /// One extent for several: the days that any has, in months where one has months.
@@ -415,77 +375,15 @@ pub(super) fn at_most(
         return Ok(0);
     };
     let pieces = pieces(&extent, behaviour.window);
-    let row = |piece: &Piece| match piece {
-        Piece::Ever => RowId::Did(event),
-        Piece::Month(month) => RowId::DidInMonth(event, *month),
-        Piece::Day(day) => RowId::DidOnDay(event, *day),
-    };
     let of_table = |bucket: &Bucket| match bucket {
         Bucket::Day(day) => RowId::DidOnDay(event, *day),
         Bucket::Month(month) => RowId::DidInMonth(event, *month),
     };
-    let rows = pieces.rows.iter().map(row);
+    let rows = pieces.rows.iter().map(|piece| piece.row(event));
     let mut most = 0;
     for row in rows.chain(pieces.tables.iter().map(of_table)) {
         most += dataset.fragment(partition, shard, row)?.cardinality();
     }
     let ever = dataset.fragment(partition, shard, RowId::Did(event))?;
     Ok(most.min(ever.cardinality()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_is_cut_into_as_few_rows_as_can_be() {
-        // 2024-01-10 to 2024-04-20, January rolled up.
-        let mut extent = Extent::of_day(19_732);
-        extent.include(19_833);
-        extent.rolled_until = crate::behaviour::month_of_day(19_732) + 1;
-        let month = extent.rolled_until;
-        let check = |window: Window, rows: &[Piece], tables: &[Bucket]| {
-            let expected = Pieces {
-                rows: rows.to_vec(),
-                tables: tables.to_vec(),
-            };
-            assert_eq!(pieces(&extent, window), expected, "{window:?}");
-        };
-        check(Window::ALL, &[Piece::Ever], &[]);
-        check(Window::of_days(19_732, 19_833), &[Piece::Ever], &[]);
-        // From the day after the first event: a part of January, and the rest by months.
-        let months = [month, month + 1, month + 2].map(Piece::Month);
-        check(
-            Window::of_days(19_733, 30_000),
-            &months,
-            &[Bucket::Month(month - 1)],
-        );
-        // All of January that there is, and the first two days of February.
-        check(
-            Window::of_days(0, 19_755),
-            &[
-                Piece::Month(month - 1),
-                Piece::Day(19_754),
-                Piece::Day(19_755),
-            ],
-            &[],
-        );
-        // A part of a day.
-        let (from_us, _) = Bucket::Day(19_755).span_us();
-        let part = Window {
-            from_us: from_us + 1,
-            to_us: Bucket::Day(19_756).span_us().1,
-        };
-        check(part, &[Piece::Day(19_756)], &[Bucket::Day(19_755)]);
-        check(
-            Window {
-                from_us: 1,
-                to_us: 0,
-            },
-            &[],
-            &[],
-        );
-        check(Window::of_days(0, 100), &[], &[]);
-        check(Window::of_days(20_000, 20_100), &[], &[]);
-    }
 }
