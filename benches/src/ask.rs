@@ -7,10 +7,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tessera_client::{Batch, Client, Datum, KeyBatch, Params, ResultKind, Row};
 
-use crate::{generate::arrival_of, oracle::Solution, questions::Question};
+use crate::{
+    behaviour::calendar::{date, moment},
+    generate::arrival_of,
+    oracle::Solution,
+    questions::Question,
+};
 
 /// How often a question is asked before it counts.
 const WARM_UPS: usize = 3;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// The answer to a question and the times it took.
 #[derive(Debug)]
@@ -147,12 +154,27 @@ fn text(datum: &Datum, digits: usize) -> Result<String> {
         Datum::Text(text) => text.clone(),
         Datum::Integer(integer) => integer.to_string(),
         Datum::Real(real) => format!("{real:.digits$}"),
-        other @ (Datum::Boolean(_)
-        | Datum::Decimal { .. }
-        | Datum::Date(_)
-        | Datum::Timestamp(_)
-        | Datum::List(_)) => bail!("an answer to the benchmark holds {other:?}"),
+        Datum::Decimal { units, scale } => decimal(*units, *scale),
+        Datum::Date(day) => date(u32::try_from(*day).context("a day before 1970")?),
+        Datum::Timestamp(micros) if micros % MICROS_PER_SECOND == 0 => {
+            let seconds = u32::try_from(micros / MICROS_PER_SECOND);
+            moment(seconds.context("a moment before 1970 or after 2105")?)
+        }
+        other @ (Datum::Boolean(_) | Datum::Timestamp(_) | Datum::List(_)) => {
+            bail!("an answer to the benchmark holds {other:?}")
+        }
     })
+}
+
+/// With all its digits after the point.
+fn decimal(units: i128, scale: u8) -> String {
+    let sign = if units < 0 { "-" } else { "" };
+    let digits = format!("{:0>1$}", units.unsigned_abs(), usize::from(scale) + 1);
+    let (whole, part) = digits.split_at(digits.len() - usize::from(scale));
+    match part {
+        "" => format!("{sign}{whole}"),
+        part => format!("{sign}{whole}.{part}"),
+    }
 }
 
 #[cfg(test)]
@@ -201,5 +223,19 @@ mod tests {
         let found = answer(ResultKind::Dimension, vec![vec![Datum::Real(1.0 / 3.0)]]);
         let rows = vec![vec!["0.333333".to_owned()]];
         assert_eq!(solution(&[found]).unwrap(), Solution::Rows(rows));
+    }
+
+    #[test]
+    fn amounts_and_times_are_written_in_full() {
+        let check = |datum: Datum, expected: &str| assert_eq!(text(&datum, 0).unwrap(), expected);
+        let decimal = |units, scale| Datum::Decimal { units, scale };
+        check(decimal(12_345, 2), "123.45");
+        check(decimal(-5, 2), "-0.05");
+        check(decimal(7, 0), "7");
+        check(Datum::Date(59), "1970-03-01");
+        check(Datum::Timestamp(86_400_000_000), "1970-01-02T00:00:00Z");
+        for strange in [Datum::Date(-1), Datum::Timestamp(1), Datum::Boolean(true)] {
+            assert!(text(&strange, 0).is_err());
+        }
     }
 }

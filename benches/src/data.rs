@@ -5,48 +5,36 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{BufReader, BufWriter, Write},
+    fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+pub use crate::prepared::Flat;
 use crate::{
     bound::Operands,
     flat::FlatWriter,
     generate::{self, Recipe},
     oracle::{Oracle, Solutions},
+    prepared::{Prepared, Wanted, flat_path, text_file, write_solutions},
 };
 
 /// Changes whenever the same recipe makes other files.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+const USERS: &str = "users.csv";
 
 /// A complete data set.
 #[derive(Debug)]
-pub struct DataSet {
-    directory: PathBuf,
-    facts: Facts,
-}
+pub struct DataSet(Prepared<Recipe, Found>);
 
 /// What was found out while the data was made.
 #[derive(Debug, Serialize, Deserialize)]
-struct Facts {
-    format: u32,
-    recipe: Recipe,
-    flat: Flat,
+struct Found {
     memberships: u64,
     operand_bytes: BTreeMap<String, u64>,
-}
-
-/// Whether the flat files are made, which only peers need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Flat {
-    /// They are.
-    Written,
-    /// They are not.
-    Omitted,
 }
 
 impl DataSet {
@@ -55,56 +43,36 @@ impl DataSet {
     /// # Errors
     /// When files cannot be written.
     pub fn prepare(directory: &Path, recipe: Recipe, flat: Flat) -> Result<Self> {
-        let set = Self::there(directory);
-        if let Some(set) = set.filter(|set| set.serves(&recipe, flat)) {
-            return Ok(set);
-        }
-        fs::create_dir_all(directory)?;
-        // What is there is of no use, and half of the new one must not be taken for a whole.
-        let _ = fs::remove_file(facts_path(directory));
-        let facts = make(directory, recipe, flat)
-            .with_context(|| format!("cannot make the data in {}", directory.display()))?;
-        fs::write(facts_path(directory), serde_json::to_string(&facts)?)?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            facts,
+        let wanted = Wanted {
+            format: FORMAT,
+            recipe,
+            flat,
+            texts: &[USERS],
+        };
+        Prepared::prepare(directory, wanted, |directory, recipe| {
+            make(directory, recipe, flat)
         })
-    }
-
-    fn there(directory: &Path) -> Option<Self> {
-        let facts = fs::read_to_string(facts_path(directory)).ok()?;
-        let facts = serde_json::from_str(&facts).ok()?;
-        Some(Self {
-            directory: directory.to_owned(),
-            facts,
-        })
-    }
-
-    fn serves(&self, recipe: &Recipe, flat: Flat) -> bool {
-        self.facts.format == FORMAT
-            && self.facts.recipe == *recipe
-            && (flat == Flat::Omitted || self.facts.flat == Flat::Written)
-            && self.csv().exists()
+        .map(Self)
     }
 
     /// The file to import; the mapping lies beside it.
     pub fn csv(&self) -> PathBuf {
-        csv_path(&self.directory)
+        self.0.file(USERS)
     }
 
     /// The directory of flat files.
     pub fn flat(&self) -> PathBuf {
-        flat_path(&self.directory)
+        self.0.flat()
     }
 
     /// How many tags all users hold together.
     pub fn memberships(&self) -> u64 {
-        self.facts.memberships
+        self.0.found().memberships
     }
 
     /// Bytes that each count has to read.
     pub fn operand_bytes(&self) -> &BTreeMap<String, u64> {
-        &self.facts.operand_bytes
+        &self.0.found().operand_bytes
     }
 
     /// The right answers.
@@ -112,8 +80,7 @@ impl DataSet {
     /// # Errors
     /// When the file cannot be read.
     pub fn solutions(&self) -> Result<Solutions> {
-        let file = File::open(solutions_path(&self.directory))?;
-        Ok(serde_json::from_reader(BufReader::new(file))?)
+        self.0.solutions()
     }
 
     /// Gives the disk's space back, as far as it is only needed for loading the server.
@@ -125,32 +92,14 @@ impl DataSet {
     }
 }
 
-fn csv_path(directory: &Path) -> PathBuf {
-    directory.join("users.csv")
-}
-
-fn flat_path(directory: &Path) -> PathBuf {
-    directory.join("flat")
-}
-
-fn facts_path(directory: &Path) -> PathBuf {
-    directory.join("facts.json")
-}
-
-fn solutions_path(directory: &Path) -> PathBuf {
-    directory.join("solutions.json")
-}
-
-fn make(directory: &Path, recipe: Recipe, flat: Flat) -> Result<Facts> {
-    let csv = csv_path(directory);
-    let mut text = BufWriter::with_capacity(1 << 20, File::create(&csv)?);
-    fs::write(csv.with_extension("toml"), generate::MAPPING)?;
+fn make(directory: &Path, recipe: &Recipe, flat: Flat) -> Result<Found> {
+    let mut text = text_file(&directory.join(USERS), generate::MAPPING)?;
     generate::write_header(&mut text)?;
     let mut arrays = match flat {
         Flat::Written => Some(FlatWriter::create(&flat_path(directory))?),
         Flat::Omitted => None,
     };
-    let (mut oracle, mut operands) = (Oracle::new(&recipe), Operands::default());
+    let (mut oracle, mut operands) = (Oracle::new(recipe), Operands::default());
     let mut memberships = 0;
     recipe.for_each_chunk(|first, users| -> Result<()> {
         generate::write_rows(first, users, &mut text)?;
@@ -166,15 +115,10 @@ fn make(directory: &Path, recipe: Recipe, flat: Flat) -> Result<Facts> {
     })?;
     text.flush()?;
     if let Some(arrays) = arrays {
-        arrays.finish(&recipe)?;
+        arrays.finish(recipe)?;
     }
-    let mut file = BufWriter::new(File::create(solutions_path(directory))?);
-    serde_json::to_writer(&mut file, &oracle.solutions())?;
-    file.flush()?;
-    Ok(Facts {
-        format: FORMAT,
-        recipe,
-        flat,
+    write_solutions(directory, &oracle.solutions())?;
+    Ok(Found {
         memberships,
         operand_bytes: operands.bytes(),
     })
@@ -188,30 +132,12 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::prepared::testing::{contents, writes};
 
     const RECIPE: Recipe = Recipe {
         users: 5_000,
         seed: 3,
     };
-
-    fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut files = Vec::new();
-        let mut waiting = vec![directory.to_owned()];
-        while let Some(path) = waiting.pop() {
-            if path.is_dir() {
-                waiting.extend(
-                    fs::read_dir(path)
-                        .unwrap()
-                        .map(|entry| entry.unwrap().path()),
-                );
-            } else {
-                let bytes = fs::read(&path).unwrap();
-                files.push((path.strip_prefix(directory).unwrap().to_owned(), bytes));
-            }
-        }
-        files.sort();
-        files
-    }
 
     #[test]
     fn the_same_recipe_makes_the_same_files() {
@@ -226,10 +152,9 @@ mod tests {
     fn a_data_set_serves_again_unless_it_is_another() {
         let directory = tempfile::tempdir().unwrap();
         let made = |recipe, flat| {
-            let csv = csv_path(directory.path());
-            let before = csv.metadata().map(|file| file.modified().unwrap()).ok();
-            DataSet::prepare(directory.path(), recipe, flat).unwrap();
-            before != csv.metadata().map(|file| file.modified().unwrap()).ok()
+            writes(&directory.path().join(USERS), || {
+                DataSet::prepare(directory.path(), recipe, flat).unwrap();
+            })
         };
         assert!(made(RECIPE, Flat::Omitted));
         assert!(!made(RECIPE, Flat::Omitted));
@@ -243,6 +168,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let set = DataSet::prepare(directory.path(), RECIPE, Flat::Omitted).unwrap();
         set.remove_csv().unwrap();
-        assert!(!set.serves(&RECIPE, Flat::Omitted));
+        let again = DataSet::prepare(directory.path(), RECIPE, Flat::Omitted).unwrap();
+        assert!(again.csv().exists());
     }
 }

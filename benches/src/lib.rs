@@ -16,6 +16,7 @@ pub mod machine;
 pub mod oracle;
 pub mod peer;
 pub mod plot;
+pub(crate) mod prepared;
 pub mod questions;
 pub mod random;
 pub mod report;

@@ -181,7 +181,7 @@ pub struct Peer {
 
 impl Peer {
     /// Takes what it printed apart: its figures go beside ours.
-    pub(crate) fn of(report: PeerReport, lines: &mut [Line]) -> Self {
+    fn of(report: PeerReport, lines: &mut [Line]) -> Self {
         for line in lines {
             let Some(answer) = report.questions.get(&line.id) else {
                 continue;
@@ -208,7 +208,7 @@ impl Peer {
     }
 
     /// One that could not be asked.
-    pub(crate) fn missing(name: &str, why: String) -> Self {
+    fn missing(name: &str, why: String) -> Self {
         Self {
             name: name.to_owned(),
             missing: Some(why),
@@ -216,6 +216,14 @@ impl Peer {
             schema: String::new(),
             load: None,
             writes: Vec::new(),
+        }
+    }
+
+    /// What a peer printed, or why it could not be asked.
+    pub(crate) fn asked(name: &str, asked: Result<PeerReport, String>, lines: &mut [Line]) -> Self {
+        match asked {
+            Ok(report) => Self::of(report, lines),
+            Err(why) => Self::missing(name, why),
         }
     }
 }
@@ -285,16 +293,6 @@ impl Line {
 }
 
 impl Report {
-    /// Adds what a peer printed; its answers were compared before.
-    pub fn push_peer(&mut self, report: PeerReport) {
-        self.peers.push(Peer::of(report, &mut self.lines));
-    }
-
-    /// Adds a peer that could not be asked.
-    pub fn push_missing(&mut self, name: &str, why: String) {
-        self.peers.push(Peer::missing(name, why));
-    }
-
     /// A question's figures.
     pub fn line(&self, id: &str) -> Option<&Line> {
         self.lines.iter().find(|line| line.id == id)
@@ -439,7 +437,8 @@ mod tests {
             "Q1": {"form": "f", "times_ms": [5.0, 4.0, 6.0], "solution": {"rows": []}}}}"#;
         let peer = serde_json::from_str(text);
         assert!(peer.is_ok());
-        report.push_peer(peer.unwrap_or_else(|_| unanswered()));
+        let peer = peer.unwrap_or_else(|_| unanswered());
+        report.peers.push(Peer::of(peer, &mut report.lines));
         let ratio = report.line("Q1").and_then(|line| line.ratio("slate2"));
         assert_eq!(ratio, Some(5.0));
         assert_eq!(

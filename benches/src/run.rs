@@ -4,6 +4,7 @@
 //! Knows the order of things. What is measured and how it is told is known elsewhere.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -21,7 +22,7 @@ use crate::{
     oracle::{Solution, Solutions},
     peer::{PeerAnswer, PeerReport, Peers},
     questions::{Question, compare, questions},
-    report::{Bandwidth, FORMAT, Line, Load, Report, Spread},
+    report::{Bandwidth, FORMAT, Line, Load, Peer, Report, Spread},
     server::{ServerProcess, directory_bytes, import},
     writes,
 };
@@ -31,6 +32,15 @@ use crate::{
 pub struct Plan {
     /// The data.
     pub recipe: Recipe,
+    /// How it is run.
+    pub setting: Setting,
+    /// Whether writing is measured.
+    pub writing: Writing,
+}
+
+/// How a benchmark is run, whatever it is about.
+#[derive(Debug, Clone)]
+pub struct Setting {
     /// How often each question is asked.
     pub runs: usize,
     /// Where everything is kept meanwhile.
@@ -39,8 +49,6 @@ pub struct Plan {
     pub keep: Keep,
     /// For the server's caches; three fifths of the machine's memory if none is given.
     pub memory_bytes: Option<u64>,
-    /// Whether writing is measured.
-    pub writing: Writing,
     /// Who else is asked.
     pub peers: Vec<String>,
     /// What runs the peers.
@@ -70,56 +78,104 @@ pub enum Writing {
 /// # Errors
 /// When the server or the importer fails, or when an answer differs from the oracle's.
 pub async fn run(plan: &Plan) -> Result<Report> {
-    let flat = if plan.peers.is_empty() {
-        Flat::Omitted
-    } else {
-        Flat::Written
-    };
+    let setting = &plan.setting;
+    let directory = setting.work_dir.join("data");
     tell("making the data");
-    let data = DataSet::prepare(&plan.work_dir.join("data"), plan.recipe, flat)?;
+    let data = DataSet::prepare(&directory, plan.recipe, setting.flat())?;
     let solutions = data.solutions()?;
     let mut report = measure_server(plan, &data, &solutions).await?;
-    for peer in &plan.peers {
-        tell(&format!("asking {peer}"));
-        let scratch = plan.work_dir.join(format!("peer-{peer}"));
-        match plan.runner.ask(peer, &data.flat(), &scratch, plan.runs) {
-            Ok(answers) => take_peer(&mut report, answers, &solutions, plan)?,
-            Err(error) => {
-                tell(&format!("{peer} IS LEFT OUT: {error:#}"));
-                report.push_missing(peer, format!("{error:#}"));
-            }
+    let questions = questions(&plan.recipe.portrayed());
+    setting.ask_peers(&data.flat(), &solutions, &questions, |name, asked| {
+        let peer = Peer::asked(name, asked, &mut report.lines);
+        report.peers.push(peer);
+    })?;
+    setting.clear(&directory)?;
+    Ok(report)
+}
+
+impl Setting {
+    /// Whether flat files are needed.
+    pub(crate) fn flat(&self) -> Flat {
+        match self.peers.is_empty() {
+            true => Flat::Omitted,
+            false => Flat::Written,
         }
     }
-    if plan.keep == Keep::Nothing {
-        std::fs::remove_dir_all(plan.work_dir.join("data"))?;
+
+    /// What the server's caches may take.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.unwrap_or_else(memory_share)
     }
-    Ok(report)
+
+    /// Asks one peer after the other, and compares its answers with the oracle's; or why it could
+    /// not be asked.
+    pub(crate) fn ask_peers(
+        &self,
+        flat: &Path,
+        solutions: &Solutions,
+        questions: &[Question],
+        mut take: impl FnMut(&str, Result<PeerReport, String>),
+    ) -> Result<()> {
+        for peer in &self.peers {
+            tell(&format!("asking {peer}"));
+            let scratch = self.work_dir.join(format!("peer-{peer}"));
+            let asked = self.runner.ask(peer, flat, &scratch, self.runs);
+            let asked = asked.map_err(|error| format!("{error:#}"));
+            let missing = match &asked {
+                Ok(report) => report.missing.as_ref(),
+                Err(why) => Some(why),
+            };
+            if let Some(why) = missing {
+                tell(&format!("{peer} IS LEFT OUT: {why}"));
+            }
+            if let Ok(report) = &asked {
+                check_peer(report, solutions, questions)?;
+            }
+            take(peer, asked);
+        }
+        Ok(())
+    }
+
+    /// Asks the server, and compares its answers with the oracle's. `operand_bytes` are those that
+    /// a question has to read, where that is known.
+    pub(crate) async fn ask_server(
+        &self,
+        client: &Client,
+        solutions: &Solutions,
+        questions: &[Question],
+        operand_bytes: &BTreeMap<String, u64>,
+    ) -> Result<Vec<Line>> {
+        let mut lines = Vec::new();
+        for question in questions {
+            let asked = ask(client, question, self.runs).await?;
+            check("tessera", question, &asked.solution, solutions)?;
+            lines.push(Line {
+                id: question.id.to_owned(),
+                words: question.words.to_owned(),
+                rows: asked.solution.len() / question.statements.len(),
+                ours: Spread::of(&asked.times),
+                operand_bytes: operand_bytes.get(question.id).copied(),
+                peers: BTreeMap::new(),
+            });
+        }
+        Ok(lines)
+    }
+
+    /// Gives the disk's space back, unless the data are kept.
+    pub(crate) fn clear(&self, data: &Path) -> Result<()> {
+        match self.keep {
+            Keep::Data => Ok(()),
+            Keep::Nothing => Ok(std::fs::remove_dir_all(data)?),
+        }
+    }
 }
 
 pub(crate) fn tell(what: &str) {
     eprintln!("segbench: {what}");
 }
 
-fn take_peer(
-    report: &mut Report,
-    answers: PeerReport,
-    solutions: &Solutions,
-    plan: &Plan,
-) -> Result<()> {
-    if let Some(why) = &answers.missing {
-        tell(&format!("{} IS LEFT OUT: {why}", answers.peer));
-    }
-    check_peer(&answers, solutions, &questions(&plan.recipe.portrayed()))?;
-    report.push_peer(answers);
-    Ok(())
-}
-
 /// Whether a peer's every answer is right, and about questions that there are.
-pub(crate) fn check_peer(
-    report: &PeerReport,
-    solutions: &Solutions,
-    questions: &[Question],
-) -> Result<()> {
+fn check_peer(report: &PeerReport, solutions: &Solutions, questions: &[Question]) -> Result<()> {
     for (id, answer) in &report.questions {
         let question = questions.iter().find(|question| question.id == id);
         let question = question.with_context(|| format!("{} answers {id}", report.peer))?;
@@ -134,12 +190,7 @@ pub(crate) fn check_peer(
 }
 
 /// Whether an answer is the oracle's.
-pub(crate) fn check(
-    who: &str,
-    question: &Question,
-    answer: &Solution,
-    solutions: &Solutions,
-) -> Result<()> {
+fn check(who: &str, question: &Question, answer: &Solution, solutions: &Solutions) -> Result<()> {
     let expected = solutions
         .get(question.id)
         .context("the oracle has no such question")?;
@@ -153,13 +204,14 @@ pub(crate) fn check(
 }
 
 async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> Result<Report> {
-    let directory = plan.work_dir.join("server");
+    let setting = &plan.setting;
+    let directory = setting.work_dir.join("server");
     let _ = std::fs::remove_dir_all(&directory);
-    let memory = plan.memory_bytes.unwrap_or_else(memory_share);
+    let memory = setting.memory_bytes();
     tell("loading the server");
     let server = ServerProcess::start(&directory, memory)?;
     let loading = import(server.address(), &data.csv())?;
-    if plan.keep == Keep::Nothing {
+    if setting.keep == Keep::Nothing {
         data.remove_csv()?;
     }
     tell("waiting until the server has merged its files");
@@ -170,7 +222,10 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
     };
     tell("asking the server");
     let client = Client::connect(server.address(), options()).await?;
-    let lines = ask_all(&client, plan, data, solutions).await?;
+    let questions = questions(&plan.recipe.portrayed());
+    let lines = setting
+        .ask_server(&client, solutions, &questions, data.operand_bytes())
+        .await?;
     tell("reading everything");
     let exported_keys_per_second = everything::read_all(&client, plan.recipe.users).await?;
     let status = everything::status(&client).await?;
@@ -191,7 +246,7 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
     let (sync, rates) = match plan.writing {
         Writing::Measured => {
             tell("writing");
-            let sync = writes::sync_latency(&plan.work_dir)?;
+            let sync = writes::sync_latency(&setting.work_dir)?;
             (
                 Some(sync),
                 writes::measure(server.address(), plan.recipe.users).await?,
@@ -209,7 +264,7 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
         server: agent,
         users: plan.recipe.users,
         seed: plan.recipe.seed,
-        runs: plan.runs,
+        runs: setting.runs,
         bandwidth,
         load,
         first_answer_seconds,
@@ -221,7 +276,7 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
 }
 
 /// Of the machine's memory: the rest is for the system's cache, the importer and answers.
-pub(crate) fn memory_share() -> u64 {
+fn memory_share() -> u64 {
     kibibytes("/proc/meminfo", "MemTotal").map_or(1 << 30, |bytes| bytes / 5 * 3)
 }
 
@@ -231,28 +286,6 @@ pub(crate) fn options() -> ClientOptions {
         request_timeout: std::time::Duration::from_secs(600),
         ..ClientOptions::default()
     }
-}
-
-async fn ask_all(
-    client: &Client,
-    plan: &Plan,
-    data: &DataSet,
-    solutions: &Solutions,
-) -> Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    for question in questions(&plan.recipe.portrayed()) {
-        let asked = ask(client, &question, plan.runs).await?;
-        check("tessera", &question, &asked.solution, solutions)?;
-        lines.push(Line {
-            id: question.id.to_owned(),
-            words: question.words.to_owned(),
-            rows: asked.solution.len() / question.statements.len(),
-            ours: Spread::of(&asked.times),
-            operand_bytes: data.operand_bytes().get(question.id).copied(),
-            peers: std::collections::BTreeMap::new(),
-        });
-    }
-    Ok(lines)
 }
 
 /// Starts the server on its data again; the time until it has answered Q1.

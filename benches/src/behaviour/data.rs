@@ -5,12 +5,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, BufReader, BufWriter, Write},
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -20,31 +20,28 @@ use super::{
     oracle::Oracle,
 };
 use crate::{
-    data::Flat,
     generate::{GENDERS, push_digits, push_key},
     oracle::Solutions,
+    prepared::{Flat, Prepared, Wanted, flat_path, text_file, write_solutions},
 };
 
 /// Changes whenever the same recipe makes other files.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The import mappings that go with the files.
 const USERS_MAPPING: &str = include_str!("users.toml");
 const EVENTS_MAPPING: &str = include_str!("events.toml");
 
+const USERS: &str = "users.csv";
+const EVENTS: &str = "events.csv";
+
 /// A complete data set.
 #[derive(Debug)]
-pub struct DataSet {
-    directory: PathBuf,
-    facts: Facts,
-}
+pub struct DataSet(Prepared<Recipe, Found>);
 
 /// What was found out while the data was made.
 #[derive(Debug, Serialize, Deserialize)]
-struct Facts {
-    format: u32,
-    recipe: Recipe,
-    flat: Flat,
+struct Found {
     /// Events by kind.
     events: BTreeMap<String, u64>,
 }
@@ -55,56 +52,36 @@ impl DataSet {
     /// # Errors
     /// When files cannot be written.
     pub fn prepare(directory: &Path, recipe: Recipe, flat: Flat) -> Result<Self> {
-        let set = Self::there(directory);
-        if let Some(set) = set.filter(|set| set.serves(&recipe, flat)) {
-            return Ok(set);
-        }
-        fs::create_dir_all(directory)?;
-        // What is there is of no use, and half of the new one must not be taken for a whole.
-        let _ = fs::remove_file(directory.join(FACTS));
-        let facts = make(directory, recipe, flat)
-            .with_context(|| format!("cannot make the data in {}", directory.display()))?;
-        fs::write(directory.join(FACTS), serde_json::to_string(&facts)?)?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            facts,
+        let wanted = Wanted {
+            format: FORMAT,
+            recipe,
+            flat,
+            texts: &[USERS, EVENTS],
+        };
+        Prepared::prepare(directory, wanted, |directory, recipe| {
+            make(directory, recipe, flat)
         })
-    }
-
-    fn there(directory: &Path) -> Option<Self> {
-        let facts = fs::read_to_string(directory.join(FACTS)).ok()?;
-        let facts = serde_json::from_str(&facts).ok()?;
-        Some(Self {
-            directory: directory.to_owned(),
-            facts,
-        })
-    }
-
-    fn serves(&self, recipe: &Recipe, flat: Flat) -> bool {
-        self.facts.format == FORMAT
-            && self.facts.recipe == *recipe
-            && (flat == Flat::Omitted || self.facts.flat == Flat::Written)
-            && self.events_csv().exists()
+        .map(Self)
     }
 
     /// The file of users to import first; its mapping lies beside it.
     pub fn users_csv(&self) -> PathBuf {
-        self.directory.join(USERS)
+        self.0.file(USERS)
     }
 
     /// The file of events to import then; its mapping lies beside it.
     pub fn events_csv(&self) -> PathBuf {
-        self.directory.join(EVENTS)
+        self.0.file(EVENTS)
     }
 
     /// The directory of flat files.
     pub fn flat(&self) -> PathBuf {
-        self.directory.join(FLAT)
+        self.0.flat()
     }
 
     /// How many events there are of each kind.
     pub fn events(&self) -> &BTreeMap<String, u64> {
-        &self.facts.events
+        &self.0.found().events
     }
 
     /// The right answers.
@@ -112,8 +89,7 @@ impl DataSet {
     /// # Errors
     /// When the file cannot be read.
     pub fn solutions(&self) -> Result<Solutions> {
-        let file = File::open(self.directory.join(SOLUTIONS))?;
-        Ok(serde_json::from_reader(BufReader::new(file))?)
+        self.0.solutions()
     }
 
     /// Gives the disk's space back, as far as it is only needed for loading the server.
@@ -126,21 +102,15 @@ impl DataSet {
     }
 }
 
-const FACTS: &str = "facts.json";
-const USERS: &str = "users.csv";
-const EVENTS: &str = "events.csv";
-const FLAT: &str = "flat";
-const SOLUTIONS: &str = "solutions.json";
-
-fn make(directory: &Path, recipe: Recipe, flat: Flat) -> Result<Facts> {
-    write_users(&directory.join(USERS), &recipe)?;
-    let mut text = csv(&directory.join(EVENTS), EVENTS_MAPPING)?;
+fn make(directory: &Path, recipe: &Recipe, flat: Flat) -> Result<Found> {
+    write_users(&directory.join(USERS), recipe)?;
+    let mut text = text_file(&directory.join(EVENTS), EVENTS_MAPPING)?;
     writeln!(text, "{EVENTS_HEADER}")?;
     let mut arrays = match flat {
-        Flat::Written => Some(FlatWriter::create(&directory.join(FLAT))?),
+        Flat::Written => Some(FlatWriter::create(&flat_path(directory))?),
         Flat::Omitted => None,
     };
-    let mut oracle = Oracle::new(&recipe);
+    let mut oracle = Oracle::new(recipe);
     let (mut events, mut rows) = ([0_u64; Kind::ALL.len()], Vec::new());
     recipe.for_each_day(|day| -> Result<()> {
         rows.clear();
@@ -157,28 +127,17 @@ fn make(directory: &Path, recipe: Recipe, flat: Flat) -> Result<Facts> {
     })?;
     text.flush()?;
     if let Some(arrays) = arrays {
-        arrays.finish(&recipe, events.iter().sum())?;
+        arrays.finish(recipe, events.iter().sum())?;
     }
-    let mut file = BufWriter::new(File::create(directory.join(SOLUTIONS))?);
-    serde_json::to_writer(&mut file, &oracle.solutions())?;
-    file.flush()?;
+    write_solutions(directory, &oracle.solutions())?;
     let names = Kind::ALL.map(|kind| kind.name().to_owned());
-    Ok(Facts {
-        format: FORMAT,
-        recipe,
-        flat,
+    Ok(Found {
         events: names.into_iter().zip(events).collect(),
     })
 }
 
-/// A file to import, with its mapping beside it.
-fn csv(path: &Path, mapping: &str) -> io::Result<BufWriter<File>> {
-    fs::write(path.with_extension("toml"), mapping)?;
-    Ok(BufWriter::with_capacity(1 << 20, File::create(path)?))
-}
-
 fn write_users(path: &Path, recipe: &Recipe) -> io::Result<()> {
-    let mut out = csv(path, USERS_MAPPING)?;
+    let mut out = text_file(path, USERS_MAPPING)?;
     writeln!(out, "user,gender")?;
     let mut row = Vec::new();
     for user in 0..recipe.users {
@@ -226,7 +185,10 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::behaviour::calendar::NOW;
+    use crate::{
+        behaviour::calendar::NOW,
+        prepared::testing::{contents, writes},
+    };
 
     const RECIPE: Recipe = Recipe {
         users: 500,
@@ -240,20 +202,17 @@ mod tests {
         for directory in [a.path(), b.path()] {
             DataSet::prepare(directory, RECIPE, Flat::Written).unwrap();
         }
-        for name in [FACTS, USERS, EVENTS, SOLUTIONS, "flat/time.u32"] {
-            let read = |directory: &Path| fs::read(directory.join(name)).unwrap();
-            assert!(read(a.path()) == read(b.path()), "{name}");
-        }
+        let files = contents(a.path());
+        assert!(files.len() > 6 && files == contents(b.path()));
     }
 
     #[test]
     fn a_data_set_serves_again_unless_it_is_another() {
         let directory = tempfile::tempdir().unwrap();
         let made = |recipe, flat| {
-            let csv = directory.path().join(EVENTS);
-            let before = csv.metadata().map(|file| file.modified().unwrap()).ok();
-            DataSet::prepare(directory.path(), recipe, flat).unwrap();
-            before != csv.metadata().map(|file| file.modified().unwrap()).ok()
+            writes(&directory.path().join(EVENTS), || {
+                DataSet::prepare(directory.path(), recipe, flat).unwrap();
+            })
         };
         assert!(made(RECIPE, Flat::Omitted));
         assert!(!made(RECIPE, Flat::Omitted));

@@ -12,7 +12,7 @@ use crate::{
     machine::Machine,
     report::{
         Line, Peer,
-        markdown::{self, mib, ms, theirs, thousands},
+        markdown::{self, MoreColumns, mib, thousands},
     },
     targets::{Verdict, judge},
 };
@@ -78,7 +78,7 @@ impl Report {
     /// For people. Every answer in it agreed with the oracle's.
     pub fn to_markdown(&self) -> String {
         let mut text = self.heading();
-        self.questions(&mut text);
+        markdown::question_table(&self.lines, &self.peers, &MoreColumns::NONE, &mut text);
         markdown::targets(&self.verdicts(), &mut text);
         self.loading(&mut text);
         markdown::peers(&self.peers, &self.lines, &mut text);
@@ -126,35 +126,6 @@ impl Report {
         )
     }
 
-    /// Medians in milliseconds; beside each peer's how many times ours it is.
-    fn questions(&self, text: &mut String) {
-        let asked = |peer: &&Peer| peer.missing.is_none();
-        let there: Vec<&Peer> = self.peers.iter().filter(asked).collect();
-        text.push_str("| | question | rows | Tessera, ms | p99 |");
-        for peer in &there {
-            let _ = write!(text, " {} |", peer.name);
-        }
-        text.push_str("\n| --- | --- | ---: | ---: | ---: |");
-        text.push_str(&" ---: |".repeat(there.len()));
-        text.push('\n');
-        for line in &self.lines {
-            let _ = write!(
-                text,
-                "| {} | {} | {} | {} | {} |",
-                line.id,
-                line.words,
-                thousands(line.rows as u64),
-                ms(line.ours.median_ms),
-                ms(line.ours.p99_ms),
-            );
-            for peer in &there {
-                let _ = write!(text, " {} |", theirs(line, &peer.name));
-            }
-            text.push('\n');
-        }
-        text.push('\n');
-    }
-
     fn loading(&self, text: &mut String) {
         let load = &self.load;
         let _ = writeln!(
@@ -166,28 +137,9 @@ impl Report {
             load.events_seconds,
             thousands(self.events_per_second() as u64),
         );
-        text.push_str(
-            "| | loaded in, s | memory, MiB | disk, MiB |\n| --- | ---: | ---: | ---: |\n",
-        );
-        let _ = writeln!(
-            text,
-            "| Tessera, from text over a connection | {:.1} | {} | {} |",
-            load.users_seconds + load.events_seconds,
-            mib(load.resident_bytes),
-            mib(Some(load.disk_bytes)),
-        );
-        for peer in &self.peers {
-            let Some(theirs) = &peer.load else { continue };
-            let _ = writeln!(
-                text,
-                "| {}, from arrays in place | {:.1} | {} | {} |",
-                peer.name,
-                theirs.seconds,
-                mib(theirs.memory_bytes),
-                mib(theirs.disk_bytes),
-            );
-        }
-        text.push('\n');
+        let seconds = load.users_seconds + load.events_seconds;
+        let ours = (seconds, load.resident_bytes, load.disk_bytes);
+        markdown::load_table(ours, &self.peers, text);
     }
 }
 

@@ -16,13 +16,12 @@ use super::{
     report::{FORMAT, Load, Report},
 };
 use crate::{
-    ask::{ask, execute},
-    data::Flat,
+    ask::execute,
     machine::Machine,
     oracle::Solutions,
-    peer::{PeerAnswer, PeerReport, Peers},
-    report::{Line, Peer, Spread},
-    run::{Keep, check, check_peer, memory_share, options, tell},
+    peer::{PeerAnswer, PeerReport},
+    report::{Peer, Spread},
+    run::{Keep, Setting, options, tell},
     server::{ServerProcess, directory_bytes, import},
 };
 
@@ -31,18 +30,8 @@ use crate::{
 pub struct Plan {
     /// The data.
     pub recipe: Recipe,
-    /// How often each question is asked.
-    pub runs: usize,
-    /// Where everything is kept meanwhile.
-    pub work_dir: PathBuf,
-    /// What becomes of the data.
-    pub keep: Keep,
-    /// For the server's caches; three fifths of the machine's memory if none is given.
-    pub memory_bytes: Option<u64>,
-    /// Who else is asked.
-    pub peers: Vec<String>,
-    /// What runs the peers.
-    pub runner: Peers,
+    /// How it is run.
+    pub setting: Setting,
 }
 
 /// Runs it.
@@ -53,14 +42,13 @@ pub async fn run(plan: &Plan) -> Result<Report> {
     let data = plan.data()?;
     let solutions = data.solutions()?;
     let mut report = measure_server(plan, &data, &solutions).await?;
-    for peer in &plan.peers {
-        let peer = match plan.ask(peer, &data, &solutions)? {
-            Ok(answers) => Peer::of(answers, &mut report.lines),
-            Err(why) => Peer::missing(peer, why),
-        };
+    let questions = questions(&plan.recipe.portrayed());
+    let setting = &plan.setting;
+    setting.ask_peers(&data.flat(), &solutions, &questions, |name, asked| {
+        let peer = Peer::asked(name, asked, &mut report.lines);
         report.peers.push(peer);
-    }
-    plan.clear()?;
+    })?;
+    setting.clear(&plan.data_dir())?;
     Ok(report)
 }
 
@@ -71,15 +59,19 @@ pub async fn run(plan: &Plan) -> Result<Report> {
 /// When an answer differs from the oracle's.
 pub fn run_peers(plan: &Plan) -> Result<Vec<String>> {
     let data = plan.data()?;
-    let solutions = data.solutions()?;
+    let (solutions, questions) = (data.solutions()?, questions(&plan.recipe.portrayed()));
     let mut lines = Vec::new();
-    for peer in &plan.peers {
-        match plan.ask(peer, &data, &solutions)? {
+    let setting = &plan.setting;
+    setting.ask_peers(
+        &data.flat(),
+        &solutions,
+        &questions,
+        |name, asked| match asked {
             Ok(answers) => lines.extend(told(&answers)),
-            Err(why) => lines.push(format!("{peer}: {why}")),
-        }
-    }
-    plan.clear()?;
+            Err(why) => lines.push(format!("{name}: {why}")),
+        },
+    )?;
+    setting.clear(&plan.data_dir())?;
     Ok(lines)
 }
 
@@ -99,58 +91,20 @@ fn told(report: &PeerReport) -> impl Iterator<Item = String> {
 impl Plan {
     fn data(&self) -> Result<DataSet> {
         tell("making the events");
-        let flat = if self.peers.is_empty() {
-            Flat::Omitted
-        } else {
-            Flat::Written
-        };
-        DataSet::prepare(&self.data_dir(), self.recipe, flat)
+        DataSet::prepare(&self.data_dir(), self.recipe, self.setting.flat())
     }
 
     fn data_dir(&self) -> PathBuf {
-        self.work_dir.join("behaviour")
-    }
-
-    /// What a peer answers, or why it does not.
-    fn ask(
-        &self,
-        peer: &str,
-        data: &DataSet,
-        solutions: &Solutions,
-    ) -> Result<Result<PeerReport, String>> {
-        tell(&format!("asking {peer}"));
-        let scratch = self.work_dir.join(format!("peer-{peer}"));
-        let asked = self.runner.ask(peer, &data.flat(), &scratch, self.runs);
-        let missing = match &asked {
-            Ok(report) => report.missing.clone(),
-            Err(error) => Some(format!("{error:#}")),
-        };
-        if let Some(why) = &missing {
-            tell(&format!("{peer} IS LEFT OUT: {why}"));
-        }
-        match asked {
-            Ok(report) => {
-                check_peer(&report, solutions, &questions(&self.recipe.portrayed()))?;
-                Ok(Ok(report))
-            }
-            Err(error) => Ok(Err(format!("{error:#}"))),
-        }
-    }
-
-    fn clear(&self) -> Result<()> {
-        match self.keep {
-            Keep::Data => Ok(()),
-            Keep::Nothing => Ok(std::fs::remove_dir_all(self.data_dir())?),
-        }
+        self.setting.work_dir.join("behaviour")
     }
 }
 
 async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> Result<Report> {
-    let directory = plan.work_dir.join("server");
+    let setting = &plan.setting;
+    let directory = setting.work_dir.join("server");
     let _ = std::fs::remove_dir_all(&directory);
-    let memory = plan.memory_bytes.unwrap_or_else(memory_share);
     tell("loading the server");
-    let server = ServerProcess::start_at(&directory, memory, &moment(NOW))?;
+    let server = ServerProcess::start_at(&directory, setting.memory_bytes(), &moment(NOW))?;
     let client = Client::connect(server.address(), options()).await?;
     let users = import(server.address(), &data.users_csv())?;
     for definition in DEFINITIONS {
@@ -158,11 +112,16 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
     }
     let events = import(server.address(), &data.events_csv())?;
     let events_bytes = data.events_csv().metadata()?.len();
-    if plan.keep == Keep::Nothing {
+    if setting.keep == Keep::Nothing {
         data.remove_csv()?;
     }
+    tell("waiting until the server has merged its files");
+    server.settle()?;
     tell("asking the server");
-    let lines = ask_all(&client, plan, solutions).await?;
+    let questions = questions(&plan.recipe.portrayed());
+    let lines = setting
+        .ask_server(&client, solutions, &questions, &BTreeMap::new())
+        .await?;
     let load = Load {
         users_seconds: users.as_secs_f64(),
         events_seconds: events.as_secs_f64(),
@@ -182,26 +141,9 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
         events: data.events().values().sum(),
         seed: plan.recipe.seed,
         now: NOW,
-        runs: plan.runs,
+        runs: setting.runs,
         load,
         lines,
         peers: Vec::new(),
     })
-}
-
-async fn ask_all(client: &Client, plan: &Plan, solutions: &Solutions) -> Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    for question in questions(&plan.recipe.portrayed()) {
-        let asked = ask(client, &question, plan.runs).await?;
-        check("tessera", &question, &asked.solution, solutions)?;
-        lines.push(Line {
-            id: question.id.to_owned(),
-            words: question.words.to_owned(),
-            rows: asked.solution.len() / question.statements.len(),
-            ours: Spread::of(&asked.times),
-            operand_bytes: None,
-            peers: BTreeMap::new(),
-        });
-    }
-    Ok(lines)
 }

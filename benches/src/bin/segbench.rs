@@ -19,7 +19,7 @@ use tessera_benches::{
     peer::{Peers, Workload},
     plot,
     report::Report,
-    run::{Keep, Plan, Writing, run},
+    run::{Keep, Plan, Setting, Writing, run},
 };
 
 #[derive(Parser)]
@@ -244,28 +244,22 @@ fn with_behaviour_plan(
     let temporary = tempfile::tempdir()?;
     run(&behaviour::run::Plan {
         recipe: recipe.into(),
-        runs: args.runs.max(1),
-        work_dir: args.work_dir(temporary.path()),
-        keep: args.keep(),
-        memory_bytes: args.memory_bytes,
-        peers: args.peers.clone(),
-        runner: args.peers_of(Workload::Behaviour),
+        setting: args.setting(temporary.path(), Workload::Behaviour),
     })
 }
 
 impl RunArgs {
-    fn work_dir(&self, temporary: &Path) -> PathBuf {
-        self.work_dir.as_deref().unwrap_or(temporary).to_owned()
-    }
-
-    fn keep(&self) -> Keep {
-        if self.keep { Keep::Data } else { Keep::Nothing }
-    }
-
-    fn peers_of(&self, workload: Workload) -> Peers {
-        Peers {
-            python: self.python.clone(),
-            workload,
+    fn setting(&self, temporary: &Path, workload: Workload) -> Setting {
+        Setting {
+            runs: self.runs.max(1),
+            work_dir: self.work_dir.as_deref().unwrap_or(temporary).to_owned(),
+            keep: if self.keep { Keep::Data } else { Keep::Nothing },
+            memory_bytes: self.memory_bytes,
+            peers: self.peers.clone(),
+            runner: Peers {
+                python: self.python.clone(),
+                workload,
+            },
         }
     }
 
@@ -325,17 +319,12 @@ fn measure(args: &SegmentRunArgs) -> Result<()> {
     let temporary = tempfile::tempdir()?;
     let plan = Plan {
         recipe: args.recipe.into(),
-        runs: args.run.runs.max(1),
-        work_dir: args.run.work_dir(temporary.path()),
-        keep: args.run.keep(),
-        memory_bytes: args.run.memory_bytes,
+        setting: args.run.setting(temporary.path(), Workload::Segments),
         writing: if args.no_writes {
             Writing::Omitted
         } else {
             Writing::Measured
         },
-        peers: args.run.peers.clone(),
-        runner: args.run.peers_of(Workload::Segments),
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let report = runtime.block_on(run(&plan))?;

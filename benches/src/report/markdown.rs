@@ -34,48 +34,73 @@ fn heading(report: &Report, text: &mut String) {
     );
 }
 
-/// Medians in milliseconds; beside each peer's how many times ours it is.
 fn questions(report: &Report, text: &mut String) {
-    let there: Vec<&Peer> = report
-        .peers
-        .iter()
-        .filter(|peer| peer.missing.is_none())
-        .collect();
-    text.push_str("| | question | rows | Tessera, ms | p99 | bound | ÷ bound |");
-    for peer in &there {
-        let _ = write!(text, " {} |", peer.name);
+    let bound = MoreColumns {
+        heads: &["bound", "÷ bound"],
+        cells: &|line| bound(report, line),
+    };
+    question_table(&report.lines, &report.peers, &bound, text);
+}
+
+/// Columns between our times and the peers'.
+pub(crate) struct MoreColumns<'a> {
+    pub(crate) heads: &'a [&'static str],
+    /// As many cells of a question as there are heads.
+    pub(crate) cells: &'a dyn Fn(&Line) -> Vec<String>,
+}
+
+impl MoreColumns<'_> {
+    pub(crate) const NONE: Self = Self {
+        heads: &[],
+        cells: &no_cells,
+    };
+}
+
+fn no_cells(_: &Line) -> Vec<String> {
+    Vec::new()
+}
+
+/// Medians in milliseconds; beside each peer's how many times ours it is.
+pub(crate) fn question_table(
+    lines: &[Line],
+    peers: &[Peer],
+    more: &MoreColumns<'_>,
+    text: &mut String,
+) {
+    let there: Vec<&Peer> = peers.iter().filter(|peer| peer.missing.is_none()).collect();
+    text.push_str("| | question | rows | Tessera, ms | p99 |");
+    let heads = more.heads.iter().copied();
+    for head in heads.chain(there.iter().map(|peer| peer.name.as_str())) {
+        let _ = write!(text, " {head} |");
     }
-    text.push_str("\n| --- | --- | ---: | ---: | ---: | ---: | ---: |");
-    text.push_str(&" ---: |".repeat(there.len()));
+    text.push_str("\n| --- | --- |");
+    text.push_str(&" ---: |".repeat(3 + more.heads.len() + there.len()));
     text.push('\n');
-    for line in &report.lines {
-        let _ = write!(
-            text,
-            "| {} | {} | {} | {} | {} | {} |",
-            line.id,
-            line.words,
+    for line in lines {
+        let ours = [
             thousands(line.rows as u64),
             ms(line.ours.median_ms),
             ms(line.ours.p99_ms),
-            bound(report, line),
-        );
-        for peer in &there {
-            let _ = write!(text, " {} |", theirs(line, &peer.name));
+        ];
+        let theirs = there.iter().map(|peer| theirs(line, &peer.name));
+        let _ = write!(text, "| {} | {} |", line.id, line.words);
+        for cell in ours.into_iter().chain((more.cells)(line)).chain(theirs) {
+            let _ = write!(text, " {cell} |");
         }
         text.push('\n');
     }
     text.push('\n');
 }
 
-fn bound(report: &Report, line: &Line) -> String {
-    let Some(one) = line.bound_ms(report.bandwidth.one_thread) else {
-        return " | ".to_owned();
-    };
-    format!("{} | {:.1}", ms(one), line.ours.median_ms / one)
+fn bound(report: &Report, line: &Line) -> Vec<String> {
+    match line.bound_ms(report.bandwidth.one_thread) {
+        Some(one) => vec![ms(one), format!("{:.1}", line.ours.median_ms / one)],
+        None => vec![String::new(), String::new()],
+    }
 }
 
 /// A peer's median, and how many times ours it is.
-pub(crate) fn theirs(line: &Line, peer: &str) -> String {
+fn theirs(line: &Line, peer: &str) -> String {
     match line.peers.get(peer) {
         Some(PeerLine::Asked { times, .. }) => format!(
             "{} ({}×)",
@@ -186,15 +211,21 @@ fn load(report: &Report, text: &mut String) {
             "An export of all users delivers {rate} keys a second.\n"
         );
     }
+    let ours = (load.seconds, load.resident_bytes, load.disk_bytes);
+    load_table(ours, &report.peers, text);
+}
+
+/// How long loading took, in seconds, and the bytes of memory and disk afterwards.
+pub(crate) fn load_table(ours: (f64, Option<u64>, u64), peers: &[Peer], text: &mut String) {
     text.push_str("| | loaded in, s | memory, MiB | disk, MiB |\n| --- | ---: | ---: | ---: |\n");
+    let (seconds, resident_bytes, disk_bytes) = ours;
     let _ = writeln!(
         text,
-        "| Tessera, from text over a connection | {:.1} | {} | {} |",
-        load.seconds,
-        mib(load.resident_bytes),
-        mib(Some(load.disk_bytes)),
+        "| Tessera, from text over a connection | {seconds:.1} | {} | {} |",
+        mib(resident_bytes),
+        mib(Some(disk_bytes)),
     );
-    for peer in &report.peers {
+    for peer in peers {
         let Some(theirs) = &peer.load else { continue };
         let _ = writeln!(
             text,
