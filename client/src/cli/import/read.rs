@@ -217,7 +217,7 @@ mod tests {
     use crate::cli::import::source::{BytesRead, Source};
 
     fn input(rows: usize, row_bytes: usize, id: &str) -> (Input, Plan) {
-        let mapping = "key = \"id\"\n[[tag]]\ncolumn = \"filler\"\n";
+        let mapping = "key = \"id\"\n[[tag]]\ncolumn = \"filler\"\nby = \"value\"\n";
         let mapping = Mapping::parse(mapping).unwrap();
         let plan = Plan::new(&mapping);
         let filler = "x".repeat(row_bytes);

@@ -230,7 +230,7 @@ fn note(notes: &mut Notes, question: &Question, bucket: Bucket, part: &Part<'_>)
         (Notes::Means { sums, counts }, Question::Average(property, ..)) => {
             sum(sums, *property, part);
             part.for_each_value(*property, |place, _| {
-                increase(&mut counts[usize::from(place)])
+                increase(&mut counts[usize::from(place)]);
             });
         }
         (Notes::Edge { times, passes }, Question::First(filter)) => {

@@ -120,7 +120,7 @@ fn a_newer_format_is_refused_and_left_alone() {
         error,
         OpenError::NewerFormat {
             found: 9,
-            supported: 3
+            supported: 4
         }
     ));
     assert!(error.to_string().contains("format 9"), "{error}");

@@ -63,7 +63,7 @@ fn many_changes() -> Vec<Mutation> {
             set(&user, "city", text(&new_value)),
             add(&user, "interests", &[&new_value, "golf"]),
             set(&user, "nick", text(&format!("n{number}"))),
-            set(&user, "invited_by", text(&key((number + 1) % 150))),
+            set(&user, "invited_by", text(&key(number % 120 + 1))),
             tag(
                 &user,
                 if number.is_multiple_of(2) {

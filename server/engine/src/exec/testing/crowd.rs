@@ -40,7 +40,7 @@ pub(crate) fn crowd(seed: u64, users: u32, tags: u32) -> MemoryDataset {
 /// Half of them one beside the other, the others in every hundredth place, over a shard's end.
 fn place(index: u32) -> Location {
     let (partition, user) = match index % 4 {
-        0 | 1 => (0, index / 2),
+        0 | 1 => (0, index / 4 * 2 + index % 2),
         2 => (1, (1 << 20) - 40_000 + index * 7),
         _ => (2, index * 100),
     };
