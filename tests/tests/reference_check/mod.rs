@@ -80,9 +80,11 @@ fn asked(wire: &mut Wire, statements: &[&str]) -> Vec<Vec<Datum>> {
 /// The sums of all columns but the first.
 fn summed(rows: &[Vec<Datum>]) -> Vec<Datum> {
     let columns = rows.first().map_or(0, Vec::len);
-    let number = |datum: &Datum| match datum {
-        Datum::Integer(number) => *number,
-        other => panic!("{other:?} is not summed"),
+    let number = |datum: &Datum| {
+        let Datum::Integer(number) = datum else {
+            panic!("{datum:?} is not summed")
+        };
+        *number
     };
     let sum = |at: usize| rows.iter().map(|row| number(&row[at])).sum();
     (1..columns).map(|at| Datum::Integer(sum(at))).collect()
