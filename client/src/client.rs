@@ -24,6 +24,7 @@ use crate::{
         dimension::DimensionQuery,
         portrait::Portrait,
         segment::{Cursor, Page, SegmentQuery, UserRow, UserStream},
+        why::Why,
     },
     render::Writer,
     retry::{Repeat, Retries},
@@ -333,6 +334,21 @@ impl Client {
             })) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Why a user is in an expression, or is not; none when there is no such user.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn why(&self, key: impl Into<String>, expr: &Expr) -> Result<Option<Why>, Error> {
+        let mut writer = Writer::default();
+        writer.words("WHY ");
+        writer.value(&Datum::from(key.into()))?;
+        writer.words(" IN ");
+        expr.write(&mut writer)?;
+        self.execute_built(writer.finish())
+            .await
+            .and_then(Why::read)
     }
 
     /// Asks the server for a sign of life, and says how long that took.

@@ -54,6 +54,7 @@ pub use query::{
     dimension::{CalendarUnit, Comparison, DimensionQuery, Measure},
     portrait::{Portrait, PortraitRow, TagHeld},
     segment::{Cursor, KeyStream, Page, SegmentQuery, UserRow, UserStream},
+    why::{Why, WhyPart},
 };
 pub use render::QueryError;
 pub use submission::Submission;

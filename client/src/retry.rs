@@ -41,13 +41,14 @@ impl Repeat {
     }
 
     fn of_statement(statement: &str) -> Self {
-        const READS: [&str; 6] = [
+        const READS: [&str; 7] = [
             "count",
             "segment",
             "dimension",
             "portrait",
             "show",
             "explain",
+            "why",
         ];
         let first: String = statement
             .trim_start()

@@ -3,3 +3,4 @@
 pub(crate) mod dimension;
 pub(crate) mod portrait;
 pub(crate) mod segment;
+pub(crate) mod why;

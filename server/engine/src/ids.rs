@@ -238,6 +238,8 @@ pub enum RowId {
     Since(TagId, SliceRow),
     /// The slices of [`NumberId::Until`].
     Until(TagId, SliceRow),
+    /// The users who had a tag taken from them by hand against its rule.
+    Blocked(TagId),
 }
 
 #[cfg(test)]

@@ -47,6 +47,11 @@ impl<T: Copy + Default> Dense<T> {
         self.0.fill(T::default());
     }
 
+    /// All of them, by place.
+    pub(super) fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+
     fn at(&self, place: u16) -> T {
         self.0.get(usize::from(place)).copied().unwrap_or_default()
     }
@@ -155,7 +160,7 @@ impl Sums {
         }
     }
 
-    fn total(&self, place: u16) -> i128 {
+    pub(super) fn total(&self, place: u16) -> i128 {
         let high = if self.high.is_empty() {
             None
         } else {

@@ -210,6 +210,11 @@ impl<'a> Scan<'a> {
         notes.map(Notes::heap_bytes).sum()
     }
 
+    /// By block of the shard, what was noted of its users.
+    pub(super) fn into_notes(self) -> Vec<Option<Notes>> {
+        self.blocks
+    }
+
     /// By block of the shard, the users found; `None` where there is nobody.
     pub fn finish(self) -> Vec<Option<Block>> {
         let question = &self.behaviour.question;

@@ -37,7 +37,7 @@ pub(super) enum Bound {
     /// Whose number is in a range.
     Numbers(Box<NumberRange>),
     /// Users that were found already.
-    Computed(Box<Computed>),
+    Computed(Arc<Computed>),
     /// Who is in one of them.
     Union(Operands),
     /// Who is in all of the first and in none of the second.
@@ -59,7 +59,7 @@ impl Bound {
                 Self::row(Arc::new(ids_of_shard(lists, dataset, partition, shard)?))
             }
             Operation::Found(users) => Computed::found(users, source.unit)
-                .map_or(Self::Nothing, |found| Self::Computed(Box::new(found))),
+                .map_or(Self::Nothing, |found| Self::Computed(Arc::new(found))),
             Operation::Behaviour(behaviour) => Self::answer(source.answer(behaviour)?),
             Operation::Look { input, tests } => {
                 let input = Self::load(input, source)?;
@@ -92,7 +92,7 @@ impl Bound {
     }
 
     fn answer(Answer { rows, computed }: Answer) -> Self {
-        let computed = computed.map(|computed| Self::Computed(Box::new(computed)));
+        let computed = computed.map(Self::Computed);
         Operands {
             rows,
             others: computed.into_iter().collect(),

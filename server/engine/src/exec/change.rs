@@ -14,6 +14,7 @@ use super::{
     limits::QueryLimits,
     planner,
     query::resolver,
+    ranks::RankedUsers,
     scan::{Context, Unit},
     scheduler::Scheduler,
 };
@@ -35,6 +36,8 @@ pub(crate) enum Change {
     Tag(Vec<Spanned<NameRef>>, HoldingTerms),
     /// `UNTAG … WITH`
     Untag(Vec<Spanned<NameRef>>),
+    /// `CLEAR TAG … WITH`
+    Clear(Vec<Spanned<NameRef>>),
     /// `SET`
     Set(Vec<(Spanned<Name>, Assignment)>),
     /// `DELETE USER`
@@ -45,6 +48,7 @@ pub(crate) enum Change {
 enum ResolvedChange {
     Tag(Vec<String>, HoldTerms),
     Untag(Vec<String>),
+    Clear(Vec<String>),
     Set(Vec<ResolvedAssignment>),
     Delete,
 }
@@ -131,10 +135,6 @@ impl Change {
         filter: &Expr,
         given: &Given,
     ) -> Result<SelectedUsers, Error> {
-        let mut resolver = resolver(dataset, &given.parameters, given.now, &given.limits)?;
-        let filter = resolver.expr(filter)?;
-        let change = self.resolve(&mut resolver)?;
-        given.heard.add(resolver.finish_with_notices()?);
         let context = Context {
             dataset,
             scheduler: Some(&given.scheduler),
@@ -142,6 +142,12 @@ impl Change {
             budget: &given.budget,
             limits: &given.limits,
         };
+        let ranks = RankedUsers::new(context);
+        let resolver = resolver(dataset, &given.parameters, given.now, &given.limits)?;
+        let mut resolver = resolver.ranked_by(&ranks);
+        let filter = resolver.expr(filter).map_err(|error| ranks.reason(error))?;
+        let change = self.resolve(&mut resolver)?;
+        given.heard.add(resolver.finish_with_notices()?);
         let plan = planner::plan(context, filter)?;
         let found = count(context, &plan)?;
         change.check_found(found, dataset.schema(), given.writes)?;
@@ -158,6 +164,7 @@ impl Change {
                 ResolvedChange::Tag(tags, resolver.hold_terms(terms)?)
             }
             Self::Untag(tags) => ResolvedChange::Untag(last_of_each(resolver.tag_names(tags)?)),
+            Self::Clear(tags) => ResolvedChange::Clear(last_of_each(resolver.tag_names(tags)?)),
             Self::Set(assignments) => {
                 let resolved = assignments
                     .iter()
@@ -203,6 +210,10 @@ impl ResolvedChange {
                 terms: *terms,
             }],
             Self::Untag(tags) => vec![Mutation::Untag {
+                user,
+                tags: tags.clone(),
+            }],
+            Self::Clear(tags) => vec![Mutation::Clear {
                 user,
                 tags: tags.clone(),
             }],

@@ -186,7 +186,8 @@ impl Dataset for Derived {
             | RowId::DidInMonth(..)
             | RowId::DidOnDay(..)
             | RowId::Since(..)
-            | RowId::Until(..) => row,
+            | RowId::Until(..)
+            | RowId::Blocked(_) => row,
         };
         self.inner.fragment(partition, shard, row)
     }

@@ -95,6 +95,7 @@ fn leaf_text(schema: &Schema, leaf: &Leaf) -> String {
         Leaf::Behaviour(of) => behaviour::text(schema, of),
         Leaf::Referral(of) => referral(schema, of),
         Leaf::Held(id, at_s) => format!("{} at {}", tag(schema, *id), second(*at_s)),
+        Leaf::Blocked(id) => format!("{} taken by hand", tag(schema, *id)),
         Leaf::Recorded(id, test) => format!("{}[{}]", tag(schema, *id), holding_test(*test)),
         Leaf::Anniversary(id, _, days) => anniversary(schema, *id, *days),
     }
@@ -267,6 +268,7 @@ fn row_text(schema: &Schema, row: RowId) -> String {
             format!("did:{} on {day}", behaviour::name(schema, event))
         }
         RowId::Since(id, row) => format!("{} since, {}", tag(schema, id), slice_text(row)),
+        RowId::Blocked(id) => format!("{} taken by hand", tag(schema, id)),
         RowId::Until(id, row) => format!("{} until, {}", tag(schema, id), slice_text(row)),
     }
 }

@@ -1,45 +1,144 @@
-//! A data set as it is in one second: the rows of some tags are those who hold them then.
+//! A data set as it is in one second: the rows of some tags are those who hold them then, by rules
+//! too.
 //!
-//! For what goes through rows themselves, as dimensions by tags do; expressions have holdings in
-//! their plans. A plan over such a row finds whom it finds over the stored one.
+//! For what goes through rows themselves, as dimensions by tags do; expressions have holdings and
+//! rules in their plans, which are run over the data set beneath.
 
-use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
+use std::{
+    collections::HashMap,
+    ops::ControlFlow,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use super::dataset::Dataset;
+use super::{
+    behaviour::{Answers, Source},
+    block_pool::BlockPool,
+    bound::Bound,
+    dataset::Dataset,
+    scan::{Context, Unit},
+};
 use crate::{
     behaviour::{Bucket, EventTable, Extent},
     bitmap::{Block, Fragment, NumberSlices, SliceScratch},
     column::ColumnBlock,
+    error::Error,
     ids::{
         AttributeId, BLOCK_BITS, BlockId, EventId, Location, NumberId, PartitionId, RowId,
         SHARD_BLOCKS, ShardId, TagId, UserId,
     },
+    plan::physical::Plan,
     schema::Schema,
     storage::{StorageError, TextsFrom, UserEvent, UserRecord},
     user_keys::PackedKeys,
 };
 
+/// Why a tag's stored row does not tell who holds it.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// Holdings of it end, or start late: who holds it in this second is asked.
+    At(i64),
+    /// It has a rule: who holds it is found by this plan.
+    By(Plan),
+}
+
 /// Another data set in a second.
 pub(super) struct HeldAt<'a> {
     inner: &'a dyn Dataset,
-    tags: HashSet<TagId>,
-    at_s: i64,
+    context: Context<'a>,
+    tags: HashMap<TagId, Held>,
+    failure: Mutex<Option<Error>>,
 }
 
 impl<'a> HeldAt<'a> {
-    /// For the tags whose stored rows do not tell, if there are any.
-    pub(super) fn new(
-        inner: &'a dyn Dataset,
-        timed: Option<(HashSet<TagId>, i64)>,
-    ) -> Option<Self> {
-        timed.map(|(tags, at_s)| Self { inner, tags, at_s })
+    /// For the tags whose stored rows do not tell.
+    pub(super) fn new(context: Context<'a>, tags: HashMap<TagId, Held>) -> Self {
+        Self {
+            inner: context.dataset,
+            context,
+            tags,
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// Why a rule was not evaluated, where it was not the store that failed.
+    pub(super) fn failure(&self) -> Option<Error> {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.take()
+    }
+
+    /// A row, with what was answered already for others of this shard.
+    fn row(
+        &self,
+        unit: Unit,
+        row: RowId,
+        answers: &Answers,
+    ) -> Result<Arc<Fragment>, StorageError> {
+        let Unit { partition, shard } = unit;
+        let held = match row {
+            RowId::Tag(tag) => self.tags.get(&tag).map(|held| (tag, held)),
+            RowId::Users
+            | RowId::Present(_)
+            | RowId::Value(..)
+            | RowId::Sign(_)
+            | RowId::Slice(..)
+            | RowId::Did(_)
+            | RowId::DidInMonth(..)
+            | RowId::DidOnDay(..)
+            | RowId::Since(..)
+            | RowId::Until(..)
+            | RowId::Blocked(_) => None,
+        };
+        match held {
+            None => self.inner.fragment(partition, shard, row),
+            Some((tag, Held::At(at_s))) => {
+                let fragment = self.inner.fragment(partition, shard, row)?;
+                self.held(partition, shard, (tag, *at_s), &fragment)
+            }
+            Some((_, Held::By(plan))) => {
+                let evaluated = self.evaluate(unit, plan, answers);
+                evaluated.map_err(|error| self.noted(error))
+            }
+        }
+    }
+
+    /// Keeps what a store cannot fail with, to be asked for.
+    fn noted(&self, error: Error) -> StorageError {
+        if let Error::Storage(error) = error {
+            return error;
+        }
+        let message = error.to_string();
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        *failure = Some(error);
+        StorageError::Store(message)
+    }
+
+    fn evaluate(&self, unit: Unit, plan: &Plan, answers: &Answers) -> Result<Arc<Fragment>, Error> {
+        let source = Source {
+            context: self.context,
+            unit,
+            answers,
+        };
+        let bound = Bound::load(plan, source)?;
+        let (mut pool, mut users, mut offsets) = (BlockPool::default(), Block::new(), Vec::new());
+        for block in 0..SHARD_BLOCKS {
+            self.context.budget.check()?;
+            if bound.at_most(block) == 0 || bound.fill(block, &mut users, &mut pool) == 0 {
+                continue;
+            }
+            let base = block << BLOCK_BITS;
+            users.for_each(|place| offsets.push(base | u32::from(place)));
+        }
+        let found = Fragment::from_sorted(offsets);
+        found
+            .map(Arc::new)
+            .map_err(|error| Error::Internal(error.to_string()))
     }
 
     fn held(
         &self,
         partition: PartitionId,
         shard: ShardId,
-        tag: TagId,
+        (tag, at_s): (TagId, i64),
         row: &Arc<Fragment>,
     ) -> Result<Arc<Fragment>, StorageError> {
         if row.is_empty() {
@@ -50,7 +149,7 @@ impl<'a> HeldAt<'a> {
         let mut found = Outside {
             since,
             until,
-            at_s: self.at_s,
+            at_s,
             scratch: SliceScratch::new(),
             outside: Block::new(),
         };
@@ -103,13 +202,19 @@ impl Dataset for HeldAt<'_> {
         shard: ShardId,
         row: RowId,
     ) -> Result<Arc<Fragment>, StorageError> {
-        let fragment = self.inner.fragment(partition, shard, row)?;
-        if let RowId::Tag(tag) = row
-            && self.tags.contains(&tag)
-        {
-            return self.held(partition, shard, tag, &fragment);
-        }
-        Ok(fragment)
+        self.row(Unit { partition, shard }, row, &Answers::default())
+    }
+
+    fn fragments(
+        &self,
+        partition: PartitionId,
+        shard: ShardId,
+        rows: &[RowId],
+    ) -> Result<Vec<Arc<Fragment>>, StorageError> {
+        let answers = Answers::default();
+        let unit = Unit { partition, shard };
+        let row = |row: &RowId| self.row(unit, *row, &answers);
+        rows.iter().map(row).collect()
     }
 
     fn schema(&self) -> &Arc<Schema> {

@@ -35,11 +35,16 @@ pub(crate) fn notes_of_today(
     let mut sizes = Vec::with_capacity(view.schema().tag_count() as usize);
     for tag in view.schema().tags_by_id() {
         let users = if tag_size::is_told_by_row(context, tag) {
-            rows.get(&tag.id).copied().unwrap_or(0)
+            Ok(rows.get(&tag.id).copied().unwrap_or(0))
         } else {
-            tag_size::users_of(context, tag, now)?
+            tag_size::users_of(context, tag, now)
         };
-        sizes.push((tag.id, users));
+        match users {
+            Ok(users) => sizes.push((tag.id, users)),
+            // Its rule means nothing any more, or too much: nobody knows its size.
+            Err(Error::Resolve(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     let mut asked: Vec<_> = database.asked().days().into_iter().collect();
     asked.sort_unstable();

@@ -14,7 +14,8 @@ use super::{
     describe, dimension, explain,
     heard::Heard,
     limits::QueryLimits,
-    naive, planner, portrait,
+    planner,
+    ranks::RankedUsers,
     rows::RowWriter,
     scan::Context,
     scheduler::Scheduler,
@@ -32,7 +33,6 @@ use crate::{
         query::{DimensionQuery, SegmentQuery},
         resolve::ResolveLimits,
     },
-    storage::{UserEvent, UserRecord},
     time::{Clock, micros_of_timestamp, second_of_micros},
 };
 
@@ -69,12 +69,12 @@ impl Query<'_> {
         }
     }
 
-    fn resolver(&self) -> Result<Resolver<'_>, ResolveError> {
+    pub(super) fn resolver(&self) -> Result<Resolver<'_>, ResolveError> {
         resolver(&*self.dataset, self.parameters, self.now, self.limits)
     }
 
     /// The second of the statement.
-    fn now_s(&self) -> i64 {
+    pub(super) fn now_s(&self) -> i64 {
         second_of_micros(micros_of_timestamp(self.now))
     }
 
@@ -87,8 +87,9 @@ impl Query<'_> {
         &self,
         resolve: impl FnOnce(&mut Resolver<'_>) -> Result<T, ResolveError>,
     ) -> Result<T, Error> {
-        let mut resolver = self.resolver()?;
-        let resolved = resolve(&mut resolver)?;
+        let ranks = RankedUsers::new(self.context());
+        let mut resolver = self.resolver()?.ranked_by(&ranks);
+        let resolved = resolve(&mut resolver).map_err(|error| ranks.reason(error))?;
         self.heard.add(resolver.finish_with_notices()?);
         Ok(resolved)
     }
@@ -203,63 +204,6 @@ impl Query<'_> {
         })
     }
 
-    /// `PORTRAIT`. An unknown user has no rows, and a warning says so.
-    pub(crate) fn portrait(
-        &self,
-        key: &Spanned<Value>,
-        sink: &mut dyn ResultSink,
-    ) -> Result<Summary, Error> {
-        let key = self.resolve(|resolver| resolver.text(key))?;
-        let mut warnings = Vec::new();
-        let segments_of = |record: &UserRecord, events: &[UserEvent]| {
-            self.segments_of(&key, record, events, &mut warnings)
-        };
-        let rows = portrait::rows(&*self.dataset, &key, self.now_s(), segments_of)?;
-        let rows = rows.unwrap_or_else(|| {
-            warnings = vec![format!("there is no user {key:?}")];
-            Vec::new()
-        });
-        Ok(Summary {
-            warnings,
-            ..give(sink, portrait::header(), rows)?
-        })
-    }
-
-    /// The saved segments in which a user is, by name, and warnings about those that cannot be
-    /// resolved any more. One meaning after the other: all at once may not fit memory.
-    fn segments_of(
-        &self,
-        key: &str,
-        record: &UserRecord,
-        events: &[UserEvent],
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<String>, Error> {
-        let mut segments = Vec::new();
-        let mut unnamed: u64 = 0;
-        for segment in self.dataset.schema().segments() {
-            self.budget.check()?;
-            let name = ast::NameRef::Name(segment.name.clone());
-            let expr = ast::Expr::Segment(vec![Spanned::synthetic(name)]);
-            let mut resolver = resolver(&*self.dataset, &[], self.now, self.limits)?;
-            match resolver.expr(&expr) {
-                Ok(expr) => {
-                    let expr = naive::referral::settled(&*self.dataset, &expr, key, record)?;
-                    if naive::matches(&expr, key, record, events) {
-                        segments.push(segment.name.to_string());
-                    }
-                }
-                Err(error) if warnings.len() < SEGMENT_WARNINGS_MAX => {
-                    warnings.push(error.to_string());
-                }
-                Err(_) => unnamed += 1,
-            }
-        }
-        if unnamed > 0 {
-            warnings.push(format!("{unnamed} more saved segments cannot be resolved"));
-        }
-        Ok(segments)
-    }
-
     /// `SHOW`, but for the status.
     pub(crate) fn show(
         &self,
@@ -267,7 +211,7 @@ impl Query<'_> {
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error> {
         self.resolve(|_| Ok(()))?;
-        let answer = Show::new(self.context(), self.now_s());
+        let answer = Show::new(self.context(), self.now);
         let mut warnings = Vec::new();
         let rows = match show {
             ast::Show::Tags(list) => {
@@ -470,9 +414,6 @@ impl<'a> Explained<'a> {
         }
     }
 }
-
-/// How many saved segments that cannot be resolved a portrait names.
-const SEGMENT_WARNINGS_MAX: usize = 100;
 
 /// A resolver over a state.
 pub(crate) fn resolver<'a>(

@@ -4,7 +4,7 @@
 //! not know what is done with the users.
 
 use super::{
-    behaviour::Source,
+    behaviour::{Answers, Source},
     block_pool::BlockPool,
     bound::Bound,
     dataset::Dataset,
@@ -186,7 +186,13 @@ impl<'a> ShardScan<'a> {
     /// Loads what the plan reads in a shard.
     pub(crate) fn open(context: Context<'a>, plan: &Plan, unit: Unit) -> Result<Self, Error> {
         context.budget.check()?;
-        let bound = Bound::load(plan, Source { context, unit })?;
+        let answers = Answers::default();
+        let source = Source {
+            context,
+            unit,
+            answers: &answers,
+        };
+        let bound = Bound::load(plan, source)?;
         Ok(Self {
             unit,
             context,
@@ -201,6 +207,11 @@ impl<'a> ShardScan<'a> {
             unit, bound, pool, ..
         } = self;
         LoadedShard { unit, bound, pool }
+    }
+
+    /// What it works with.
+    pub(crate) fn context(&self) -> Context<'a> {
+        self.context
     }
 
     /// See [`Context::checkpoint`].

@@ -10,19 +10,18 @@ use tessera_query_lang::{
 };
 
 use super::{
-    count::count,
-    planner,
     rows::RowWriter,
     scan::{Context, units},
+    tag_size,
 };
 use crate::{
     datum::{Column, ColumnRole, Datum, Header, ResultKind, ResultSink, Row},
     error::Error,
     ids::RowId,
-    plan::{ResolveError, logical::Leaf},
+    plan::ResolveError,
     schema::{
         AttributeClass, AttributeDefinition, AttributeKind, Lifecycle, Schema, TagDefinition,
-        Timing, Vocabulary,
+        Vocabulary,
     },
     write::read_form,
 };
@@ -31,16 +30,16 @@ use crate::{
 pub(crate) struct Show<'a> {
     context: Context<'a>,
     schema: &'a Schema,
-    at_s: i64,
+    now: jiff::Timestamp,
 }
 
 impl<'a> Show<'a> {
-    /// About a state in a second, counted from 1970-01-01T00:00:00Z.
-    pub(crate) fn new(context: Context<'a>, at_s: i64) -> Self {
+    /// About a state at a moment.
+    pub(crate) fn new(context: Context<'a>, now: jiff::Timestamp) -> Self {
         Self {
             context,
             schema: context.dataset.schema(),
-            at_s,
+            now,
         }
     }
 
@@ -280,15 +279,12 @@ impl<'a> Show<'a> {
         })
     }
 
-    /// How many users hold a tag.
+    /// How many users hold a tag; missing where its rule means nothing any more, or too much.
     fn holders(&self, tag: &TagDefinition) -> Result<Datum, Error> {
-        match tag.timing {
-            Timing::Standing => self.users(RowId::Tag(tag.id)),
-            Timing::Timed => {
-                let held = Leaf::Held(tag.id, self.at_s);
-                let plan = planner::plan(self.context, held.into())?;
-                Ok(number(count(self.context, &plan)?))
-            }
+        match tag_size::users_of(self.context, tag, self.now) {
+            Ok(users) => Ok(number(users)),
+            Err(Error::Resolve(_)) => Ok(Datum::Null),
+            Err(error) => Err(error),
         }
     }
 

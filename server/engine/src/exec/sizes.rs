@@ -185,6 +185,7 @@ impl Sizes {
                 self.measure_numbers(dataset, NumberId::Until(*tag))?;
                 return self.measure_leaf(dataset, &Leaf::Tag(*tag));
             }
+            Leaf::Blocked(tag) => self.sample.row(dataset, RowId::Blocked(*tag))?,
             Leaf::Recorded(tag, _) => {
                 self.measure_leaf(dataset, &Leaf::Tag(*tag))?;
                 self.sample.row(dataset, RowId::Tag(*tag))? / 2
@@ -274,6 +275,7 @@ impl Estimates for Sizes {
             | Leaf::Text(..)
             | Leaf::Keys(_)
             | Leaf::Recorded(..)
+            | Leaf::Blocked(_)
             | Leaf::Behaviour(_)
             | Leaf::Referral(_)
             | Leaf::Anniversary(..) => self.leaves.get(leaf).copied().unwrap_or(self.sample.users),

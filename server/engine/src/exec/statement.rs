@@ -26,7 +26,6 @@ use crate::{
     datum::{ResultSink, Summary},
     error::Error,
     parameters::Parameters,
-    plan::resolve::later,
     time::{day_of_micros, micros_of_timestamp},
     write::{SchemaStatement, UnknownTags, WriteRequest, submission_key},
 };
@@ -103,9 +102,6 @@ fn run(
     sink: &mut dyn ResultSink,
     heard: &Arc<Heard>,
 ) -> Result<Summary, Error> {
-    if let Some(refusal) = later::statement(&statement) {
-        return Err(refusal.into());
-    }
     match statement {
         Statement::Count(expr) => query.count(&expr, sink),
         Statement::Segment(segment) => query.segment(&segment, sink),
@@ -113,6 +109,7 @@ fn run(
         Statement::Close(cursor) => query.close(&cursor),
         Statement::Dimension(dimension) => query.dimension(&dimension, sink),
         Statement::Portrait(key) => query.portrait(&key, sink),
+        Statement::Why { user, filter } => query.why(&user, &filter, sink),
         Statement::Explain(mode, statement) => query.explain(mode, &statement, sink),
         Statement::Show(Show::Status) => {
             refuse_parameters(query)?;
@@ -148,6 +145,9 @@ fn run(
         Statement::Untag { target, tags } => {
             write(database, query, target, heard, Change::Untag(tags))
         }
+        Statement::ClearTag { target, tags } => {
+            write(database, query, target, heard, Change::Clear(tags))
+        }
         Statement::Set {
             target,
             assignments,
@@ -180,9 +180,6 @@ fn run(
                 unknown_tags: UnknownTags::Refuse,
                 idempotency_key,
             })
-        }
-        Statement::ClearTag { .. } | Statement::Why { .. } => {
-            Err(Error::Internal("this statement was not refused".to_owned()))
         }
     }
 }

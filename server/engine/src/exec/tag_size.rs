@@ -1,11 +1,10 @@
 //! How many users hold a tag, whatever decides that.
 
-use tessera_query_lang::ast::{self, Spanned, TagPattern};
-
 use super::{
     count::count,
     planner,
     query::resolver,
+    ranks::RankedUsers,
     scan::{Context, units},
 };
 use crate::{
@@ -34,17 +33,14 @@ pub(crate) fn users_of(
         }
         return Ok(users);
     }
-    let pattern = Spanned::synthetic(TagPattern::Name(tag.name.clone()));
-    let mut resolver = resolver(context.dataset, &[], now, context.limits)?;
-    let held = resolver.expr(&ast::Expr::Tag(vec![pattern]))?;
-    count(context, &planner::plan(context, held)?)
+    let ranks = RankedUsers::new(context);
+    let resolver = resolver(context.dataset, &[], now, context.limits)?;
+    let holders = resolver.ranked_by(&ranks).holders_of(tag.id);
+    let holders = holders.map_err(|error| ranks.reason(error))?;
+    count(context, &planner::plan(context, holders)?)
 }
 
 /// Whether who holds a tag is who is in its row.
 pub(crate) fn is_told_by_row(context: Context<'_>, tag: &TagDefinition) -> bool {
-    let group = tag
-        .group
-        .and_then(|group| context.dataset.schema().group_by_id(group));
-    let has_rule = tag.rule.is_some() || group.is_some_and(|group| group.rule.is_some());
-    tag.timing == Timing::Standing && !has_rule
+    tag.timing == Timing::Standing && context.dataset.schema().rule_of(tag).is_none()
 }

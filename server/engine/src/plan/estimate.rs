@@ -92,6 +92,7 @@ pub(crate) mod tests {
                 | Leaf::Keys(_)
                 | Leaf::Held(..)
                 | Leaf::Recorded(..)
+                | Leaf::Blocked(_)
                 | Leaf::Behaviour(_)
                 | Leaf::Referral(_)
                 | Leaf::Anniversary(..) => 10,

@@ -9,7 +9,7 @@ use crate::{
     ids::{AttributeId, NumberId, TagId, ValueCode},
     schema::{AttributeKind, Schema},
     storage::{Holding, Source},
-    time::{MICROS_PER_DAY, day_of_micros, micros_of_day},
+    time::{MICROS_PER_DAY, day_of_micros, latest_with_years, micros_of_day},
 };
 
 /// A closed interval of raw numbers: integers, units of a decimal, days, or microseconds.
@@ -79,6 +79,8 @@ pub enum Leaf {
     Held(TagId, i64),
     /// The users with a holding of a tag of which their records say this.
     Recorded(TagId, HoldingTest),
+    /// The users who had a tag taken from them by hand against its rule.
+    Blocked(TagId),
     /// The users whose day has returned, at least a year later, on one of these days.
     Anniversary(AttributeId, DayUnit, Range),
     /// The users who invited, or were invited by, others.
@@ -105,6 +107,16 @@ pub enum ReferralQuestion {
     DescendantsOf(Expr, u32),
     /// Who invited so many, at least one.
     Invited(Range),
+}
+
+impl ReferralQuestion {
+    /// The users about whom it is asked, if it is about any.
+    pub fn asked_of(&self) -> Option<&Expr> {
+        match self {
+            Self::ReferredBy(of) | Self::InviterOf(of) | Self::DescendantsOf(of, _) => Some(of),
+            Self::Invited(_) => None,
+        }
+    }
 }
 
 /// What numbers are that stand for days.
@@ -140,6 +152,27 @@ impl DayUnit {
             Self::Days => day.into(),
             Self::Micros => micros_of_day(day) + (MICROS_PER_DAY - 1),
         }
+    }
+
+    /// The numbers of days from which so many whole years have passed on a day: from the day from
+    /// which the most have, to the last from which the least have. `None` where there are none.
+    pub fn years(self, (low, high): (i128, i128), today: i32) -> Option<Range> {
+        let latest = |years: i128| {
+            let years = i64::try_from(years).ok()?;
+            latest_with_years(years, today)
+        };
+        // Beyond the calendar there are no days: nobody is so old, everybody is older.
+        let last = match (low, latest(low)) {
+            (_, Some(day)) => self.last(day),
+            (low, None) if low > 0 => return None,
+            (_, None) => i64::MAX,
+        };
+        let first = match latest(high.saturating_add(1)) {
+            Some(day) => self.last(day).saturating_add(1),
+            None if high > 0 => i64::MIN,
+            None => return None,
+        };
+        Range::new(first, last)
     }
 
     /// The day that a number stands for.
@@ -237,9 +270,10 @@ impl Expr {
         }
     }
 
-    /// How deep the tree is; one for a leaf.
+    /// How deep the tree is; one for a leaf, and more for one that asks about others.
     pub fn depth(&self) -> usize {
         match self {
+            Self::Leaf(Leaf::Referral(of)) => 1 + of.question.asked_of().map_or(0, Self::depth),
             Self::All | Self::None | Self::Leaf(_) => 1,
             Self::Not(inner) => 1 + inner.depth(),
             Self::And(of) | Self::Or(of) | Self::AtLeast { of, .. } => {

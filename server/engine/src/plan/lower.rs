@@ -61,6 +61,7 @@ fn looked_up(expr: &Expr) -> Option<(LookAt, Expr)> {
         | Leaf::Keys(_)
         | Leaf::Behaviour(_)
         | Leaf::Referral(_)
+        | Leaf::Blocked(_)
         | Leaf::Held(..) => None,
     }
 }
@@ -158,6 +159,7 @@ impl Lowering<'_> {
     fn leaf(&mut self, leaf: &Leaf) -> Result<Operation, StorageError> {
         Ok(match leaf {
             Leaf::Tag(tag) => Operation::Row(RowId::Tag(*tag)),
+            Leaf::Blocked(tag) => Operation::Row(RowId::Blocked(*tag)),
             Leaf::Present(attribute) => Operation::Row(RowId::Present(*attribute)),
             Leaf::Value(attribute, code) => Operation::Row(RowId::Value(*attribute, *code)),
             Leaf::Range(number, Range::FULL) => Operation::Row(number.row(SliceRow::Present)),

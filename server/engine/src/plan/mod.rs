@@ -9,6 +9,7 @@ pub mod passes;
 pub mod physical;
 pub mod quantity;
 pub mod query;
+pub mod rank;
 pub mod resolve;
 pub mod user_set;
 

@@ -16,8 +16,13 @@ pub const DIMS_MAX: usize = 6;
 /// What is returned of a user, beside the external key, which always is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldKind {
-    /// Every tag held in a second, counted from 1970-01-01T00:00:00Z.
-    Tags(i64),
+    /// Every tag held in a second.
+    Tags {
+        /// The second, counted from 1970-01-01T00:00:00Z.
+        at_s: i64,
+        /// The tags with rules, and who holds them.
+        ruled: Vec<(TagId, Expr)>,
+    },
     /// An attribute's value.
     Attribute(AttributeId),
 }
@@ -148,6 +153,8 @@ pub enum DimKind {
         tags: Vec<TagId>,
         /// The second, counted from 1970-01-01T00:00:00Z.
         at_s: i64,
+        /// Those of them with rules, and who holds them.
+        ruled: Vec<(TagId, Expr)>,
     },
     /// By the calendar unit in which events were.
     EventTime(CalendarUnit),

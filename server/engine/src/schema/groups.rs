@@ -28,11 +28,10 @@ impl Schema {
             .collect()
     }
 
-    /// The tags of a group and of all groups beneath it, by name. Looks at every tag.
+    /// The tags of a group and of all groups beneath it, by name. Looks at every group.
     pub fn tags_beneath(&self, group: GroupId) -> impl Iterator<Item = &TagDefinition> {
-        let groups = self.groups_beneath(group);
-        let is_beneath = |tag: &&TagDefinition| tag.group.is_some_and(|of| groups.contains(&of));
-        let mut found: Vec<_> = self.tags.iter().filter(is_beneath).collect();
+        let groups = self.groups_beneath(group).into_iter();
+        let mut found: Vec<_> = groups.flat_map(|inner| self.tags_of_group(inner)).collect();
         found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         found.into_iter()
     }

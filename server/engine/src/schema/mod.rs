@@ -10,6 +10,7 @@ mod groups;
 mod naming;
 mod registry;
 mod render;
+mod rules;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -24,6 +25,7 @@ pub use dictionary::Dictionary;
 pub use groups::GROUP_LEVELS_MAX;
 pub use naming::{Labelled, Naming, NamingError};
 pub use registry::{Definition, Registry};
+pub use rules::TagRule;
 pub use tessera_query_lang::name::NameError;
 
 use crate::ids::{AttributeId, EventId, FormId, GroupId, SegmentId, TagId, ValueCode};
@@ -44,6 +46,7 @@ pub struct Schema {
     events: Registry<EventDefinition>,
     properties: BTreeMap<AttributeId, EventId>,
     forms: Registry<FormDefinition>,
+    rules: rules::RuleIndex,
 }
 
 impl Schema {
@@ -97,17 +100,6 @@ impl Schema {
             .collect();
         found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         found
-    }
-
-    /// The tags that stand in a group itself, by name. Looks at every tag.
-    pub fn tags_of_group(&self, group: GroupId) -> impl Iterator<Item = &TagDefinition> {
-        let mut found: Vec<_> = self
-            .tags
-            .iter()
-            .filter(|tag| tag.group == Some(group))
-            .collect();
-        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        found.into_iter()
     }
 
     /// The group with this (normalised) name.
@@ -380,6 +372,10 @@ impl Schema {
                     .map(|name| (name.as_str().into(), tag.id)),
             );
         }
+        if let Some(before) = self.tags.by_id(tag.id.0) {
+            self.rules.remove_tag(before);
+        }
+        self.rules.put_tag(&tag);
         self.tags.put(tag);
     }
 
@@ -397,6 +393,7 @@ impl Schema {
 
     /// Adds a group, or replaces the one with its id.
     pub fn put_group(&mut self, group: GroupDefinition) {
+        self.rules.put_group(&group);
         self.groups.put(group);
     }
 
@@ -413,11 +410,15 @@ impl Schema {
     /// Takes a tag away.
     pub fn remove_tag(&mut self, id: TagId) {
         self.forget_former_names(id);
+        if let Some(before) = self.tags.by_id(id.0) {
+            self.rules.remove_tag(before);
+        }
         self.tags.remove(id.0);
     }
 
     /// Takes a group away.
     pub fn remove_group(&mut self, id: GroupId) {
+        self.rules.remove_group(id);
         self.groups.remove(id.0);
     }
 

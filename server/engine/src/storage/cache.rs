@@ -73,6 +73,7 @@ impl CacheKey {
             | RowId::Did(_)
             | RowId::DidInMonth(..)
             | RowId::DidOnDay(..)
+            | RowId::Blocked(_)
             | RowId::Since(_, SliceRow::Present | SliceRow::Sign)
             | RowId::Until(_, SliceRow::Present | SliceRow::Sign) => return None,
         };

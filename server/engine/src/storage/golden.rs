@@ -319,6 +319,12 @@ fn add_users(sheet: &mut Sheet) {
     held.hold(TagId(70_000), Holding::timed(Source::Rule, -1, None));
     held.hold(TagId(70_001), Holding::standing(Source::Model, None));
     sheet.add::<Records>("record held in several ways", &key, &held);
+    let mut blocked = UserRecord::default();
+    blocked.block(TagId(3));
+    blocked.block(TagId(70_000));
+    sheet.add::<Records>("record of taken tags", &key, &blocked);
+    blocked.hold(TagId(7), timed);
+    sheet.add::<Records>("record of given and taken tags", &key, &blocked);
     sheet.add::<Records>(
         "empty record",
         &UserKey {
@@ -347,6 +353,7 @@ fn add_derived(sheet: &mut Sheet) {
         RowId::Since(TagId(66_051), SliceRow::Sign),
         RowId::Until(TagId(66_051), SliceRow::Bit(0)),
         RowId::Until(TagId(66_051), SliceRow::Bit(62)),
+        RowId::Blocked(TagId(66_051)),
     ];
     for row in rows {
         sheet.add::<Fragments>(

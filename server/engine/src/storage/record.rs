@@ -26,6 +26,8 @@ pub struct Terms {
     pub(super) common: Common,
     /// Tags that are held otherwise, by id.
     pub(super) special: Vec<(TagId, Holding)>,
+    /// Tags that were taken by hand against their rules, by id, each at most once.
+    pub(super) blocked: Vec<TagId>,
 }
 
 /// A standing holding that tags have in common.
@@ -61,6 +63,7 @@ impl From<Common> for Terms {
         Self {
             common,
             special: Vec::new(),
+            blocked: Vec::new(),
         }
     }
 }
@@ -86,7 +89,7 @@ impl Terms {
 
     /// Whether all is as the others have in common.
     pub(crate) fn is_common(&self, other: &Self) -> bool {
-        self.special.is_empty() && self.common == other.common
+        self.special.is_empty() && self.blocked.is_empty() && self.common == other.common
     }
 
     /// The timed holdings, by tag: since when, and until when if they end.
@@ -110,6 +113,7 @@ impl PartialEq for UserRecord {
         let alike = || self.terms.special.is_empty() && other.terms.special.is_empty();
         self.values == other.values
             && self.tags == other.tags
+            && self.terms.blocked == other.terms.blocked
             && (alike() && self.terms.common == other.terms.common
                 || self.holdings().eq(other.holdings()))
     }
@@ -203,7 +207,8 @@ impl UserRecord {
         if self.tags.is_empty()
             && let Some(common) = Common::of(holding)
         {
-            self.terms = common.into();
+            self.terms.common = common;
+            self.terms.special.clear();
         }
         if let Err(place) = self.tags.binary_search(&tag) {
             self.tags.insert(place, tag);
@@ -216,6 +221,30 @@ impl UserRecord {
     pub fn add_tag(&mut self, tag: TagId) {
         if let Err(place) = self.tags.binary_search(&tag) {
             self.tags.insert(place, tag);
+        }
+    }
+
+    /// The tags that were taken by hand against their rules, rising.
+    pub fn blocked(&self) -> &[TagId] {
+        &self.terms.blocked
+    }
+
+    /// Whether a tag was taken by hand against its rule.
+    pub fn is_blocked(&self, tag: TagId) -> bool {
+        self.terms.blocked.binary_search(&tag).is_ok()
+    }
+
+    /// Remembers that a tag was taken by hand.
+    pub fn block(&mut self, tag: TagId) {
+        if let Err(place) = self.terms.blocked.binary_search(&tag) {
+            self.terms.blocked.insert(place, tag);
+        }
+    }
+
+    /// Forgets that a tag was taken by hand.
+    pub fn unblock(&mut self, tag: TagId) {
+        if let Ok(place) = self.terms.blocked.binary_search(&tag) {
+            self.terms.blocked.remove(place);
         }
     }
 

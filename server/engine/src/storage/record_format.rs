@@ -3,7 +3,7 @@
 //! # Stored form
 //!
 //! The first byte is the form: 254 where all tags are held for as long as nobody takes them
-//! away, on somebody's word, and since an unknown time; else 255. All numbers after it are
+//! away, on somebody's word, and since an unknown time, and none was taken by hand; else 255. All numbers after it are
 //! LEB128 in their shortest form; where it says signed, zigzag-coded first.
 //!
 //! 1. Form 255 only: what most holdings have in common, see below.
@@ -29,7 +29,8 @@
 //! What holdings have in common is a number of bits, and a signed number of seconds since
 //! 1970-01-01T00:00:00Z if it is known since when they are held: bits 0 and 1 are the source (0
 //! manual, 1 import, 2 rule, 3 model), bit 2 says that the seconds follow, bit 3 that some are
-//! unlike. A holding that is unlike has the same bits 0 to 2, where its seconds are counted from
+//! unlike, and bit 4 that tags were taken by hand: then follow, after the seconds, how many they
+//! are less one, and a gap for each, rising. A holding that is unlike has the same bits 0 to 2, where its seconds are counted from
 //! the common ones (from 0 if there are none); bit 3 says that it has rows of its own, and bit 4
 //! that it ends: then a number follows, the seconds from its start to its end.
 //!
@@ -150,12 +151,12 @@ impl RecordWriter {
         terms: &Terms,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        let is_plain = tags.is_empty() || terms_format::is_plain(terms);
+        let is_plain = terms_format::is_plain(tags, terms);
         if is_plain {
             out.push(PLAIN_FORM);
         } else {
             out.push(HELD_FORM);
-            terms_format::write_common(terms, out);
+            terms_format::write_common(terms, out)?;
         }
         varint::write(out, self.value_count);
         out.append(&mut self.heads);
@@ -239,15 +240,14 @@ fn read_plain(bytes: &[u8]) -> Result<UserRecord, FormatError> {
 }
 
 fn read_held(mut bytes: &[u8]) -> Result<UserRecord, FormatError> {
-    let (common, other) = terms_format::read_common(&mut bytes)?;
+    let (mut terms, other) = terms_format::read_common(&mut bytes)?;
     let (values, mut rest) = read_values(bytes)?;
-    let mut terms = Terms::from(common);
     let tags = match other {
         terms_format::Others::None => read_tags(&mut rest)?,
         terms_format::Others::Some => {
             let count = read_count(&mut rest)?;
             let tags = read_some_tags(count, &mut rest)?;
-            terms.special = terms_format::read_special(common, &tags, rest)?;
+            terms.special = terms_format::read_special(terms.common, &tags, rest)?;
             tags
         }
     };
@@ -332,7 +332,7 @@ fn read_magnitude(bytes: &mut &[u8]) -> Result<i64, FormatError> {
 }
 
 /// Of things that take a byte at least, so that a damaged count does not ask for memory.
-fn read_count(bytes: &mut &[u8]) -> Result<usize, FormatError> {
+pub(super) fn read_count(bytes: &mut &[u8]) -> Result<usize, FormatError> {
     let count = usize::try_from(read_number(bytes)?).map_err(FormatError::new)?;
     if count > bytes.len() {
         return Err(truncated());

@@ -8,7 +8,7 @@ use crate::{
         holding::{Holding, Source, Term},
         keys::FormatError,
         record::{Common, Terms},
-        record_format::{Gaps, read_number},
+        record_format::{Gaps, read_count, read_number},
     },
 };
 
@@ -16,6 +16,8 @@ const SOURCE_BITS: u64 = 3;
 const HAS_SINCE: u64 = 1 << 2;
 /// Of what is common: some are unlike.
 const HAS_OTHERS: u64 = 1 << 3;
+/// Of what is common: tags were taken by hand.
+const HAS_BLOCKED: u64 = 1 << 4;
 /// Of one that is unlike: it has rows.
 const IS_TIMED: u64 = 1 << 3;
 const HAS_UNTIL: u64 = 1 << 4;
@@ -30,9 +32,10 @@ pub(super) enum Others {
     Some,
 }
 
-/// Whether nothing is said about any holding.
-pub(super) fn is_plain(terms: &Terms) -> bool {
-    terms.special.is_empty() && terms.common == Common::default()
+/// Whether nothing is said about any of some tags, nor about any that was taken.
+pub(super) fn is_plain(tags: &[TagId], terms: &Terms) -> bool {
+    let is_alike = || terms.special.is_empty() && terms.common == Common::default();
+    terms.blocked.is_empty() && (tags.is_empty() || is_alike())
 }
 
 /// The terms of a record, with as much in common as there is.
@@ -59,25 +62,38 @@ pub(super) fn settled(record: &UserRecord) -> Terms {
     Terms {
         common: *common,
         special: special.collect(),
+        blocked: terms.blocked.clone(),
     }
 }
 
-pub(super) fn write_common(terms: &Terms, out: &mut Vec<u8>) {
+pub(super) fn write_common(terms: &Terms, out: &mut Vec<u8>) -> Result<(), FormatError> {
     let others = if terms.special.is_empty() {
         0
     } else {
         HAS_OTHERS
     };
     let since = terms.common.since_s.map_or(0, |_| HAS_SINCE);
-    varint::write(out, terms.common.source as u64 | since | others);
+    let blocked = match terms.blocked.is_empty() {
+        true => 0,
+        false => HAS_BLOCKED,
+    };
+    varint::write(out, terms.common.source as u64 | since | others | blocked);
     if let Some(since_s) = terms.common.since_s {
         varint::write(out, varint::zigzag(since_s));
     }
+    if let Some((_, more)) = terms.blocked.split_first() {
+        varint::write(out, more.len() as u64);
+        let mut gaps = Gaps::default();
+        for tag in &terms.blocked {
+            varint::write(out, gaps.before(tag.0)?);
+        }
+    }
+    Ok(())
 }
 
-pub(super) fn read_common(bytes: &mut &[u8]) -> Result<(Common, Others), FormatError> {
+pub(super) fn read_common(bytes: &mut &[u8]) -> Result<(Terms, Others), FormatError> {
     let bits = read_number(bytes)?;
-    if bits > SOURCE_BITS | HAS_SINCE | HAS_OTHERS {
+    if bits > SOURCE_BITS | HAS_SINCE | HAS_OTHERS | HAS_BLOCKED {
         return Err(FormatError::new("holdings of an unknown kind"));
     }
     let since_s = match bits & HAS_SINCE {
@@ -89,7 +105,15 @@ pub(super) fn read_common(bytes: &mut &[u8]) -> Result<(Common, Others), FormatE
         _ => Others::Some,
     };
     let source = source_of(bits);
-    Ok((Common { source, since_s }, others))
+    let mut terms = Terms::from(Common { source, since_s });
+    if bits & HAS_BLOCKED != 0 {
+        let more = read_count(bytes)?;
+        let mut gaps = Gaps::default();
+        for _ in 0..=more {
+            terms.blocked.push(TagId(gaps.after(read_number(bytes)?)?));
+        }
+    }
+    Ok((terms, others))
 }
 
 /// Those that are unlike.

@@ -147,6 +147,11 @@ impl Expected {
         {
             self.bit(key.user, RowId::Tag(*tag));
         }
+        for tag in record.blocked() {
+            if schema.tag_by_id(*tag).is_some() {
+                self.bit(key.user, RowId::Blocked(*tag));
+            }
+        }
         for (tag, since_s, until_s) in record.timed() {
             if schema.tag_by_id(tag).is_some() {
                 self.number(key.user, NumberId::Since(tag), since_s);

@@ -7,7 +7,7 @@ use crate::{
     ids::{AttributeId, TagId, UserId, ValueCode},
     limits::Limits,
     schema::{AttributeDefinition, Mutability, Schema},
-    storage::{Holding, StoredValue},
+    storage::{Holding, StoredValue, UserRecord},
     time::second_of_micros,
     write::{
         LimitError, WriteError,
@@ -186,7 +186,11 @@ pub(super) fn apply_to_user(
         }
         UserCommand::Untag { key, tags } => {
             let slot = part.find(schema, &key)?;
-            remove_tags(part, moment, slot, &tags);
+            remove_tags(part, moment, slot, &tags)
+        }
+        UserCommand::Clear { key, tags } => {
+            let slot = part.find(schema, &key)?;
+            clear_tags(part, slot, &tags);
             Ok(())
         }
         UserCommand::Set { key, values } => {
@@ -255,7 +259,13 @@ fn add_tags(
             rules.give(record, tag, holding);
         }
     }
-    let held = part.record(slot).map_or(0, |record| record.tags.len());
+    check_tag_count(part, moment, slot)
+}
+
+/// Tags that were taken by hand count like those that are held.
+fn check_tag_count(part: &Part, moment: &Moment<'_>, slot: SlotId) -> Result<(), Error> {
+    let count = |record: &UserRecord| record.tags.len() + record.blocked().len();
+    let held = part.record(slot).map_or(0, count);
     if held > moment.limits.user_tags_max as usize {
         let user = part.slot(slot).key.to_string();
         return Err(LimitError::UserTags {
@@ -267,16 +277,37 @@ fn add_tags(
     Ok(())
 }
 
-fn remove_tags(part: &mut Part, moment: &Moment<'_>, slot: SlotId, tags: &[TagId]) {
+/// Forgets that tags were given or taken.
+fn clear_tags(part: &mut Part, slot: SlotId, tags: &[TagId]) {
+    let is_known = |record: &UserRecord, tag| record.has_tag(tag) || record.is_blocked(tag);
+    for &tag in tags {
+        if part
+            .record(slot)
+            .is_some_and(|record| is_known(record, tag))
+            && let Some(record) = part.record_mut(slot)
+        {
+            record.remove_tag(tag);
+            record.unblock(tag);
+        }
+    }
+}
+
+fn remove_tags(
+    part: &mut Part,
+    moment: &Moment<'_>,
+    slot: SlotId,
+    tags: &[TagId],
+) -> Result<(), Error> {
     let rules = moment.holdings();
     for &tag in tags {
-        let held = part.record(slot).and_then(|record| record.holding(tag));
-        if held.is_some_and(|held| rules.taken(tag, held) != Some(held))
+        let record = part.record(slot);
+        if record.is_some_and(|record| rules.is_to_take(record, tag))
             && let Some(record) = part.record_mut(slot)
         {
             rules.take(record, tag);
         }
     }
+    check_tag_count(part, moment, slot)
 }
 
 /// Forgets what ended long ago of users of a partition.

@@ -187,6 +187,14 @@ pub(crate) enum UserCommand {
         /// How.
         terms: HoldTerms,
     },
+    /// Nothing is known of these tags of the user, if there is one: neither that they were given
+    /// nor that they were taken.
+    Clear {
+        /// Who.
+        key: String,
+        /// Which.
+        tags: Vec<TagId>,
+    },
 }
 
 impl UserCommand {
@@ -202,7 +210,8 @@ impl UserCommand {
         | Self::Delete { key }
         | Self::Forget { key }
         | Self::Track { key, .. }
-        | Self::Hold { key, .. }) = &mut command;
+        | Self::Hold { key, .. }
+        | Self::Clear { key, .. }) = &mut command;
         other.clone_into(key);
         command
     }
@@ -301,6 +310,10 @@ mod tests {
                     end: HoldEnd::At(1_700_000_001),
                     source: Source::Import,
                 },
+            },
+            UserCommand::Clear {
+                key: key(),
+                tags: vec![TagId(70_000)],
             },
         ]
     }

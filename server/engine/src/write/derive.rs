@@ -65,7 +65,8 @@ impl Derived {
         }
         let none = UserRecord::default();
         let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
-        self.change_tags(place, &before.tags, &after.tags)?;
+        self.change_tags(place, &before.tags, &after.tags, RowId::Tag)?;
+        self.change_tags(place, before.blocked(), after.blocked(), RowId::Blocked)?;
         self.change_timed(place, before, after)?;
         self.change_values(schema, place, before, after)
     }
@@ -117,6 +118,7 @@ impl Derived {
         place: Place,
         before: &[TagId],
         after: &[TagId],
+        row: fn(TagId) -> RowId,
     ) -> Result<(), FragmentError> {
         let only_in = |these: &[TagId], others: &[TagId]| -> Vec<TagId> {
             if others.is_empty() {
@@ -129,10 +131,10 @@ impl Derived {
                 .collect()
         };
         for tag in only_in(before, after) {
-            self.bit(place, RowId::Tag(tag), Bit::Clear)?;
+            self.bit(place, row(tag), Bit::Clear)?;
         }
         for tag in only_in(after, before) {
-            self.bit(place, RowId::Tag(tag), Bit::Set)?;
+            self.bit(place, row(tag), Bit::Set)?;
         }
         Ok(())
     }

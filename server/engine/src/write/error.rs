@@ -192,6 +192,12 @@ pub enum WriteError {
         /// The tag.
         tag: String,
     },
+    /// A tag of which nothing is remembered against a rule.
+    #[error("the tag {tag:?} has no rule")]
+    NoRule {
+        /// The tag.
+        tag: String,
+    },
     /// A holding that would end when it starts, or before.
     #[error("a holding of the tag {tag:?} would end no later than it starts")]
     EndsBeforeStart {
@@ -228,9 +234,10 @@ impl WriteError {
             | Self::Submission { .. }
             | Self::SubmissionId { .. }
             | Self::Shape(_) => ErrorCode::TypeMismatch,
-            Self::WriteOnce { .. } | Self::NoNewHoldings { .. } | Self::InviterCycle { .. } => {
-                ErrorCode::Conflict
-            }
+            Self::NoRule { .. }
+            | Self::WriteOnce { .. }
+            | Self::NoNewHoldings { .. }
+            | Self::InviterCycle { .. } => ErrorCode::Conflict,
         }
     }
 
@@ -249,6 +256,7 @@ impl WriteError {
             Self::NoNewHoldings { .. } => {
                 Some("take another tag, or make it active again: ALTER TAG … ACTIVE".to_owned())
             }
+            Self::NoRule { .. } => Some("UNTAG takes a tag without a rule away".to_owned()),
             Self::InvalidKey { .. }
             | Self::InvalidName { .. }
             | Self::UnknownUser { .. }
@@ -569,9 +577,12 @@ pub enum SchemaErrorKind {
     /// A saved segment that would need values nobody can send.
     #[error("a saved segment cannot have parameters")]
     Parameters,
-    /// Saved segments that contain each other.
-    #[error("the saved segment would contain itself: {0}")]
+    /// Saved segments, rules and groups that mean each other.
+    #[error("it would contain itself: {0}")]
     Cycle(String),
+    /// A rule that a tag or a group cannot have.
+    #[error(transparent)]
+    Rule(RuleRefusal),
     /// An expression that could not be read again, because it is too large as text.
     #[error("the expression cannot be saved: {0}")]
     Unreadable(Box<ParseError>),
@@ -603,7 +614,14 @@ impl SchemaError {
             | SchemaErrorKind::MergesRule { .. }
             | SchemaErrorKind::MergesEnding { .. }
             | SchemaErrorKind::RepeatedValue(_)
+            | SchemaErrorKind::Rule(
+                RuleRefusal::Exclusive { .. }
+                | RuleRefusal::Shared { .. }
+                | RuleRefusal::Nested { .. }
+                | RuleRefusal::Layer { .. },
+            )
             | SchemaErrorKind::Cycle(_) => ErrorCode::Conflict,
+            SchemaErrorKind::Rule(RuleRefusal::Parameters) => ErrorCode::TypeMismatch,
             SchemaErrorKind::Unknown { .. } => ErrorCode::UnknownName,
             SchemaErrorKind::NoVocabulary { .. }
             | SchemaErrorKind::FormField { .. }
@@ -655,6 +673,7 @@ impl SchemaError {
             | SchemaErrorKind::Parameters
             | SchemaErrorKind::Unreadable(_)
             | SchemaErrorKind::TooLarge { .. }
+            | SchemaErrorKind::Rule(_)
             | SchemaErrorKind::Cycle(_) => self.span.filter(|span| *span != Span::default()),
         }
     }
@@ -703,7 +722,50 @@ impl SchemaError {
             | SchemaErrorKind::Scale(_)
             | SchemaErrorKind::Parameters
             | SchemaErrorKind::Unreadable(_)
+            | SchemaErrorKind::Rule(_)
             | SchemaErrorKind::Cycle(_) => None,
         }
     }
+}
+
+/// Why a tag or a group cannot have a rule, or be what it would be beside one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleRefusal {
+    /// Values nobody can send.
+    #[error("a rule cannot have parameters")]
+    Parameters,
+    /// A rule of its own beside tags of which a user holds one.
+    #[error(
+        "the tag {tag:?} with a rule of its own cannot be in the exclusive group {group:?}: give the group a rule"
+    )]
+    Exclusive {
+        /// The tag.
+        tag: String,
+        /// The group.
+        group: String,
+    },
+    /// A group with layers in which a user may be twice.
+    #[error("the group {group:?} has a rule: a user holds one of its tags")]
+    Shared {
+        /// The group.
+        group: String,
+    },
+    /// A group with layers beneath one of whose tags a user holds one.
+    #[error(
+        "the group {group:?} has a rule and cannot stand in the exclusive group {outer:?}: a user might be in layers of several groups"
+    )]
+    Nested {
+        /// The group with layers.
+        group: String,
+        /// The exclusive group.
+        outer: String,
+    },
+    /// A layer that would leave its group, or have a rule of its own.
+    #[error("the tag {tag:?} is a layer of the group {group:?}: change the rule of the group")]
+    Layer {
+        /// The tag.
+        tag: String,
+        /// The group.
+        group: String,
+    },
 }

@@ -91,7 +91,9 @@ fn changed(part: &Part, saved: &[Saved]) -> (u64, u64) {
 fn facts_between(before: Option<&UserRecord>, after: Option<&UserRecord>) -> u64 {
     let none = UserRecord::default();
     let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
-    let tags = difference(&before.tags, &after.tags) + held_otherwise(before, after);
+    let tags = difference(&before.tags, &after.tags)
+        + difference(before.blocked(), after.blocked())
+        + held_otherwise(before, after);
     let mut values = 0;
     for (attribute, value) in &before.values {
         values += match (value, after.value(*attribute)) {

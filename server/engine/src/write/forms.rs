@@ -73,6 +73,7 @@ pub(crate) fn submission_key(submitted: &Mutation, id: &str) -> Result<[u8; 16],
         | Mutation::Tag { .. }
         | Mutation::Hold { .. }
         | Mutation::Untag { .. }
+        | Mutation::Clear { .. }
         | Mutation::Set { .. }
         | Mutation::Add { .. }
         | Mutation::Remove { .. }

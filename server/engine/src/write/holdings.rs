@@ -73,6 +73,9 @@ impl Holdings<'_> {
             };
         }
         let fresh = self.fresh(definition, terms)?;
+        if self.is_ruled(tag) && self.is_overruled(record, tag, fresh) {
+            return Ok(None);
+        }
         let next = match held {
             None => fresh,
             Some(held) if held.phase(self.at_s) == Phase::Ended => fresh,
@@ -88,6 +91,31 @@ impl Holdings<'_> {
         }
         check_calendar(next)?;
         Ok(Some(next))
+    }
+
+    /// Whether a rule may say who holds a tag.
+    pub(super) fn is_ruled(self, tag: TagId) -> bool {
+        let definition = self.schema.tag_by_id(tag);
+        definition.is_some_and(|tag| self.schema.rule_of(tag).is_some())
+    }
+
+    /// Whether a stronger word is against giving a tag of a rule: the rule's against those of
+    /// models, the one that took the tag against all but the same, and in a group the one on
+    /// which a sibling is held.
+    fn is_overruled(self, record: &UserRecord, tag: TagId, fresh: Holding) -> bool {
+        if fresh.source >= Source::Rule {
+            return true;
+        }
+        if record.is_blocked(tag) && fresh.source != Source::Manual {
+            return true;
+        }
+        let Some(group) = self.exclusive_group(tag) else {
+            return false;
+        };
+        let siblings = self.held_of_group(record, group).into_iter();
+        siblings
+            .filter(|(sibling, held)| *sibling != tag && overlap(*held, fresh))
+            .any(|(_, held)| held.source < fresh.source)
     }
 
     /// A holding of somebody who has none.
@@ -154,13 +182,24 @@ impl Holdings<'_> {
                 }
             }
         }
+        record.unblock(tag);
         record.hold(tag, holding);
     }
 
-    /// Takes a tag.
+    /// Whether anything is to be done to take a tag.
+    pub(super) fn is_to_take(self, record: &UserRecord, tag: TagId) -> bool {
+        let held = record.holding(tag);
+        held.is_some_and(|held| self.taken(tag, held) != Some(held))
+            || self.is_ruled(tag) && !record.is_blocked(tag)
+    }
+
+    /// Takes a tag, and remembers it if a rule would give it again.
     pub(super) fn take(self, record: &mut UserRecord, tag: TagId) {
         if let Some(held) = record.holding(tag) {
             put(record, tag, self.taken(tag, held));
+        }
+        if self.is_ruled(tag) {
+            record.block(tag);
         }
     }
 

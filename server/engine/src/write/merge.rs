@@ -58,7 +58,7 @@ impl PlannedMerge {
             return Err(refuse(SchemaErrorKind::MergesItself { tag }, span));
         }
         for tag in [from, into] {
-            if follows_a_rule(planner.schema, tag) {
+            if planner.schema.rule_of(tag).is_some() {
                 let tag = tag.name.to_string();
                 return Err(refuse(SchemaErrorKind::MergesRule { tag }, span));
             }
@@ -80,12 +80,6 @@ impl PlannedMerge {
             newly,
         })
     }
-}
-
-/// Whether a rule says who holds the tag.
-fn follows_a_rule(schema: &Schema, tag: &TagDefinition) -> bool {
-    let group = tag.group.and_then(|group| schema.group_by_id(group));
-    tag.rule.is_some() || group.is_some_and(|group| group.rule.is_some())
 }
 
 /// Holdings of a static tag do not end.
@@ -176,6 +170,7 @@ pub(super) fn write(
             for (&user, mut before) in users.iter().zip(records) {
                 let after = merged(&before, merge, ends);
                 before.remove_tag(merge.from);
+                before.unblock(merge.from);
                 derived
                     .change(schema, partition, user, Some(&before), Some(&after))
                     .map_err(|error| Error::Internal(error.to_string()))?;
@@ -192,6 +187,7 @@ fn merged(before: &UserRecord, merge: Merge, ends: bool) -> UserRecord {
     let mut after = before.clone();
     let going = before.holding(merge.from);
     after.remove_tag(merge.from);
+    after.unblock(merge.from);
     // Of a static tag nothing is left when it is over.
     let Some(going) = going.filter(|going| ends || going.phase(merge.at_s) != Phase::Ended) else {
         return after;
@@ -200,6 +196,10 @@ fn merged(before: &UserRecord, merge: Merge, ends: bool) -> UserRecord {
         Some(held) => united(held, going, merge.at_s),
         None => going,
     };
+    // Whoever is given a tag has it taken no more.
+    if going.phase(merge.at_s) != Phase::Ended {
+        after.unblock(merge.into);
+    }
     after.hold(merge.into, holding);
     after
 }

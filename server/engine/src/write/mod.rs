@@ -39,6 +39,7 @@ mod schema_forms;
 mod schema_groups;
 mod schema_names;
 mod schema_rename;
+mod schema_rules;
 mod schema_segments;
 mod size;
 mod spread;
@@ -51,7 +52,7 @@ mod usage;
 mod writer;
 
 pub(crate) use coerce::show as show_datum;
-pub use error::{LimitError, SchemaError, SchemaErrorKind, WriteError};
+pub use error::{LimitError, RuleRefusal, SchemaError, SchemaErrorKind, WriteError};
 pub(crate) use forms::{read_form, submission_key};
 pub use holdings::{HoldEnd, HoldTerms};
 pub use load::{

@@ -33,8 +33,17 @@ pub enum Mutation {
         /// Since when, until when, and on whose word.
         terms: HoldTerms,
     },
-    /// Takes tags from the user. An unknown user stays unknown.
+    /// Takes tags from the user, for good where a rule would give them. An unknown user stays
+    /// unknown.
     Untag {
+        /// The user's key.
+        user: String,
+        /// Names of tags.
+        tags: Vec<String>,
+    },
+    /// Forgets that tags with rules were given to the user or taken. An unknown user stays
+    /// unknown.
+    Clear {
         /// The user's key.
         user: String,
         /// Names of tags.
@@ -106,6 +115,7 @@ impl Mutation {
             | Self::Tag { .. }
             | Self::Hold { .. }
             | Self::Untag { .. }
+            | Self::Clear { .. }
             | Self::Set { .. }
             | Self::Add { .. }
             | Self::Remove { .. }
@@ -121,6 +131,7 @@ impl Mutation {
             | Self::Tag { user, .. }
             | Self::Hold { user, .. }
             | Self::Untag { user, .. }
+            | Self::Clear { user, .. }
             | Self::Set { user, .. }
             | Self::Add { user, .. }
             | Self::Remove { user, .. }
@@ -138,6 +149,7 @@ impl Mutation {
             | Self::Tag { .. }
             | Self::Hold { .. }
             | Self::Untag { .. }
+            | Self::Clear { .. }
             | Self::Add { .. }
             | Self::Remove { .. }
             | Self::Track { .. }

@@ -144,7 +144,13 @@ impl<'a> Resolver<'a> {
             }
             Mutation::Untag { user, tags } => {
                 let tags = self.tags(&tags, OnUnknown::when_taken(self.unknown_tags))?;
+                tags.iter().try_for_each(|tag| self.note_taking(*tag))?;
                 self.push_about(user, |key| UserCommand::Untag { key, tags })
+            }
+            Mutation::Clear { user, tags } => {
+                let tags = self.tags(&tags, OnUnknown::Refuse)?;
+                tags.iter().try_for_each(|tag| self.check_ruled(*tag))?;
+                self.push_about(user, |key| UserCommand::Clear { key, tags })
             }
             Mutation::Set { user, values } => self.set(user, values),
             Mutation::Add {

@@ -25,7 +25,7 @@ use crate::{
     exec::dataset::Dataset,
     ids::{AttributeId, ValueCode},
     limits::Limits,
-    plan::resolve::{holding::length_of, later},
+    plan::resolve::holding::length_of,
     schema::{
         AttributeDefinition, AttributeKind, DECIMAL_SCALE_MAX, Mutability, Notes, Schema,
         TagDefinition, Timing, Validity, Vocabulary,
@@ -114,7 +114,6 @@ impl Planner<'_> {
     }
 
     fn define(&self, define: &Define, on_conflict: OnConflict) -> Result<Planned, Error> {
-        later::check_define(define)?;
         let name = define.name();
         let kind = match define {
             Define::Tag(_) => Kind::Tag,
@@ -193,6 +192,10 @@ impl Planner<'_> {
             ..TagDefinition::new(self.schema.next_tag_id(), define.name.node.clone())
         };
         set_validity(&mut tag, define.validity);
+        if let Some(rule) = &define.rule {
+            self.set_rule(&mut tag, rule, define.name.span)?;
+            self.check_rule_group(&tag, define.name.span)?;
+        }
         Ok(Planned::put(
             SchemaKey::Tag(tag.id),
             StoredDefinition::of_tag(&tag),
@@ -295,7 +298,6 @@ impl Planner<'_> {
     }
 
     fn alter(&self, alter: &Alter) -> Result<Planned, Error> {
-        later::check_alter(alter)?;
         match alter {
             Alter::Tag(tag) => self.alter_tag(tag),
             Alter::Group(group) => self.alter_group(group),
@@ -342,6 +344,7 @@ impl Planner<'_> {
             Some(GroupChange::Out) => tag.group = None,
             None => {}
         }
+        self.change_rule(&mut tag, alter)?;
         Ok(Planned::put(
             SchemaKey::Tag(tag.id),
             StoredDefinition::of_tag(&tag),

@@ -27,9 +27,16 @@ impl Planner<'_> {
     /// A group that one more tag may stand in.
     pub(super) fn group_with_room(&self, name: &Spanned<Name>) -> Result<&GroupDefinition, Error> {
         let group = self.group(name)?;
+        self.check_room(group, 1)?;
+        Ok(group)
+    }
+
+    /// Refuses a group more tags than may stand in it.
+    pub(super) fn check_room(&self, group: &GroupDefinition, more: usize) -> Result<(), Error> {
         let max = self.limits.group_tags_max;
-        if self.schema.tags_of_group(group.id).count() < max as usize {
-            return Ok(group);
+        let tags = self.schema.tags_of_group(group.id).count();
+        if more == 0 || tags + more <= max as usize {
+            return Ok(());
         }
         let group = group.name.to_string();
         Err(LimitError::GroupTags { group, max }.into())
@@ -46,6 +53,9 @@ impl Planner<'_> {
         if let Some(parent) = &define.parent {
             group.parent = Some(self.place_beneath(&group, parent)?);
         }
+        if let Some(rule) = &define.rule {
+            return self.put_layers(&mut group, rule, define.name.span);
+        }
         Ok(put_group(&group))
     }
 
@@ -58,13 +68,22 @@ impl Planner<'_> {
                 if let Some(exclusive) = self.schema.exclusive_around(outer) {
                     let beneath = self.schema.tags_beneath(group.id).map(|tag| tag.id);
                     self.check_exclusive(exclusive, beneath, parent.span)?;
+                    self.check_rules_beneath(group.id, exclusive, parent.span)?;
                 }
                 group.parent = Some(outer);
+                self.check_moved_group(&group, parent.span)?;
             }
             Some(GroupChange::Out) => group.parent = None,
             None => {}
         }
+        if let Some(rule) = &alter.rule {
+            if group.exclusivity == Exclusivity::Shared {
+                self.check_exclusive(&group, [], alter.name.span)?;
+            }
+            return self.put_layers(&mut group, rule, alter.name.span);
+        }
         if let Some(exclusivity) = alter.exclusivity {
+            self.check_exclusivity(&group, exclusivity, alter.name.span)?;
             if exclusivity == Exclusivity::Exclusive && group.exclusivity == Exclusivity::Shared {
                 self.check_exclusive(&group, [], alter.name.span)?;
             }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use tessera_query_lang::{
     Limits,
-    ast::{DefineForm, Expr, FormEffect, Spanned},
+    ast::{DefineForm, Expr, FormEffect, GroupRule, Spanned},
     name::Name,
     parse_expr, parse_group_rule,
 };
@@ -58,6 +58,7 @@ impl Planner<'_> {
         };
         after.aliases.retain(|alias| *alias != to.node);
         add_former(&mut after, [&before.name], tag)?;
+        self.check_moved_tag(&after, tag.span)?;
         let mut changes = self.rewritten(&before.name, &to.node, tag)?;
         changes.push(put_tag(&after));
         Ok(Planned {
@@ -219,16 +220,33 @@ fn renamed(
 /// An expression in which tags have the names they have now: what is saved goes on to mean what
 /// it means when a former name is given up.
 pub(super) fn with_present_names<'e>(schema: &Schema, expr: &'e Expr) -> Cow<'e, Expr> {
-    let mut expr = Cow::Borrowed(expr);
-    for name in Names::of(&expr).tags {
-        if schema.tag(&name).is_none()
-            && let Some(tag) = schema.tag_formerly(&name)
-            && let Ok(former) = Name::new(&name)
-        {
-            expr.to_mut().rename_tag(&former, &tag.name);
-        }
+    let mut present = Cow::Borrowed(expr);
+    for (former, now) in former_names(schema, &Names::of(expr)) {
+        present.to_mut().rename_tag(&former, now);
     }
-    expr
+    present
+}
+
+/// The same of the rule of a group.
+pub(super) fn with_present_names_in_layers<'r>(
+    schema: &Schema,
+    rule: &'r GroupRule,
+) -> Cow<'r, GroupRule> {
+    let mut present = Cow::Borrowed(rule);
+    for (former, now) in former_names(schema, &Names::of_group_rule(rule)) {
+        present.to_mut().rename_tag(&former, now);
+    }
+    present
+}
+
+/// The former names among some, and how their tags are called now.
+fn former_names<'s>(schema: &'s Schema, names: &Names) -> Vec<(Name, &'s Name)> {
+    let former = names.tags.iter().filter(|name| schema.tag(name).is_none());
+    let found = former.filter_map(|name| {
+        let tag = schema.tag_formerly(name)?;
+        Some((Name::new(name).ok()?, &tag.name))
+    });
+    found.collect()
 }
 
 fn add_former<'n>(

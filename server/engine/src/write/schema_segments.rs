@@ -11,6 +11,7 @@ use super::{
     schema_change::{Planned, Planner, refuse},
     schema_names::{Kind, check_notes, find, unless_too_many},
     schema_rename::with_present_names,
+    schema_rules::meaningless,
     usage::{Names, cycle, dependents},
 };
 use crate::{
@@ -19,7 +20,8 @@ use crate::{
     ids::SegmentId,
     plan::{
         ResolveError, Resolver,
-        resolve::{ResolveErrorKind, ResolveLimits},
+        rank::Unranked,
+        resolve::{Expanding, ResolveErrorKind, ResolveLimits},
     },
     schema::{Notes, Schema, SegmentDefinition},
     storage::{SchemaKey, StoredDefinition},
@@ -130,7 +132,8 @@ impl Planner<'_> {
         nodes: &mut usize,
     ) -> Option<ResolveError> {
         let filter = parse_expr(&segment.text, &Limits::default()).ok()?;
-        let mut resolver = Resolver::new(schema, &[], self.now, saved_limits()).ok()?;
+        let resolver = Resolver::new(schema, &[], self.now, saved_limits()).ok()?;
+        let mut resolver = resolver.ranked_by(&Unranked);
         let error = resolver.expr(&filter).err();
         *nodes += resolver.nodes();
         error.filter(|error| error.kind() == ResolveErrorKind::LimitExceeded)
@@ -150,15 +153,14 @@ impl Planner<'_> {
         if let Some(cycle) = cycle(self.schema, name.node.as_str(), &names) {
             return Err(refuse(SchemaErrorKind::Cycle(cycle), name.span));
         }
-        let meaningless = |error| refuse(SchemaErrorKind::Meaningless(Box::new(error)), name.span);
+        let meaningless = |error| meaningless(error, name.span);
         let parameters: &[(String, Datum)] = &[];
         let resolver = Resolver::new(self.schema, parameters, self.now, saved_limits())
             .map_err(meaningless)?;
-        resolver
-            .defining(id)
-            .expr(filter)
-            .map(|_| ())
-            .map_err(meaningless)
+        let mut resolver = resolver
+            .ranked_by(&Unranked)
+            .defining(Expanding::Segment(id));
+        resolver.expr(filter).map(drop).map_err(meaningless)
     }
 }
 

@@ -32,9 +32,10 @@ pub(crate) fn bytes_copied(mutation: &Mutation) -> u64 {
     let own = size_of::<Mutation>() as u64;
     let text_count = match mutation {
         Mutation::Ensure { .. } | Mutation::DeleteUser { .. } => 0,
-        Mutation::Tag { tags, .. } | Mutation::Hold { tags, .. } | Mutation::Untag { tags, .. } => {
-            tags.len()
-        }
+        Mutation::Tag { tags, .. }
+        | Mutation::Hold { tags, .. }
+        | Mutation::Untag { tags, .. }
+        | Mutation::Clear { tags, .. } => tags.len(),
         Mutation::Set { values, .. } => values
             .iter()
             .map(|(_, value)| match value {
@@ -66,9 +67,9 @@ pub(crate) fn bytes_applied(mutation: &Mutation, schema: &Schema) -> u64 {
     };
     let bytes = match mutation {
         Mutation::Ensure { .. } | Mutation::DeleteUser { .. } => 0,
-        Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. } => {
-            tags.len() * size_of::<TagId>()
-        }
+        Mutation::Tag { tags, .. }
+        | Mutation::Untag { tags, .. }
+        | Mutation::Clear { tags, .. } => tags.len() * size_of::<TagId>(),
         Mutation::Hold { tags, .. } => tags.len() * size_of::<(TagId, Holding)>(),
         Mutation::Set { values, .. } => values
             .iter()
@@ -106,7 +107,8 @@ fn bytes_of(mutation: &Mutation) -> u64 {
         Mutation::Ensure { user } | Mutation::DeleteUser { user } => user.len(),
         Mutation::Tag { user, tags }
         | Mutation::Hold { user, tags, .. }
-        | Mutation::Untag { user, tags } => user.len() + texts(tags),
+        | Mutation::Untag { user, tags }
+        | Mutation::Clear { user, tags } => user.len() + texts(tags),
         Mutation::Set { user, values } => {
             user.len()
                 + values

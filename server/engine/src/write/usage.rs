@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    plan::resolve::shown_way,
     schema::{AttributeKind, Schema, SegmentDefinition},
 };
 
@@ -424,7 +425,7 @@ pub(super) fn list(names: &[String]) -> Option<String> {
     }
 }
 
-/// The way from a segment with these names back to `name`, if there is one: `a → b → a`.
+/// The way from a segment with these names back to `name`, if there is one: `segment:a -> segment:b -> segment:a`.
 ///
 /// Chains of saved segments may be as long as there are segments: nothing here recurses.
 pub(super) fn cycle(schema: &Schema, name: &str, names: &Names) -> Option<String> {
@@ -440,7 +441,8 @@ pub(super) fn cycle(schema: &Schema, name: &str, names: &Names) -> Option<String
         };
         if next == name {
             way.push(next);
-            return Some(shown_way(&way));
+            let names: Vec<String> = way.iter().map(|name| format!("segment:{name}")).collect();
+            return Some(shown_way(&names));
         }
         if !seen.insert(next.clone()) {
             continue;
@@ -454,20 +456,6 @@ pub(super) fn cycle(schema: &Schema, name: &str, names: &Names) -> Option<String
         }
     }
     None
-}
-
-/// A way for people, of which the ends are shown when it is long.
-fn shown_way(way: &[String]) -> String {
-    const SHOWN_MAX: usize = 10;
-    if way.len() <= SHOWN_MAX {
-        return way.join(" → ");
-    }
-    let (first, last) = (SHOWN_MAX - SHOWN_MAX / 2, SHOWN_MAX / 2);
-    format!(
-        "{} → … → {}",
-        way[..first].join(" → "),
-        way[way.len() - last..].join(" → ")
-    )
 }
 
 /// The segments that contain a segment, directly or not, the nearest first.

@@ -214,13 +214,17 @@ fn saved_segments_mean_something_by_themselves() {
     refused(
         fixture.define("SAVE SEGMENT x AS segment:x"),
         ErrorCode::Conflict,
-        "x → x",
+        "segment:x -> segment:x",
     );
-    conflict(&fixture, "SAVE SEGMENT s AS NOT segment:t", "s → t → s");
+    conflict(
+        &fixture,
+        "SAVE SEGMENT s AS NOT segment:t",
+        "segment:s -> segment:t -> segment:s",
+    );
     conflict(
         &fixture,
         "ALTER SEGMENT s AS segment:t AND tag:a",
-        "s → t → s",
+        "segment:s -> segment:t -> segment:s",
     );
     fixture
         .define("SAVE SEGMENT s OWNER \"ann\" AS NOT tag:a")

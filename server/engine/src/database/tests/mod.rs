@@ -23,6 +23,7 @@ mod naming;
 mod opening;
 mod partitions;
 mod referral;
+mod rule_tags;
 mod rules;
 mod texts;
 mod upkeep;

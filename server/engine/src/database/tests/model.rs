@@ -61,6 +61,8 @@ fn apply(model: &mut Model, mutation: &Mutation) -> Result<(), ()> {
                 user.tags.retain(|tag| !tags.contains(tag));
             }
         }
+        // Of tags with rules, of which there are none here.
+        Mutation::Clear { .. } => return Err(()),
         Mutation::Set { user, values } => {
             let user = model.entry(user.clone()).or_default();
             for (attribute, value) in values {

@@ -2,6 +2,8 @@
 //!
 //! Knows rows and counters. No event is looked at.
 
+use std::sync::Arc;
+
 use super::{Answer, Computed, Source};
 use crate::{
     behaviour::{Bound, Bucket, Window},
@@ -71,7 +73,7 @@ impl Source<'_> {
         }
         Ok(Answer {
             rows: Vec::new(),
-            computed: Computed::new(found),
+            computed: Computed::new(found).map(Arc::new),
         })
     }
 }

@@ -7,7 +7,9 @@
 mod days;
 mod pieces;
 
-use std::sync::Arc;
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
+
+use foldhash::fast::RandomState;
 
 use super::{
     dataset::Dataset,
@@ -16,7 +18,8 @@ use super::{
 };
 use crate::{
     behaviour::{
-        Behaviour, Bucket, EventTable, Extent, Filter, Question, Scan, SequenceScan, Step, Window,
+        Behaviour, Bucket, EventTable, Extent, Figure, Figured, Filter, Question, Scan,
+        SequenceScan, Step, Window,
     },
     bitmap::{Block, Fragment},
     error::Error,
@@ -81,16 +84,23 @@ impl Computed {
 }
 
 /// Who a question finds in a shard: everybody in one of the rows, and who was computed.
+#[derive(Clone)]
 pub(super) struct Answer {
     pub(super) rows: Vec<Arc<Fragment>>,
-    pub(super) computed: Option<Computed>,
+    pub(super) computed: Option<Arc<Computed>>,
 }
+
+/// The answers in one shard: what is asked in several places of a plan is answered once.
+#[derive(Default)]
+pub(super) struct Answers(RefCell<HashMap<Behaviour, Answer, RandomState>>);
 
 /// Where a question is answered.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) context: Context<'a>,
     pub(super) unit: Unit,
+    /// Of this unit.
+    pub(super) answers: &'a Answers,
 }
 
 impl<'a> Source<'a> {
@@ -117,8 +127,18 @@ impl<'a> Source<'a> {
         self.dataset().event_table(partition, shard, event, bucket)
     }
 
-    /// Answers a question.
+    /// Answers a question, unless it has been answered already.
     pub(super) fn answer(&self, behaviour: &Behaviour) -> Result<Answer, Error> {
+        if let Some(known) = self.answers.0.borrow().get(behaviour) {
+            return Ok(known.clone());
+        }
+        let answer = self.find(behaviour)?;
+        let mut answers = self.answers.0.borrow_mut();
+        answers.insert(behaviour.clone(), answer.clone());
+        Ok(answer)
+    }
+
+    fn find(&self, behaviour: &Behaviour) -> Result<Answer, Error> {
         let Behaviour {
             event,
             filter,
@@ -149,10 +169,28 @@ impl<'a> Source<'a> {
                 let buckets = self.buckets(*event, *window)?;
                 Ok(Answer {
                     rows: Vec::new(),
-                    computed: self.scan(behaviour, &buckets)?,
+                    computed: self.scan(behaviour, &buckets)?.map(Arc::new),
                 })
             }
         }
+    }
+
+    /// Visits the figures of the shard's users, by their offsets, of those who have one. The
+    /// behaviour asks the figure's question.
+    pub(super) fn figures(
+        &self,
+        behaviour: &Behaviour,
+        figure: Figure,
+        visit: impl FnMut(u32, Figured),
+    ) -> Result<(), Error> {
+        let buckets = self.buckets(behaviour.event, behaviour.window)?;
+        let mut notes = None;
+        let group = self.note(behaviour, &buckets, &mut notes)?;
+        let mut scan = notes.unwrap_or_else(|| Scan::new(behaviour));
+        scan.add(&group);
+        self.check(scan.heap_bytes())?;
+        scan.figures(figure, visit);
+        Ok(())
     }
 
     /// The buckets of a window in which somebody of the shard did something.
@@ -179,8 +217,27 @@ impl<'a> Source<'a> {
 
     /// Goes through the tables of some buckets, a few at a time.
     fn scan(&self, behaviour: &Behaviour, buckets: &[Bucket]) -> Result<Option<Computed>, Error> {
-        // What notes are kept of each block, once there are more tables than are held at once.
-        let mut notes: Option<Scan<'_>> = None;
+        let mut notes = None;
+        let group = self.note(behaviour, buckets, &mut notes)?;
+        let found = match notes {
+            None => Scan::whole(behaviour, &group, |bytes| self.check(bytes))?,
+            Some(mut scan) => {
+                scan.add(&group);
+                self.check(scan.heap_bytes())?;
+                scan.finish()
+            }
+        };
+        Ok(Computed::new(found))
+    }
+
+    /// Takes note of the tables of some buckets, but for the last ones, which are given back.
+    /// `notes` is what is kept of each block, once there are more tables than are held at once.
+    fn note<'b>(
+        &self,
+        behaviour: &'b Behaviour,
+        buckets: &[Bucket],
+        notes: &mut Option<Scan<'b>>,
+    ) -> Result<Vec<(Bucket, Arc<EventTable>)>, Error> {
         let mut group: Vec<(Bucket, Arc<EventTable>)> = Vec::new();
         let mut group_bytes = 0;
         for bucket in buckets {
@@ -198,15 +255,7 @@ impl<'a> Source<'a> {
                 group_bytes = 0;
             }
         }
-        let found = match notes {
-            None => Scan::whole(behaviour, &group, |bytes| self.check(bytes))?,
-            Some(mut scan) => {
-                scan.add(&group);
-                self.check(scan.heap_bytes())?;
-                scan.finish()
-            }
-        };
-        Ok(Computed::new(found))
+        Ok(group)
     }
 
     /// Whether to go on with so many bytes in use; each thread may use as many.
@@ -243,7 +292,7 @@ impl<'a> Source<'a> {
                 window,
                 question: Question::Did,
             };
-            answer.computed = self.scan(&behaviour, &pieces.tables)?;
+            answer.computed = self.scan(&behaviour, &pieces.tables)?.map(Arc::new);
         }
         Ok(answer)
     }
@@ -281,7 +330,7 @@ impl<'a> Source<'a> {
             scan.add(bucket, &tables, &candidates);
             self.check(scan.heap_bytes())?;
         }
-        answer.computed = Computed::new(scan.finish());
+        answer.computed = Computed::new(scan.finish()).map(Arc::new);
         Ok(answer)
     }
 

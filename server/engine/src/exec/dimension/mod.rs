@@ -36,9 +36,15 @@ mod wanted;
 
 pub(crate) use source::explain;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use super::{byte_meter::ByteMeter, held::HeldAt, scan::Context};
+use super::{
+    byte_meter::ByteMeter,
+    dataset::Dataset,
+    held::{Held, HeldAt},
+    planner,
+    scan::Context,
+};
 use crate::{
     datum::ResultSink,
     error::Error,
@@ -70,35 +76,43 @@ pub(crate) fn run(
     sink: &mut dyn ResultSink,
 ) -> Result<u64, Error> {
     let schema = context.dataset.schema();
-    let held = HeldAt::new(context.dataset, timed_tags(schema, query));
-    let context = Context {
-        dataset: held.as_ref().map_or(context.dataset, |held| held),
-        ..context
-    };
+    let held = HeldAt::new(context, untold(context, query)?);
     let split = Split::new(schema, plan, query);
     let meter = ByteMeter::new(context.limits.group_bytes_max);
-    let percents = wanted_percentiles(query);
-    let groups = match RowCount::new(context, plan, query, &split) {
-        Some(rows) => Groups::new(
-            rows.run(&split, &meter)?,
-            context.limits.groups_max,
-            percents,
-        )?,
-        None => measure(context, plan, &split, percents, &meter)?,
-    };
+    let found = groups((context, &held), plan, query, &split, &meter);
+    let groups = found.map_err(|error| held.failure().unwrap_or(error))?;
     output::write(context.dataset, query, &groups, sink)
 }
 
-/// The tags whose rows alone do not tell who holds them, and the second that is asked about.
-fn timed_tags(schema: &Schema, query: &DimensionQuery) -> Option<(HashSet<TagId>, i64)> {
-    let mut timed = None;
+fn groups<'t>(
+    (context, held): (Context<'_>, &HeldAt<'_>),
+    plan: &Plan,
+    query: &DimensionQuery,
+    split: &Split,
+    meter: &'t ByteMeter,
+) -> Result<Groups<'t>, Error> {
+    let percents = wanted_percentiles(query);
+    match RowCount::new((context, held), plan, query, split) {
+        Some(rows) => Groups::new(rows.run(split, meter)?, context.limits.groups_max, percents),
+        None => measure((context, held), plan, split, percents, meter),
+    }
+}
+
+/// The tags whose rows alone do not tell who holds them, and what does.
+fn untold(context: Context<'_>, query: &DimensionQuery) -> Result<HashMap<TagId, Held>, Error> {
+    let schema = context.dataset.schema();
+    let mut untold = HashMap::new();
     for dim in &query.dims {
-        if let DimKind::Tags { tags, at_s } = &dim.kind {
-            let (known, _) = timed.get_or_insert_with(|| (HashSet::new(), *at_s));
-            known.extend(tags.iter().filter(|tag| schema.is_timed(**tag)));
+        if let DimKind::Tags { tags, at_s, ruled } = &dim.kind {
+            let timed = tags.iter().filter(|tag| schema.is_timed(**tag));
+            untold.extend(timed.map(|tag| (*tag, Held::At(*at_s))));
+            for (tag, holders) in ruled {
+                let plan = planner::plan(context, holders.clone())?;
+                untold.insert(*tag, Held::By(plan));
+            }
         }
     }
-    timed.filter(|(tags, _)| !tags.is_empty())
+    Ok(untold)
 }
 
 /// How users are split, and what is gathered of them.
@@ -137,7 +151,7 @@ impl Split {
 
 /// The groups, with percentiles that are exact however their numbers are had.
 fn measure<'t>(
-    context: Context<'_>,
+    (context, rows): (Context<'_>, &dyn Dataset),
     plan: &Plan,
     split: &Split,
     percents: Vec<Vec<u8>>,
@@ -147,23 +161,29 @@ fn measure<'t>(
     match NumberSource::choose(context, plan, split)? {
         NumberSource::Columns | NumberSource::Slices => {}
         NumberSource::Windows => {
-            let sample = gather(context, plan, split, Reach::Sample, meter)?;
+            let sample = gather((context, rows), plan, split, Reach::Sample, meter)?;
             let narrowed = Narrowed::of(&sample, &percents, meter)?;
             drop(sample);
-            let table = gather(context, plan, split, Reach::Narrowed(&narrowed), meter)?;
+            let table = gather(
+                (context, rows),
+                plan,
+                split,
+                Reach::Narrowed(&narrowed),
+                meter,
+            )?;
             let groups = Groups::new(table, groups_max, percents.clone())?;
             if groups.are_within(&narrowed) {
                 return Ok(groups);
             }
         }
     }
-    let table = gather(context, plan, split, Reach::All, meter)?;
+    let table = gather((context, rows), plan, split, Reach::All, meter)?;
     Groups::new(table, groups_max, percents)
 }
 
 /// Goes through all shards.
 fn gather<'t>(
-    context: Context<'_>,
+    (context, rows): (Context<'_>, &dyn Dataset),
     plan: &Plan,
     split: &Split,
     reach: Reach<'_>,
@@ -171,7 +191,7 @@ fn gather<'t>(
 ) -> Result<Table<'t>, Error> {
     let walk = context.fold_shards(
         plan,
-        || Walk::new(split, context, reach, meter),
+        || Walk::new(split, (context, rows), reach, meter),
         |mut walk, shard| {
             walk.shard(shard)?;
             Ok(walk)

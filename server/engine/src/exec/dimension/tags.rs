@@ -24,6 +24,7 @@ use crate::{
     error::Error,
     exec::{
         byte_meter::ByteMeter,
+        dataset::Dataset,
         limits::QueryLimitError,
         scan::{Context, ShardScan, Unit, units},
     },
@@ -53,6 +54,8 @@ const LEADERS_MORE: usize = 16;
 /// What a statement asks of its only dim, a set of rows.
 pub(super) struct RowCount<'a> {
     context: Context<'a>,
+    /// From where the rows are read.
+    dataset: &'a dyn Dataset,
     plan: &'a Plan,
     rows: &'a [RowId],
     /// How many groups are wanted, the greatest first, if not all.
@@ -99,7 +102,7 @@ struct Piece {
 impl<'a> RowCount<'a> {
     /// If this is what a statement asks.
     pub(super) fn new(
-        context: Context<'a>,
+        (context, dataset): (Context<'a>, &'a dyn Dataset),
         plan: &'a Plan,
         query: &DimensionQuery,
         split: &'a Split,
@@ -118,6 +121,7 @@ impl<'a> RowCount<'a> {
         let top = query.top.and_then(|top| usize::try_from(top).ok());
         Some(Self {
             context,
+            dataset,
             plan,
             rows,
             top: top.filter(|_| is_by_count && fits && query.having.is_none()),
@@ -181,8 +185,7 @@ impl<'a> RowCount<'a> {
             .iter()
             .filter_map(|number| self.rows.get(*number as usize).copied())
             .collect();
-        let dataset = self.context.dataset;
-        Ok(dataset.fragments(unit.partition, unit.shard, &rows)?)
+        Ok(self.dataset.fragments(unit.partition, unit.shard, &rows)?)
     }
 
     /// Counts all candidates of a round.

@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     exec::{
         byte_meter::ByteMeter,
+        dataset::Dataset,
         scan::{Context, FoundBlock, ShardScan, Unit},
     },
     ids::{AttributeId, NumberId, RowId, ValueCode},
@@ -67,6 +68,8 @@ impl<'a> Reach<'a> {
 pub(super) struct Walk<'a, 't> {
     split: &'a Split,
     context: Context<'a>,
+    /// From where rows of tags and values are read.
+    rows: &'a dyn Dataset,
     reach: Reach<'a>,
     table: Table<'t>,
     /// Dims with one component a user.
@@ -123,7 +126,7 @@ impl<'a, 't> Walk<'a, 't> {
     /// No users yet.
     pub(super) fn new(
         split: &'a Split,
-        context: Context<'a>,
+        (context, rows): (Context<'a>, &'a dyn Dataset),
         reach: Reach<'a>,
         meter: &'t ByteMeter,
     ) -> Self {
@@ -143,10 +146,11 @@ impl<'a, 't> Walk<'a, 't> {
         Self {
             split,
             context,
+            rows,
             reach,
             table: Table::new(split, context.limits, meter),
             events: match reach {
-                Reach::All | Reach::Narrowed(_) => EventWalk::new(split, context, meter),
+                Reach::All | Reach::Narrowed(_) => EventWalk::new(split, (context, rows), meter),
                 // What events tell is always of everybody.
                 Reach::Sample => None,
             },
@@ -239,8 +243,7 @@ impl<'a, 't> Walk<'a, 't> {
         let mut sets = Vec::new();
         for (dim, bound) in self.split.dims.iter().enumerate() {
             if let BoundDim::Rows(rows) = bound {
-                let dataset = self.context.dataset;
-                let fragments = dataset.fragments(unit.partition, unit.shard, rows)?;
+                let fragments = self.rows.fragments(unit.partition, unit.shard, rows)?;
                 sets.push((dim, fragments));
             }
         }

@@ -109,13 +109,16 @@ impl Lint<'_> {
         let schema = self.context.dataset.schema().clone();
         let is_in_use = |tag: &&TagDefinition| tag.lifecycle != Lifecycle::Archived;
         let tags: Vec<&TagDefinition> = schema.tags().filter(is_in_use).collect();
-        let mut sized = Vec::with_capacity(tags.len());
+        let (mut sized, mut warnings) = (Vec::with_capacity(tags.len()), Vec::new());
         for tag in &tags {
-            let users = tag_size::users_of(self.context, tag, self.now)?;
-            sized.push((*tag, users));
+            match tag_size::users_of(self.context, tag, self.now) {
+                Ok(users) => sized.push((*tag, users)),
+                // Its rule means nothing any more, or too much.
+                Err(Error::Resolve(error)) => warnings.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
         }
         let users = self.all_users()?;
-        let mut warnings = Vec::new();
         let mut findings = coverage(&sized, users);
         findings.extend(self.unasked(&tags)?);
         findings.extend(orphans(&tags));
@@ -179,9 +182,7 @@ impl Lint<'_> {
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Finding>, Error> {
         let is_comparable = |(tag, held): &&(&TagDefinition, u64)| {
-            let group = tag.group.and_then(|group| schema.group_by_id(group));
-            let has_rule = tag.rule.is_some() || group.is_some_and(|group| group.rule.is_some());
-            !has_rule && !is_everybody(*held, users)
+            schema.rule_of(tag).is_none() && !is_everybody(*held, users)
         };
         let compared = sized
             .iter()
@@ -206,13 +207,17 @@ impl Lint<'_> {
             .collect())
     }
 
-    /// Dynamic tags that nobody was given for more than half of their validity.
+    /// Dynamic tags that nobody was given for more than half of their validity, but for those
+    /// that a rule gives.
     fn stale(&self, tags: &[&TagDefinition]) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
         for tag in tags {
             let Validity::Dynamic(length) = tag.validity else {
                 continue;
             };
+            if self.context.dataset.schema().rule_of(tag).is_some() {
+                continue;
+            }
             let now_s = second_of_micros(micros_of_timestamp(self.now));
             let Ok(end_s) = length.after_s(now_s) else {
                 continue;

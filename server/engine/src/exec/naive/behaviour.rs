@@ -3,19 +3,49 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    behaviour::{Behaviour, Filter, Question, Step},
+    behaviour::{Behaviour, Figure, Filter, Question, Step},
     ids::AttributeId,
     plan::query::EventSelection,
     storage::UserEvent,
     time::day_of_micros,
 };
 
+/// Those of a user's events that a question counts.
+pub fn counted<'e>(behaviour: &Behaviour, events: &'e [UserEvent]) -> Vec<&'e UserEvent> {
+    let counted = events.iter().filter(|event| is_counted(behaviour, event));
+    counted.collect()
+}
+
+/// A figure of events, as a quotient with a positive denominator; `None` where there is none.
+pub fn figure(events: &[&UserEvent], figure: Figure) -> Option<(i128, u32)> {
+    let times = || events.iter().map(|event| event.time_us);
+    let values = figure.property().map_or_else(Vec::new, |property| {
+        let numbers = events.iter().map(|event| event.details.number(property));
+        numbers.flatten().collect::<Vec<i64>>()
+    });
+    let sum = || values.iter().copied().map(i128::from).sum::<i128>();
+    let known = |number: i64| (i128::from(number), 1);
+    match figure {
+        Figure::Count => (!events.is_empty()).then_some((events.len() as i128, 1)),
+        Figure::Days => {
+            let days: BTreeSet<i32> = times().map(day_of_micros).collect();
+            (!days.is_empty()).then_some((days.len() as i128, 1))
+        }
+        Figure::Sum(_) => (!values.is_empty()).then(|| (sum(), 1)),
+        Figure::Average(_) => {
+            let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
+            (count > 0).then(|| (sum(), count))
+        }
+        Figure::Least(_) => values.iter().min().copied().map(known),
+        Figure::Greatest(_) => values.iter().max().copied().map(known),
+        Figure::First => times().min().map(known),
+        Figure::Last => times().max().map(known),
+    }
+}
+
 /// Whether a user with these events, in any order, is one that a question asks for.
 pub fn matches(behaviour: &Behaviour, events: &[UserEvent]) -> bool {
-    let counted: Vec<&UserEvent> = events
-        .iter()
-        .filter(|event| is_counted(behaviour, event))
-        .collect();
+    let counted = counted(behaviour, events);
     let values = |property: AttributeId| -> Vec<i64> {
         let numbers = counted.iter().map(|event| event.details.number(property));
         numbers.flatten().collect()

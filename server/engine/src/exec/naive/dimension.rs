@@ -150,7 +150,7 @@ fn labels(schema: &Schema, dim: &Dim, item: Item<'_>) -> Vec<Datum> {
             };
             property(*of).and_then(label).into_iter().collect()
         }
-        DimKind::Tags { tags, at_s } => {
+        DimKind::Tags { tags, at_s, .. } => {
             let held = tags
                 .iter()
                 .filter(|tag| record.holds(**tag, *at_s))

@@ -57,6 +57,7 @@ fn matches_leaf(leaf: &Leaf, key: &str, record: &UserRecord, events: &[UserEvent
         // Settled before.
         Leaf::Referral(_) => false,
         Leaf::Held(tag, at_s) => record.holds(*tag, *at_s),
+        Leaf::Blocked(tag) => record.is_blocked(*tag),
         Leaf::Recorded(tag, test) => record
             .holding(*tag)
             .is_some_and(|holding| test.holds(holding)),

@@ -1,11 +1,10 @@
 //! Who invited whom, for one user at a time: everybody who is asked about is looked at.
 
-use super::matches;
 use crate::{
     exec::dataset::Dataset,
     ids::{AttributeId, Location, PartitionId},
     plan::logical::{Expr, Leaf, Referral, ReferralQuestion},
-    storage::{StorageError, StoredValue, UserRecord},
+    storage::{StorageError, StoredValue, UserEvent, UserRecord},
     user_keys::PackedKeys,
 };
 
@@ -38,6 +37,26 @@ pub fn settled(
             of: all(of)?,
         },
     })
+}
+
+/// Whether a user who did these things is in an expression's set, whatever it asks about inviters.
+///
+/// # Errors
+/// When the store fails.
+pub fn matches(
+    dataset: &dyn Dataset,
+    expr: &Expr,
+    key: &str,
+    record: &UserRecord,
+    events: &[UserEvent],
+) -> Result<bool, StorageError> {
+    let mut asks = false;
+    expr.for_each_leaf(&mut |leaf| asks |= matches!(leaf, Leaf::Referral(_)));
+    if !asks {
+        return Ok(super::matches(expr, key, record, events));
+    }
+    let expr = settled(dataset, expr, key, record)?;
+    Ok(super::matches(&expr, key, record, events))
 }
 
 fn holds(
@@ -126,7 +145,6 @@ fn is_in(dataset: &dyn Dataset, expr: &Expr, key: &str) -> Result<bool, StorageE
     let Some(record) = dataset.record(location)? else {
         return Ok(false);
     };
-    let expr = settled(dataset, expr, key, &record)?;
     let events = dataset.user_events(location)?;
-    Ok(matches(&expr, key, &record, &events))
+    matches(dataset, expr, key, &record, &events)
 }

@@ -6,11 +6,14 @@ use crate::{
     column::ColumnBlock,
     datum::{Datum, Row},
     error::Error,
-    exec::dataset::Dataset,
-    ids::{AttributeId, BlockId, Location, PartitionId, UserId, ValueCode},
-    plan::query::{Field, FieldKind},
+    exec::{dataset::Dataset, naive},
+    ids::{AttributeId, BlockId, Location, PartitionId, TagId, UserId, ValueCode},
+    plan::{
+        logical::{Expr, Leaf},
+        query::{Field, FieldKind},
+    },
     schema::{AttributeClass, AttributeDefinition, Schema},
-    storage::UserRecord,
+    storage::{UserEvent, UserRecord},
 };
 
 /// Reads the rows of users.
@@ -29,12 +32,27 @@ enum Source {
 }
 
 enum BoundField<'a> {
-    Tags(i64),
+    Tags(HeldTags<'a>),
     Attribute(&'a AttributeDefinition),
 }
 
+/// The tags that users hold in a second, by rules too. Whom a rule finds is asked of each user's
+/// record and events.
+struct HeldTags<'a> {
+    at_s: i64,
+    ruled: &'a [(TagId, Expr)],
+    asks: Asks,
+}
+
+/// What rules ask about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Records,
+    Events,
+}
+
 impl<'a> FieldReader<'a> {
-    pub(super) fn new(dataset: &'a dyn Dataset, fields: &[Field]) -> Result<Self, Error> {
+    pub(super) fn new(dataset: &'a dyn Dataset, fields: &'a [Field]) -> Result<Self, Error> {
         let schema: &Schema = dataset.schema();
         let fields: Vec<BoundField<'a>> = fields
             .iter()
@@ -65,13 +83,8 @@ impl<'a> FieldReader<'a> {
             let mut row = Vec::with_capacity(1 + self.fields.len());
             row.push(Datum::Text(key.to_owned()));
             if self.source == Source::Records {
-                self.read_record(
-                    Location {
-                        partition,
-                        user: *user,
-                    },
-                    &mut row,
-                )?;
+                let user = *user;
+                self.read_record(Location { partition, user }, key, &mut row)?;
             }
             rows.push(row);
         }
@@ -83,11 +96,17 @@ impl<'a> FieldReader<'a> {
         Ok(rows)
     }
 
-    fn read_record(&self, location: Location, row: &mut Row) -> Result<(), Error> {
+    fn read_record(&self, location: Location, key: &str, row: &mut Row) -> Result<(), Error> {
         let record = self.dataset.record(location)?.unwrap_or_default();
         for field in &self.fields {
             let datum = match field {
-                BoundField::Tags(at_s) => Datum::List(tag_names(self.schema, &record, *at_s)),
+                BoundField::Tags(tags) => {
+                    let events = match tags.asks {
+                        Asks::Records => Vec::new(),
+                        Asks::Events => self.dataset.user_events(location)?,
+                    };
+                    Datum::List(tags.names(self.dataset, key, &record, &events)?)
+                }
                 BoundField::Attribute(attribute) => match record.value(attribute.id) {
                     Some(value) => self.schema.datum(attribute, value),
                     None => Datum::Null,
@@ -162,9 +181,16 @@ impl<'a> ColumnCursor<'a> {
     }
 }
 
-fn bind<'a>(schema: &'a Schema, field: &FieldKind) -> Result<BoundField<'a>, Error> {
+fn bind<'a>(schema: &'a Schema, field: &'a FieldKind) -> Result<BoundField<'a>, Error> {
     match field {
-        FieldKind::Tags(at_s) => Ok(BoundField::Tags(*at_s)),
+        FieldKind::Tags { at_s, ruled } => Ok(BoundField::Tags(HeldTags {
+            at_s: *at_s,
+            ruled,
+            asks: match ruled.iter().any(|(_, rule)| asks_events(rule)) {
+                true => Asks::Events,
+                false => Asks::Records,
+            },
+        })),
         FieldKind::Attribute(id) => match schema.attribute_by_id(*id) {
             Some(attribute) => Ok(BoundField::Attribute(attribute)),
             None => Err(Error::Internal(format!(
@@ -197,11 +223,34 @@ pub(crate) fn column_datum(schema: &Schema, attribute: &AttributeDefinition, num
     }
 }
 
-/// The names of the tags a user holds in a second, sorted. Tags that are no longer defined are
-/// left out.
-fn tag_names(schema: &Schema, record: &UserRecord, at_s: i64) -> Vec<String> {
-    let defined = record.tags_at(at_s).filter_map(|tag| schema.tag_by_id(tag));
-    let mut names: Vec<String> = defined.map(|tag| tag.name.as_str().to_owned()).collect();
-    names.sort_unstable();
-    names
+fn asks_events(expr: &Expr) -> bool {
+    let mut asks = false;
+    expr.for_each_leaf(&mut |leaf| asks |= matches!(leaf, Leaf::Behaviour(_)));
+    asks
+}
+
+impl HeldTags<'_> {
+    /// The names of the tags that a user holds, sorted. Tags that are no longer defined are left
+    /// out.
+    fn names(
+        &self,
+        dataset: &dyn Dataset,
+        key: &str,
+        record: &UserRecord,
+        events: &[UserEvent],
+    ) -> Result<Vec<String>, Error> {
+        let schema = dataset.schema();
+        let mut by_rule = Vec::new();
+        for (tag, rule) in self.ruled {
+            if naive::referral::matches(dataset, rule, key, record, events)? {
+                by_rule.push(*tag);
+            }
+        }
+        let tags = record.tags_at(self.at_s).chain(by_rule);
+        let defined = tags.filter_map(|tag| schema.tag_by_id(tag));
+        let mut names: Vec<String> = defined.map(|tag| tag.name.as_str().to_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
 }

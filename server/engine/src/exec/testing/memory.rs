@@ -190,6 +190,7 @@ fn each(
 fn rows_of(record: &UserRecord) -> Vec<RowId> {
     let mut rows = vec![RowId::Users];
     rows.extend(record.tags.iter().map(|tag| RowId::Tag(*tag)));
+    rows.extend(record.blocked().iter().map(|tag| RowId::Blocked(*tag)));
     for (tag, since_s, until_s) in record.timed() {
         rows.extend(rows_of_number(NumberId::Since(tag), since_s));
         rows.extend(

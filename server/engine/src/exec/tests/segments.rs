@@ -91,7 +91,7 @@ fn compare(left: &Datum, right: &Datum) -> Ordering {
 
 fn naive_field(schema: &Schema, field: &FieldKind, user: &naive::Found) -> Datum {
     match field {
-        FieldKind::Tags(at_s) => {
+        FieldKind::Tags { at_s, .. } => {
             let name = |tag| {
                 schema
                     .tag_by_id(tag)

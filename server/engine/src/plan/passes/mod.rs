@@ -158,6 +158,7 @@ fn leaf_range(expr: &Expr) -> Option<(crate::ids::NumberId, super::logical::Rang
             | Leaf::Keys(_)
             | Leaf::Held(..)
             | Leaf::Recorded(..)
+            | Leaf::Blocked(_)
             | Leaf::Behaviour(_)
             | Leaf::Referral(_)
             | Leaf::Anniversary(..),

@@ -21,7 +21,7 @@ use crate::{
     ids::{AttributeId, ValueCode},
     plan::logical::{DayUnit, Expr, Leaf, Range},
     schema::{AttributeClass, AttributeDefinition, AttributeKind},
-    time::{day_of_micros, latest_with_years, micros_of_timestamp},
+    time::{day_of_micros, micros_of_timestamp},
 };
 
 impl Resolver<'_> {
@@ -103,7 +103,7 @@ impl Resolver<'_> {
         self.literal(value)?.extent(attribute, value.span)
     }
 
-    fn range(
+    pub(super) fn range(
         &mut self,
         attribute: &AttributeDefinition,
         (low, high): (i128, i128),
@@ -132,29 +132,16 @@ impl Resolver<'_> {
         span: Span,
     ) -> Result<Expr, ResolveError> {
         self.grow(1, span)?;
-        let Some(unit) = DayUnit::of(self.schema, base).filter(|_| low <= high) else {
-            return Ok(Expr::None);
-        };
-        let today = day_of_micros(micros_of_timestamp(self.now));
-        let latest = |years: i128| {
-            let years = i64::try_from(years).ok()?;
-            latest_with_years(years, today)
-        };
-        // Beyond the calendar there are no days: nobody is so old, everybody is older.
-        let last = match (low, latest(low)) {
-            (_, Some(day)) => unit.last(day),
-            (low, None) if low > 0 => return Ok(Expr::None),
-            (_, None) => i64::MAX,
-        };
-        let first = match latest(high.saturating_add(1)) {
-            Some(day) => unit.last(day).saturating_add(1),
-            None if high > 0 => i64::MIN,
-            None => return Ok(Expr::None),
-        };
-        match Range::new(first, last) {
+        let unit = DayUnit::of(self.schema, base).filter(|_| low <= high);
+        match unit.and_then(|unit| unit.years((low, high), self.today())) {
             Some(range) => self.leaf(Leaf::Range(base.into(), range), span),
             None => Ok(Expr::None),
         }
+    }
+
+    /// The day of the statement, since 1970-01-01.
+    pub(super) fn today(&self) -> i32 {
+        day_of_micros(micros_of_timestamp(self.now))
     }
 
     /// What equals a value: one expression for each value that a parameter holds.

@@ -143,12 +143,10 @@ impl Resolver<'_> {
             ast::Dim::Events { events, by } => self.event_dim(events, by, gathered),
             ast::Dim::Tags(patterns) => {
                 let tags = self.dim_tags(patterns)?;
+                let span = patterns.first().map_or_else(Span::default, |tag| tag.span);
                 Ok(Dim {
                     name: "tag".to_owned(),
-                    kind: DimKind::Tags {
-                        tags,
-                        at_s: self.now_s(),
-                    },
+                    kind: self.tags_dim(tags, span)?,
                 })
             }
             ast::Dim::Group(name) => {
@@ -160,13 +158,18 @@ impl Resolver<'_> {
                     .collect();
                 Ok(Dim {
                     name: format!("group:{}", group.name.as_str()),
-                    kind: DimKind::Tags {
-                        tags,
-                        at_s: self.now_s(),
-                    },
+                    kind: self.tags_dim(tags, name.span)?,
                 })
             }
         }
+    }
+
+    fn tags_dim(&mut self, tags: Vec<TagId>, span: Span) -> Result<DimKind, ResolveError> {
+        Ok(DimKind::Tags {
+            ruled: self.ruled(tags.iter().copied(), span)?,
+            tags,
+            at_s: self.now_s(),
+        })
     }
 
     fn dim_tags(

@@ -140,12 +140,38 @@ pub enum ResolveError {
         /// Its name or number.
         name: String,
     },
-    /// A saved segment that contains itself.
-    #[error("the saved segment \"{name}\" contains itself")]
-    SegmentCycle {
-        /// The segment.
+    /// Saved segments, rules and groups that mean each other.
+    #[error("these definitions contain themselves: {way}")]
+    Cycle {
+        /// The way around, as `tag:a -> segment:b -> tag:a`.
+        way: String,
+        /// Where it is entered.
+        span: Span,
+    },
+    /// A rule that does not resolve any more.
+    #[error("in the rule of {name}: {source}")]
+    InRule {
+        /// Whose rule, as `tag:a`.
         name: String,
         /// Where it is used.
+        span: Span,
+        /// What is wrong in it.
+        source: Box<ResolveError>,
+    },
+    /// A rule whose text this version cannot read.
+    #[error("in the rule of {name}: {source}")]
+    UnreadableRule {
+        /// Whose rule, as `tag:a`.
+        name: String,
+        /// Where it is used.
+        span: Span,
+        /// What is wrong in it.
+        source: ParseError,
+    },
+    /// Users who could not be ranked.
+    #[error("the users cannot be ranked here")]
+    Unranked {
+        /// Where that was asked.
         span: Span,
     },
     /// A saved segment that does not resolve any more.
@@ -178,14 +204,6 @@ pub enum ResolveError {
         /// Where the limit was passed.
         span: Span,
     },
-    /// The language says it, and the engine does not answer it yet.
-    #[error("{feature} are not available yet")]
-    NotAvailableYet {
-        /// What, in the plural.
-        feature: &'static str,
-        /// Where.
-        span: Span,
-    },
 }
 
 impl ResolveError {
@@ -198,12 +216,12 @@ impl ResolveError {
             Self::TypeMismatch { .. }
             | Self::UnusedParameter { .. }
             | Self::RepeatedParameter { .. } => ResolveErrorKind::TypeMismatch,
-            Self::SegmentCycle { .. } | Self::UnreadableSegment { .. } => {
+            Self::Cycle { .. } | Self::UnreadableSegment { .. } | Self::UnreadableRule { .. } => {
                 ResolveErrorKind::Conflict
             }
-            Self::InSegment { source, .. } => source.kind(),
+            Self::InSegment { source, .. } | Self::InRule { source, .. } => source.kind(),
+            Self::Unranked { .. } => ResolveErrorKind::NotAvailableYet,
             Self::TooMany { .. } => ResolveErrorKind::LimitExceeded,
-            Self::NotAvailableYet { .. } => ResolveErrorKind::NotAvailableYet,
         }
     }
 
@@ -214,13 +232,13 @@ impl ResolveError {
             | Self::NoTagMatches { span, .. }
             | Self::TypeMismatch { span, .. }
             | Self::MissingParameter { span, .. }
-            | Self::SegmentCycle { span, .. }
+            | Self::Cycle { span, .. }
+            | Self::InRule { span, .. }
+            | Self::UnreadableRule { span, .. }
+            | Self::Unranked { span }
             | Self::InSegment { span, .. }
             | Self::UnreadableSegment { span, .. }
-            | Self::TooMany { span, .. }
-            | Self::NotAvailableYet { span, .. } => {
-                Some(*span).filter(|span| *span != Span::default())
-            }
+            | Self::TooMany { span, .. } => Some(*span).filter(|span| *span != Span::default()),
             Self::UnusedParameter { .. } | Self::RepeatedParameter { .. } => None,
         }
     }
@@ -234,16 +252,49 @@ impl ResolveError {
                 suggestions,
                 ..
             } => did_you_mean(suggestions).or_else(|| kind.how_to_define(name)),
-            Self::InSegment { source, .. } => source.hint(),
+            Self::InSegment { source, .. } | Self::InRule { source, .. } => source.hint(),
             Self::NoTagMatches { .. }
             | Self::TypeMismatch { .. }
             | Self::MissingParameter { .. }
             | Self::UnusedParameter { .. }
             | Self::RepeatedParameter { .. }
-            | Self::SegmentCycle { .. }
+            | Self::Cycle { .. }
+            | Self::UnreadableRule { .. }
+            | Self::Unranked { .. }
             | Self::UnreadableSegment { .. }
-            | Self::TooMany { .. }
-            | Self::NotAvailableYet { .. } => None,
+            | Self::TooMany { .. } => None,
+        }
+    }
+
+    /// The error of a definition in which this one came up: of a chain of definitions the first
+    /// and the last are told, however many are between, and a way around is told as it is.
+    pub(super) fn within(self, span: Span, of: impl FnOnce(Box<Self>) -> Self) -> Self {
+        if let Self::Cycle { way, .. } = self {
+            return Self::Cycle { way, span };
+        }
+        if matches!(self, Self::Unranked { .. }) {
+            return self;
+        }
+        of(self.without_middle())
+    }
+
+    fn without_middle(self) -> Box<Self> {
+        let (Self::InSegment { ref source, .. } | Self::InRule { ref source, .. }) = self else {
+            return Box::new(self);
+        };
+        match **source {
+            Self::InSegment { .. } | Self::InRule { .. } => source.clone(),
+            Self::UnknownName { .. }
+            | Self::NoTagMatches { .. }
+            | Self::TypeMismatch { .. }
+            | Self::MissingParameter { .. }
+            | Self::UnusedParameter { .. }
+            | Self::RepeatedParameter { .. }
+            | Self::Cycle { .. }
+            | Self::UnreadableRule { .. }
+            | Self::Unranked { .. }
+            | Self::UnreadableSegment { .. }
+            | Self::TooMany { .. } => Box::new(self),
         }
     }
 

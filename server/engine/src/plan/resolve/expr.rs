@@ -1,18 +1,11 @@
 //! Expressions, with globs, groups and saved segments expanded.
 
-use std::sync::Arc;
+use tessera_query_lang::ast::{self, NameRef, Presence, Span, Spanned, Value};
 
-use tessera_query_lang::{
-    Limits, ParseError,
-    ast::{self, NameRef, Presence, Span, Spanned, Value},
-    parse_expr,
-};
-
-use super::{NODE_TEXT_BYTES, ResolveError, Resolver, attribute::union, bindings::Bindings};
+use super::{Expanding, NODE_TEXT_BYTES, ResolveError, Resolver, attribute::union};
 use crate::{
     ids::TagId,
     plan::logical::{Expr, Leaf},
-    schema::SegmentDefinition,
 };
 
 impl Resolver<'_> {
@@ -91,7 +84,13 @@ impl Resolver<'_> {
             text_nodes(&leaf)
         };
         self.grow(1 + extra, span)?;
-        self.leaves += 1;
+        self.take_leaves(1, span)?;
+        Ok(leaf.into())
+    }
+
+    /// Counts leaves against the limit.
+    pub(super) fn take_leaves(&mut self, by: usize, span: Span) -> Result<(), ResolveError> {
+        self.leaves = self.leaves.saturating_add(by);
         if self.leaves > self.limits.leaves_max {
             let max = self.limits.leaves_max as u64;
             return Err(ResolveError::TooMany {
@@ -100,7 +99,7 @@ impl Resolver<'_> {
                 span,
             });
         }
-        Ok(leaf.into())
+        Ok(())
     }
 
     fn any_tag(&mut self, patterns: &[Spanned<ast::TagPattern>]) -> Result<Expr, ResolveError> {
@@ -113,8 +112,9 @@ impl Resolver<'_> {
         Ok(union(leaves))
     }
 
-    /// Who holds a tag now. What that takes is left to a pass: it is one leaf to the limits.
-    pub(super) fn holders(&mut self, tag: TagId, span: Span) -> Result<Expr, ResolveError> {
+    /// Who holds a tag now because it was given to them. What that takes is left to a pass: it is
+    /// one leaf to the limits.
+    pub(super) fn given(&mut self, tag: TagId, span: Span) -> Result<Expr, ResolveError> {
         let leaf = match self.schema.is_timed(tag) {
             true => Leaf::Held(tag, self.now_s()),
             false => Leaf::Tag(tag),
@@ -127,13 +127,8 @@ impl Resolver<'_> {
         name: &Spanned<NameRef>,
         is: Presence,
     ) -> Result<Expr, ResolveError> {
-        let group = self.group_named(name)?.id;
-        let schema = self.schema;
-        let leaves = schema.tags_beneath(group).map(|tag| {
-            self.notices.of_asked(tag.id);
-            self.holders(tag.id, name.span)
-        });
-        let any = union(leaves.collect::<Result<_, _>>()?);
+        let group = self.group_named(name)?;
+        let any = self.in_group(group, name.span)?;
         Ok(match is {
             Presence::Present => any,
             Presence::Missing => any.negated(),
@@ -167,10 +162,9 @@ impl Resolver<'_> {
     fn saved_segment(&mut self, name: &Spanned<NameRef>) -> Result<Expr, ResolveError> {
         let segment = self.segment_named(name)?;
         let (text, span) = (segment.name.as_str().to_owned(), name.span);
-        if self.expanding.contains(&segment.id) {
-            return Err(ResolveError::SegmentCycle { name: text, span });
-        }
-        let parsed = match self.parsed(segment) {
+        let definition = Expanding::Segment(segment.id);
+        self.check_new(definition, span)?;
+        let parsed = match self.expansions.expr(definition, &segment.text) {
             Ok(parsed) => parsed,
             Err(source) => {
                 return Err(ResolveError::UnreadableSegment {
@@ -180,41 +174,21 @@ impl Resolver<'_> {
                 });
             }
         };
-        self.expanding.push(segment.id);
-        let outer = std::mem::replace(&mut self.bindings, Bindings::none());
+        let outside = self.enter(definition);
         let resolved = self.resolve_expr(&parsed);
-        self.bindings = outer;
-        self.expanding.pop();
-        resolved.map_err(|source| ResolveError::InSegment {
-            name: text,
-            span,
-            source: Box::new(without_middle(source)),
+        self.leave(outside);
+        resolved.map_err(|source| {
+            source.within(span, |source| ResolveError::InSegment {
+                name: text,
+                span,
+                source,
+            })
         })
     }
-
-    fn parsed(&mut self, segment: &SegmentDefinition) -> Result<Arc<ast::Expr>, ParseError> {
-        if let Some(parsed) = self.parsed.get(&segment.id) {
-            return Ok(parsed.clone());
-        }
-        let parsed = Arc::new(parse_expr(&segment.text, &saved_text_limits())?);
-        self.parsed.insert(segment.id, parsed.clone());
-        Ok(parsed)
-    }
-}
-
-/// An error in a chain of saved segments tells the first and the last, however many are between.
-fn without_middle(error: ResolveError) -> ResolveError {
-    if let ResolveError::InSegment { name, span, source } = error {
-        if matches!(*source, ResolveError::InSegment { .. }) {
-            return *source;
-        }
-        return ResolveError::InSegment { name, span, source };
-    }
-    error
 }
 
 /// What the texts in a leaf count beside the leaf itself.
-fn text_nodes(leaf: &Leaf) -> usize {
+pub(super) fn text_nodes(leaf: &Leaf) -> usize {
     match leaf {
         Leaf::Text(_, text) => text.len() / NODE_TEXT_BYTES,
         Leaf::Keys(keys) => keys.iter().map(|key| 1 + key.len() / NODE_TEXT_BYTES).sum(),
@@ -224,19 +198,9 @@ fn text_nodes(leaf: &Leaf) -> usize {
         | Leaf::Range(..)
         | Leaf::Held(..)
         | Leaf::Recorded(..)
+        | Leaf::Blocked(_)
         | Leaf::Behaviour(_)
         | Leaf::Referral(_)
         | Leaf::Anniversary(..) => 0,
-    }
-}
-
-/// The text was taken once, under limits that may have been others: only its depth matters, for
-/// the stack. Its leaves are counted as they are resolved.
-fn saved_text_limits() -> Limits {
-    Limits {
-        text_bytes_max: usize::MAX,
-        leaves_max: usize::MAX,
-        list_len_max: usize::MAX,
-        ..Limits::default()
     }
 }

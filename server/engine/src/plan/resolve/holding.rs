@@ -33,12 +33,13 @@ impl Resolver<'_> {
         let mut any = Vec::new();
         for pattern in patterns {
             for tag in self.tags_matching(pattern)? {
-                let mut all = vec![self.holders(tag, pattern.span)?];
+                let mut all = vec![self.given(tag, pattern.span)?];
                 for test in tests {
                     all.push(self.holding_test(tag, test, pattern.span)?);
                 }
                 self.grow(1, pattern.span)?;
                 any.push(Expr::And(all));
+                any.extend(self.held_by_rule(tag, tests, pattern.span)?);
             }
         }
         Ok(union(any))
@@ -123,7 +124,16 @@ impl Resolver<'_> {
             for tag in self.tags_matching(pattern)? {
                 self.check_ends(tag, pattern)?;
                 if let Some(range) = range {
-                    any.push(self.leaf(Leaf::Range(NumberId::Until(tag), range), pattern.span)?);
+                    let number = NumberId::Until(tag);
+                    let ended = self.leaf(Leaf::Range(number, range), pattern.span)?;
+                    any.push(match self.by_rule(tag, pattern.span)? {
+                        None => ended,
+                        // Who holds it by a rule still holds it.
+                        Some(by_rule) => {
+                            self.grow(2, pattern.span)?;
+                            Expr::And(vec![ended, by_rule.negated()])
+                        }
+                    });
                 }
             }
         }

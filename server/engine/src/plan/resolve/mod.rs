@@ -7,15 +7,16 @@
 mod attribute;
 mod behaviour;
 mod bindings;
+mod counted;
 mod dimension;
 mod error;
 mod expr;
 pub(crate) mod holding;
-pub(crate) mod later;
 mod literal;
 mod names;
 mod notices;
 mod referral;
+mod rule;
 mod segment;
 mod trend;
 mod write;
@@ -23,22 +24,23 @@ mod write;
 pub use error::{NamedKind, ResolveError, ResolveErrorKind};
 pub use literal::Literal;
 pub(crate) use literal::decimal_text;
+pub(crate) use rule::shown_way;
 pub use write::ResolvedAssignment;
-
-use std::{collections::HashMap, sync::Arc};
 
 use bindings::Bindings;
 use jiff::Timestamp;
 pub(crate) use notices::Notices;
+use rule::Expansions;
 use tessera_query_lang::{ast, name::Name};
 
 use super::{
     logical::Expr,
     query::{DimensionQuery, SegmentQuery},
+    rank::Ranks,
 };
 use crate::{
     datum::Datum,
-    ids::SegmentId,
+    ids::{GroupId, SegmentId, TagId},
     schema::{AttributeDefinition, Schema},
     time::{micros_of_timestamp, second_of_micros},
 };
@@ -53,7 +55,8 @@ pub struct ResolveLimits {
     /// node too, and so are every [`NODE_TEXT_BYTES`] of a text. Bounds time and memory where
     /// leaves do not: `ALL`, `NOT` and groups without tags have none.
     pub nodes_max: usize,
-    /// Levels of the tree after saved segments are expanded, where a saved segment is one more.
+    /// Levels of the tree after saved segments and rules are expanded, where a saved segment is
+    /// one more, and a rule four.
     /// Up to the default of 250, a thread with a stack of 2 MiB is enough.
     pub depth_max: usize,
     /// Dims of one `DIMENSION`.
@@ -75,17 +78,30 @@ impl Default for ResolveLimits {
     }
 }
 
+/// A definition whose meaning is put in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Expanding {
+    /// A saved segment.
+    Segment(SegmentId),
+    /// A tag, by its own rule.
+    Tag(TagId),
+    /// A group, by the rule of its layers.
+    Group(GroupId),
+}
+
 /// Resolves one statement. One statement sees one `now`.
-#[derive(Debug)]
 pub struct Resolver<'a> {
     schema: &'a Schema,
     bindings: Bindings<'a>,
     now: Timestamp,
     limits: ResolveLimits,
-    /// The saved segments being expanded, outermost first.
-    expanding: Vec<SegmentId>,
-    /// The saved segments read so far: what is expanded often is parsed once.
-    parsed: HashMap<SegmentId, Arc<ast::Expr>>,
+    /// The definitions being expanded, outermost first.
+    expanding: Vec<Expanding>,
+    /// What was read and resolved so far: what is expanded often is parsed once, and rules are
+    /// resolved once.
+    expansions: Expansions,
+    /// Who tells where users stand among all.
+    ranks: Option<&'a dyn Ranks>,
     notices: Notices,
     leaves: usize,
     nodes: usize,
@@ -112,7 +128,8 @@ impl<'a> Resolver<'a> {
             now,
             limits,
             expanding: Vec::new(),
-            parsed: HashMap::new(),
+            expansions: Expansions::default(),
+            ranks: None,
             notices: Notices::default(),
             leaves: 0,
             nodes: 0,
@@ -121,11 +138,18 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// Says that the expression is about to become the meaning of a saved segment, which it
+    /// Says that the expression is about to become the meaning of a definition, which it
     /// therefore must not contain.
     #[must_use]
-    pub fn defining(mut self, segment: SegmentId) -> Self {
-        self.expanding.push(segment);
+    pub(crate) fn defining(mut self, definition: Expanding) -> Self {
+        self.expanding.push(definition);
+        self
+    }
+
+    /// Says who tells where users stand among all. Without, percentiles are refused.
+    #[must_use]
+    pub fn ranked_by(mut self, ranks: &'a dyn Ranks) -> Self {
+        self.ranks = Some(ranks);
         self
     }
 

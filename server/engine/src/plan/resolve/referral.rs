@@ -84,16 +84,22 @@ impl Resolver<'_> {
 
     fn asked_of(&mut self, of: &ast::Expr, span: Span) -> Result<Expr, ResolveError> {
         self.referrals += 1;
-        if self.referrals > REFERRALS_NESTED_MAX {
-            return Err(ResolveError::TooMany {
-                what: "questions about inviters in each other",
-                max: REFERRALS_NESTED_MAX as u64,
-                span,
-            });
-        }
+        self.check_referrals(self.referrals, span)?;
         let resolved = self.resolve_expr(of);
         self.referrals -= 1;
         resolved
+    }
+
+    /// Refuses more questions about inviters in each other than there may be.
+    pub(super) fn check_referrals(&self, nested: usize, span: Span) -> Result<(), ResolveError> {
+        if nested <= REFERRALS_NESTED_MAX {
+            return Ok(());
+        }
+        Err(ResolveError::TooMany {
+            what: "questions about inviters in each other",
+            max: REFERRALS_NESTED_MAX as u64,
+            span,
+        })
     }
 
     /// `count(invited) >= 2`. Who invited nobody has a count, too: zero.

@@ -48,7 +48,10 @@ impl Resolver<'_> {
             ast::Field::Key => None,
             ast::Field::Tags => Some(Field {
                 name: "tags".to_owned(),
-                kind: FieldKind::Tags(self.now_s()),
+                kind: FieldKind::Tags {
+                    at_s: self.now_s(),
+                    ruled: self.all_ruled()?,
+                },
             }),
             ast::Field::Attribute(name) => {
                 let attribute = self.attribute_named(&Spanned::new(name.clone(), field.span))?;

@@ -20,7 +20,8 @@ const ROW_SIGN: u8 = 4;
 const ROW_SLICE: u8 = 5;
 const ROW_SINCE: u8 = 6;
 const ROW_UNTIL: u8 = 7;
-// 8 to 15 are kept for what else there may be of tags.
+const ROW_BLOCKED: u8 = 8;
+// 9 to 15 are kept for what else there may be of tags.
 const ROW_DID: u8 = 16;
 const ROW_DID_IN_MONTH: u8 = 17;
 const ROW_DID_ON_DAY: u8 = 18;
@@ -43,6 +44,7 @@ fn row_parts(row: RowId) -> (u8, u32, u32) {
         RowId::DidOnDay(event, day) => (ROW_DID_ON_DAY, event.0, rising(day)),
         RowId::Since(tag, row) => (ROW_SINCE, tag.0, slice_member(row)),
         RowId::Until(tag, row) => (ROW_UNTIL, tag.0, slice_member(row)),
+        RowId::Blocked(tag) => (ROW_BLOCKED, tag.0, 0),
     }
 }
 
@@ -80,6 +82,7 @@ fn row_from_parts(kind: u8, owner: u32, member: u32) -> Option<RowId> {
         }
         (ROW_SINCE, tag, member) => Some(RowId::Since(TagId(tag), slice_of_member(member)?)),
         (ROW_UNTIL, tag, member) => Some(RowId::Until(TagId(tag), slice_of_member(member)?)),
+        (ROW_BLOCKED, tag, 0) => Some(RowId::Blocked(TagId(tag))),
         (ROW_DID, event, 0) => Some(RowId::Did(EventId(event))),
         (ROW_DID_IN_MONTH, event, month) => {
             Some(RowId::DidInMonth(EventId(event), from_rising(month)))
@@ -98,7 +101,7 @@ impl FragmentKey {
     /// What the keys of all fragments of a tag in a partition begin with: one beginning a kind
     /// of row.
     pub(crate) fn tag_prefixes(partition: PartitionId, tag: TagId) -> Vec<Vec<u8>> {
-        [ROW_TAG, ROW_SINCE, ROW_UNTIL]
+        [ROW_TAG, ROW_SINCE, ROW_UNTIL, ROW_BLOCKED]
             .into_iter()
             .map(|kind| Self::owner_prefix(partition, kind, tag.0))
             .collect()

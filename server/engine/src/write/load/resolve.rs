@@ -355,7 +355,13 @@ fn taken_tags(
             };
             let tag = match *place {
                 Some(known) => known,
-                None => *place.insert(resolver.tag(name, on_unknown)?),
+                None => {
+                    let tag = resolver.tag(name, on_unknown)?;
+                    if let Some(tag) = tag {
+                        resolver.note_taking(tag)?;
+                    }
+                    *place.insert(tag)
+                }
             };
             tags.extend(tag);
         }

@@ -6,7 +6,7 @@ use super::{OnUnknown, Resolver, SUGGESTION_CANDIDATES_MAX, valid_name};
 use crate::{
     error::Error,
     ids::TagId,
-    schema::{Labelled, TagDefinition, Timing},
+    schema::{Blocking, Labelled, TagDefinition, Timing},
     storage::{SchemaKey, StoredDefinition, StoredNotes},
     time::second_of_micros,
     write::{LimitError, WriteError, command::SchemaChange, holdings::HoldTerms},
@@ -110,5 +110,37 @@ impl Resolver<'_> {
             key: SchemaKey::Tag(tag),
             definition,
         })
+    }
+
+    /// Notes of a tag with a rule that somebody is to have it no more, whatever the rule says.
+    pub(in crate::write) fn note_taking(&mut self, tag: TagId) -> Result<(), Error> {
+        let schema = &self.staging.schema;
+        let Some(definition) = schema.tag_by_id(tag) else {
+            return Ok(());
+        };
+        if definition.blocking == Blocking::Somebody || schema.rule_of(definition).is_none() {
+            return Ok(());
+        }
+        let definition = StoredDefinition::of_tag(&TagDefinition {
+            blocking: Blocking::Somebody,
+            ..definition.clone()
+        });
+        self.staging.change_definition(SchemaChange::Put {
+            key: SchemaKey::Tag(tag),
+            definition,
+        })
+    }
+
+    /// Refuses to forget what is known of a tag without a rule, unless its rule was taken away.
+    pub(super) fn check_ruled(&self, tag: TagId) -> Result<(), WriteError> {
+        let schema = &self.staging.schema;
+        match schema.tag_by_id(tag) {
+            Some(tag) if tag.blocking == Blocking::Nobody && schema.rule_of(tag).is_none() => {
+                Err(WriteError::NoRule {
+                    tag: tag.name.to_string(),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }

@@ -24,8 +24,9 @@ use crate::{
     behaviour::{Bucket, EventTable, Selected, selected},
     error::Error,
     exec::{
-        behaviour::Source,
+        behaviour::{Answers, Source},
         byte_meter::{ByteMeter, ByteShare},
+        dataset::Dataset,
         limits::QueryLimitError,
         scan::{Context, Unit},
     },
@@ -79,7 +80,7 @@ impl<'a, 't> EventWalk<'a, 't> {
     /// Nothing yet; `None` where no events are asked about.
     pub(super) fn new(
         split: &'a Split,
-        context: Context<'a>,
+        (context, rows): (Context<'a>, &'a dyn Dataset),
         meter: &'t ByteMeter,
     ) -> Option<Self> {
         let room = Room {
@@ -93,7 +94,7 @@ impl<'a, 't> EventWalk<'a, 't> {
         (!split.passes.is_empty()).then(|| Self {
             split,
             context,
-            reader: UserReader::new(split, context),
+            reader: UserReader::new(split, (context, rows)),
             distinct: Distinct::default(),
             room,
             share: meter.share(),
@@ -111,9 +112,11 @@ impl<'a, 't> EventWalk<'a, 't> {
             return Ok(());
         }
         let split: &Split = self.split;
+        let answers = Answers::default();
         let source = Source {
             context: self.context,
             unit,
+            answers: &answers,
         };
         let sets = self.reader.load(unit)?;
         let mut bytes = 0;

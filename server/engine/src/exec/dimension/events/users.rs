@@ -12,7 +12,10 @@ use super::super::{
 use crate::{
     bitmap::{BLOCK_WORDS, Block, Fragment},
     error::Error,
-    exec::scan::{Context, FoundBlock, Unit},
+    exec::{
+        dataset::Dataset,
+        scan::{Context, FoundBlock, Unit},
+    },
     ids::{AttributeId, BLOCK_USERS, BlockId},
 };
 
@@ -67,6 +70,8 @@ pub(super) struct Sets(Vec<(usize, Vec<Arc<Fragment>>)>);
 pub(super) struct UserReader<'a> {
     split: &'a Split,
     context: Context<'a>,
+    /// From where rows of tags and values are read.
+    rows: &'a dyn Dataset,
     /// Of the dims that are read from columns.
     columns: Vec<(usize, AttributeId, Reader<'a>)>,
     packed: Packed,
@@ -74,7 +79,7 @@ pub(super) struct UserReader<'a> {
 }
 
 impl<'a> UserReader<'a> {
-    pub(super) fn new(split: &'a Split, context: Context<'a>) -> Self {
+    pub(super) fn new(split: &'a Split, (context, rows): (Context<'a>, &'a dyn Dataset)) -> Self {
         let columns = split.dims.iter().enumerate();
         let columns = columns.filter_map(|(dim, bound)| match bound {
             BoundDim::Column(attribute, split) => Some((dim, *attribute, Reader::new(split))),
@@ -83,6 +88,7 @@ impl<'a> UserReader<'a> {
         Self {
             split,
             context,
+            rows,
             columns: columns.collect(),
             packed: Packed::new(),
             room: Vec::new(),
@@ -91,11 +97,11 @@ impl<'a> UserReader<'a> {
 
     /// Loads the rows that are read in a shard.
     pub(super) fn load(&self, unit: Unit) -> Result<Sets, Error> {
-        let dataset = self.context.dataset;
         let mut sets = Vec::new();
         for (dim, bound) in self.split.dims.iter().enumerate() {
             if let BoundDim::Rows(rows) = bound {
-                sets.push((dim, dataset.fragments(unit.partition, unit.shard, rows)?));
+                let fragments = self.rows.fragments(unit.partition, unit.shard, rows)?;
+                sets.push((dim, fragments));
             }
         }
         Ok(Sets(sets))

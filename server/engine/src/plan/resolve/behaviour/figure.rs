@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// The raw numbers that a comparison lets through, and whether it is their opposite that it does.
-struct Wanted {
-    low: i128,
-    high: i128,
-    is_negated: bool,
+pub(super) struct Wanted {
+    pub(super) low: i128,
+    pub(super) high: i128,
+    pub(super) is_negated: bool,
 }
 
 impl Wanted {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.low > self.high
     }
 }
@@ -122,7 +122,7 @@ impl Resolver<'_> {
     }
 
     /// Who has such a measure, which is zero for whoever did nothing.
-    fn measured(
+    pub(super) fn measured(
         &mut self,
         asked: &Asked<'_>,
         wanted: &Wanted,
@@ -180,7 +180,7 @@ impl Resolver<'_> {
     }
 
     /// Whose least or greatest value is such: one is, and none is better.
-    fn extreme(
+    pub(super) fn extreme(
         &mut self,
         asked: &Asked<'_>,
         property: AttributeId,
@@ -207,7 +207,7 @@ impl Resolver<'_> {
     }
 
     /// Whose first or last moment is such: one is, and none is beyond.
-    fn edge(
+    pub(super) fn edge(
         &mut self,
         asked: &Asked<'_>,
         wanted: &Wanted,
@@ -238,7 +238,7 @@ impl Resolver<'_> {
 }
 
 /// The raw numbers between two, as far as 64 bits hold them.
-fn range(low: i128, high: i128) -> Option<Range> {
+pub(super) fn range(low: i128, high: i128) -> Option<Range> {
     let (least, most) = (i128::from(i64::MIN), i128::from(i64::MAX));
     if high < least || low > most {
         return None;

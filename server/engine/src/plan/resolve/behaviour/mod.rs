@@ -11,6 +11,7 @@
 
 mod figure;
 mod property;
+mod ranked;
 mod sequence;
 mod window;
 

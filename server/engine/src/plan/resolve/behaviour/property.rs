@@ -177,6 +177,7 @@ fn filter_of(expr: &Expr) -> Option<Filter> {
             | Leaf::Referral(_)
             | Leaf::Held(..)
             | Leaf::Recorded(..)
+            | Leaf::Blocked(_)
             | Leaf::Anniversary(..),
         ) => None,
         Expr::Not(inner) => Some(Filter::Not(Box::new(filter_of(inner)?))),
