@@ -309,7 +309,7 @@ fn files_of_events_are_imported() {
     assert!(
         refused
             .complaints
-            .contains("is defined with amount as DECIMAL(2)"),
+            .contains("is defined with amount as decimal(2)"),
         "{}",
         refused.complaints
     );
