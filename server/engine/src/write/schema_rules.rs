@@ -51,6 +51,11 @@ impl Planner<'_> {
         let mut resolver = resolver.defining(Expanding::Tag(tag.id));
         resolver
             .expr(&rule)
+            .map_err(|error| meaningless(error, span))?;
+        // By its name it takes more levels and nodes than by itself.
+        let mut resolver = self.resolver(&changed, span)?;
+        resolver
+            .holders_of(tag.id)
             .map(drop)
             .map_err(|error| meaningless(error, span))
     }

@@ -174,10 +174,10 @@ fn questions_find_who_did_what() {
     fixture.check_consistent();
     let (_, rows) = run(&fixture, "PORTRAIT a");
     let shown: Vec<String> = rows.iter().skip(1).map(|row| format!("{row:?}")).collect();
-    assert_eq!(shown.len(), 6, "{shown:?}");
+    assert_eq!(shown.len(), 9, "{shown:?}");
     assert!(shown[0].contains("count purchase") && shown[0].contains("Integer(3)"));
-    assert!(shown[3].contains("purchase amount = 12.50, category = shoes, channel = web"));
-    assert!(shown[5].contains("2024-02-01T00:00:00Z"));
+    assert!(shown[6].contains("purchase amount = 12.50, category = shoes, channel = web"));
+    assert!(shown[8].contains("2024-02-01T00:00:00Z"));
     let (_, rows) = run(&fixture, "SHOW EVENTS LIKE p*");
     assert_eq!(rows[0][2], Datum::Integer(3));
     let (_, rows) = run(&fixture, "EXPLAIN COUNT count(purchase, 30d) >= 3");
