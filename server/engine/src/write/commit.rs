@@ -94,7 +94,7 @@ impl Commit<'_> {
         if !loads.has_no_newcomers() {
             write_files(scheduler, files, loads.newcomers())?;
         }
-        write_event_files(scheduler, files, &self.staging.base, loads.events())
+        write_event_files(scheduler, files, self.staging, loads.events())
     }
 
     /// All that is staged, part by part.

@@ -561,6 +561,47 @@ fn loads_that_wait_together_share_a_commit_and_count_each_event_once() {
 }
 
 #[test]
+fn a_small_load_that_shares_a_commit_with_a_large_one_keeps_its_days() {
+    let on = |back: i64| event("u", NOON - back * MICROS_PER_DAY, None, &[]);
+    let (small, large) = (vec![on(100)], vec![on(0), on(1), on(2), on(3)]);
+    for loads in [[&small, &large], [&large, &small]] {
+        let fixture = fixture();
+        fixture.write(vec![ensure("u")]).unwrap();
+        let (started, start) = std::sync::mpsc::sync_channel(1);
+        let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
+        let (done, results) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let fixture = &fixture;
+            // Holds the writer, so that both wait together.
+            scope.spawn(move || {
+                fixture.db().write_where(move |_| {
+                    started.send(()).unwrap();
+                    released.recv().unwrap();
+                    Ok(Vec::new())
+                })
+            });
+            start.recv().unwrap();
+            for events in loads {
+                let done = done.clone();
+                let tell = move |result| done.send(result).unwrap();
+                fixture
+                    .db()
+                    .submit_event_load(request("purchase", events), tell);
+            }
+            release.send(()).unwrap();
+        });
+        let facts = results.iter().take(2).map(|it| it.unwrap().facts_changed);
+        assert_eq!(facts.sum::<u64>(), 5);
+        fixture.check_consistent();
+        assert_eq!(
+            found(&fixture, "did:purchase[2023-11-01..2023-12-31]"),
+            ["u"]
+        );
+        assert_eq!(found(&fixture, "count(purchase) = 5"), ["u"]);
+    }
+}
+
+#[test]
 fn answers_over_loaded_events_are_those_of_the_oracle() {
     let fixture = fixture();
     fixture

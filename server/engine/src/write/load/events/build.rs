@@ -12,8 +12,9 @@ use crate::{
     error::Error,
     exec::dataset::Dataset,
     ids::{EventId, PartitionId, RowId, UserId},
-    storage::{Changes, EventExtentKey, EventExtents, EventKey, EventTableKey, FragmentKey, View},
+    storage::{Changes, EventExtentKey, EventExtents, EventKey, EventTableKey, FragmentKey},
     time::day_of_micros,
+    write::staging::Staging,
 };
 
 /// What the new events of one partition bring to the store.
@@ -28,7 +29,7 @@ pub(super) struct BuiltEvents<'a> {
     pub(super) tables: Vec<(EventTableKey, Vec<u8>)>,
     /// In the order of keys.
     pub(super) fragments: Vec<(FragmentKey, Vec<u8>)>,
-    /// For the batch.
+    /// For the batch, in which they stand after those of staged events.
     pub(super) extents: Changes,
 }
 
@@ -49,7 +50,7 @@ fn misfit_bits(error: &FragmentError) -> Error {
 
 /// Builds what the events of one partition lead to.
 pub(super) fn build<'a>(
-    view: &View,
+    staging: &Staging,
     partition: PartitionId,
     batches: &'a [EventBatch],
 ) -> Result<BuiltEvents<'a>, Error> {
@@ -67,7 +68,7 @@ pub(super) fn build<'a>(
     };
     events.sort_unstable_by_key(order);
     let mut derived = Derived {
-        view,
+        staging,
         partition,
         rows: HashMap::default(),
         tables: HashMap::default(),
@@ -135,7 +136,7 @@ fn ids(batches: &[EventBatch]) -> Vec<(UserId, &str, EventId)> {
 
 /// Rows, tables and extents in the making.
 struct Derived<'a> {
-    view: &'a View,
+    staging: &'a Staging,
     partition: PartitionId,
     /// Offsets of each row and shard. They rise, as the users of a kind of event do.
     rows: HashMap<FragmentKey, Vec<u32>, RandomState>,
@@ -168,8 +169,14 @@ impl Derived<'_> {
 
     fn extent(&mut self, event: EventId, day: i32) -> Result<&mut Extent, Error> {
         if !self.extents.contains_key(&event) {
-            let before = self.view.event_extent(self.partition, event)?;
-            let after = before.unwrap_or_else(|| Extent::of_day(day));
+            let before = self.staging.base.event_extent(self.partition, event)?;
+            let mut after = before.unwrap_or_else(|| Extent::of_day(day));
+            // A small load that shares the commit is staged, and its days must not be forgotten.
+            let part = self.staging.part(self.partition);
+            let staged = part.map(|part| part.events.all()).unwrap_or_default();
+            for beside in staged.iter().filter(|staged| staged.key.event == event) {
+                after.include(day_of_micros(beside.key.time_us));
+            }
             self.extents.insert(event, (before, after));
         }
         let extents = self.extents.entry(event);

@@ -10,8 +10,9 @@ use crate::{
     ids::PartitionId,
     storage::{
         Changes, Entries, EventDetails, EventIdKey, EventIds, Events, FamilyId, IncomingFiles,
-        StorageError, View,
+        StorageError,
     },
+    write::staging::Staging,
 };
 
 /// Files of events of one commit, so that two threads write them. Each is one of the first level's,
@@ -24,12 +25,12 @@ struct File<'a> {
     built: &'a [BuiltEvents<'a>],
 }
 
-/// Writes the files of everything that new events bring; given are those of every partition. Gives
-/// what is to be written with them.
+/// Writes the files of everything that new events bring, beside those that are staged; given are
+/// those of every partition. Gives what is to be written with them, after what is staged.
 pub(in crate::write) fn write_event_files(
     scheduler: &Scheduler,
     files: &IncomingFiles<'_>,
-    view: &View,
+    staging: &Staging,
     events: &[Vec<EventBatch>],
 ) -> Result<Vec<Changes>, Error> {
     let mut partitions: Vec<(PartitionId, &[EventBatch])> = Vec::new();
@@ -40,7 +41,7 @@ pub(in crate::write) fn write_event_files(
     }
     let built = scheduler.fold(partitions.len(), Vec::new, |mut done, _, number| {
         let (partition, batches) = partitions[number];
-        done.push(build(view, partition, batches)?);
+        done.push(build(staging, partition, batches)?);
         Ok(done)
     })?;
     let mut built: Vec<BuiltEvents<'_>> = built.into_iter().flatten().collect();
