@@ -569,7 +569,7 @@ fn a_small_load_that_shares_a_commit_with_a_large_one_keeps_its_days() {
         fixture.write(vec![ensure("u")]).unwrap();
         let (started, start) = std::sync::mpsc::sync_channel(1);
         let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
-        let (done, results) = std::sync::mpsc::channel();
+        let (done, results) = std::sync::mpsc::channel::<Result<Summary, Error>>();
         std::thread::scope(|scope| {
             let fixture = &fixture;
             // Holds the writer, so that both wait together.

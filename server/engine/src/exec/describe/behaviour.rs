@@ -20,11 +20,18 @@ pub(super) fn text(schema: &Schema, behaviour: &Behaviour) -> String {
     let events = events(schema, *id, by);
     let when = window(*when);
     let of = |property| format!("{events}.{}", attribute(schema, property));
+    let whole = |number: i128| number.to_string();
     match question {
         Question::Did => format!("did:{events}{when}"),
-        Question::Count(bound) => format!("count({events}{when}){}", within(*bound)),
-        Question::Days(bound) => format!("days({events}{when}){}", within(*bound)),
-        Question::Sum(property, bound) => format!("sum({}{when}){}", of(*property), within(*bound)),
+        Question::Count(bound) => format!("count({events}{when}){}", within(*bound, whole)),
+        Question::Days(bound) => format!("days({events}{when}){}", within(*bound, whole)),
+        Question::Sum(property, bound) => {
+            let sum = |number: i128| match i64::try_from(number) {
+                Ok(number) => super::number(schema, *property, number),
+                Err(_) => whole(number),
+            };
+            format!("sum({}{when}){}", of(*property), within(*bound, sum))
+        }
         Question::Average(property, _, (numerator, denominator)) => {
             format!(
                 "avg({}{when}) beside {numerator}/{denominator}",
@@ -123,29 +130,26 @@ fn window(window: Window) -> String {
         return String::new();
     }
     let (first, last) = window.days();
-    if window == Window::of_days(first, last) {
-        return format!(
-            ", {}..{}",
-            time::format_date(first),
-            time::format_date(last)
-        );
-    }
-    let moment = |time_us: i64| match time_us {
+    let is_of_days = window == Window::of_days(first, last);
+    // An open end lies on no day.
+    let end = |time_us: i64, day: i32| match time_us {
         i64::MIN | i64::MAX => String::new(),
-        time_us => time::format_timestamp(time_us),
+        _ if is_of_days => time::format_date(day),
+        _ => time::format_timestamp(time_us),
     };
-    format!(", {}..{}", moment(window.from_us), moment(window.to_us))
+    let (from, to) = (end(window.from_us, first), end(window.to_us, last));
+    format!(", {from}..{to}")
 }
 
-fn within(bound: Bound) -> String {
+fn within(bound: Bound, shown: impl Fn(i128) -> String) -> String {
     let end = |number: i128| match number {
         i128::MIN | i128::MAX => String::new(),
-        number => number.to_string(),
+        number => shown(number),
     };
     match bound {
-        Bound::Within(low, high) if low == high => format!(" = {low}"),
+        Bound::Within(low, high) if low == high => format!(" = {}", end(low)),
         Bound::Within(low, high) => format!(":{}..{}", end(low), end(high)),
-        Bound::Outside(low, high) if low == high => format!(" != {low}"),
+        Bound::Outside(low, high) if low == high => format!(" != {}", end(low)),
         Bound::Outside(low, high) => format!(" outside {}..{}", end(low), end(high)),
     }
 }
