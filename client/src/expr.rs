@@ -19,12 +19,14 @@
 mod behaviour;
 mod holding;
 mod referral;
+mod sequence;
 
 use tessera_protocol::message::{Datum, Parameter};
 
 pub use behaviour::{EventMeasure, Events, Window, event};
 pub use holding::{Holding, Source, holding, lapsed};
 pub use referral::{descendants_of, invited_at_least, inviter_of, referred_by};
+pub use sequence::{Sequence, sequence};
 
 use crate::render::{QueryError, Writer};
 
@@ -47,6 +49,7 @@ enum Node {
     Held(Vec<TagName>, Vec<holding::Condition>),
     Lapsed(Vec<TagName>, Window),
     Behaviour(Box<behaviour::Behaviour>),
+    Sequence(Box<Sequence>),
     Invited(Test),
     Referral {
         function: &'static str,
@@ -76,6 +79,7 @@ enum Test {
     Between(Option<Datum>, Option<Datum>),
     Compare(&'static str, Datum),
     Is(&'static str),
+    Anniversary(Datum, Datum),
 }
 
 /// Every user.
@@ -271,6 +275,7 @@ impl Expr {
                 writer.words(")");
             }
             Node::Behaviour(behaviour) => behaviour.write(writer)?,
+            Node::Sequence(sequence) => sequence.write(writer)?,
             Node::Invited(test) => {
                 writer.words("count(invited)");
                 test.write(writer)?;
@@ -390,6 +395,12 @@ impl Test {
                 writer.words(what);
                 Ok(())
             }
+            Self::Anniversary(first, last) => {
+                writer.words(" ANNIVERSARY IN ");
+                writer.value(first)?;
+                writer.words("..");
+                writer.value(last)
+            }
         }
     }
 }
@@ -444,6 +455,11 @@ impl Attribute {
     /// Has a smaller value than this.
     pub fn below(self, value: impl Into<Datum>) -> Expr {
         self.test(Test::Compare(" < ", value.into()))
+    }
+
+    /// Its day returns, at least a year later, on one of these days, both included.
+    pub fn returns_between(self, first: impl Into<Datum>, last: impl Into<Datum>) -> Expr {
+        self.test(Test::Anniversary(first.into(), last.into()))
     }
 
     /// Has no value.
