@@ -37,7 +37,7 @@ fn fixture() -> Fixture {
 }
 
 /// The rows as texts, a cell each.
-fn table(fixture: &Fixture, statement: &str) -> Vec<Vec<String>> {
+pub(super) fn table(fixture: &Fixture, statement: &str) -> Vec<Vec<String>> {
     let cell = |datum: &Datum| match datum {
         Datum::Null => "-".to_owned(),
         Datum::Text(text) => text.clone(),

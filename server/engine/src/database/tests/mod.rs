@@ -5,6 +5,7 @@
 )]
 
 mod behaviour;
+mod boundaries;
 mod definitions;
 mod derived;
 mod event_dimensions;
