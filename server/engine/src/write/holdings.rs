@@ -281,7 +281,8 @@ fn timed_again(
             (None, _) => None,
             (Some((until_s, _)), Some(length)) => Some(after(length, until_s)?),
             (Some((until_s, end_s)), None) => {
-                let length_s = fresh.since_s().map_or(0, |since_s| end_s - since_s);
+                let since_s = fresh.since_s().unwrap_or(end_s);
+                let length_s = end_s.saturating_sub(since_s);
                 Some(until_s.saturating_add(length_s))
             }
         },

@@ -172,11 +172,17 @@ fn a_holding_is_not_extended_beyond_the_calendar() {
     };
     let mut record = UserRecord::default();
     give(&mut record, 1000, EXTEND, until(200_000_000_000));
-    let again = rules.given(&record, EXTEND, &until(200_000_000_000));
-    assert!(
-        matches!(again, Err(WriteError::BeyondCalendar(_))),
-        "{again:?}"
-    );
+    let ever = HoldTerms {
+        since_s: Some(i64::MIN),
+        ..until(i64::MAX)
+    };
+    for terms in [until(200_000_000_000), ever] {
+        let again = rules.given(&record, EXTEND, &terms);
+        assert!(
+            matches!(again, Err(WriteError::BeyondCalendar(_))),
+            "{again:?}"
+        );
+    }
 }
 
 #[test]
