@@ -20,8 +20,9 @@ use crate::{
     write::command::Command,
 };
 
-/// Months of one kind of event and partition that are swept at once.
-const MONTHS_AT_ONCE: i32 = 2;
+/// Months of one kind of event and partition that are swept at once, those without events not
+/// counted: one event with a wrong date may be thousands of them away from the others.
+const MONTHS_AT_ONCE: u32 = 2;
 
 /// What is done to the first months of a kind of event in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +62,8 @@ pub(super) fn find(
                 continue;
             };
             let first = month_of_day(extent.first_day);
-            let some = |from: i32, to: i32| to.min(from.saturating_add(MONTHS_AT_ONCE));
             if let Some(kept) = kept.filter(|kept| first < *kept) {
-                let before = some(first, kept);
+                let before = some_months(view, (partition, event), first, kept)?;
                 let command = Command::ForgetEvents {
                     at_us,
                     event,
@@ -75,7 +75,8 @@ pub(super) fn find(
             let from = first.max(extent.rolled_until);
             let end = month_of_day(extent.last_day).saturating_add(1);
             if from < horizon.min(end) {
-                let before = some(from, horizon.min(end));
+                let to = horizon.min(end);
+                let before = some_months(view, (partition, event), from, to)?;
                 found.push((
                     partition,
                     Command::RollUpEvents {
@@ -88,6 +89,29 @@ pub(super) fn find(
         }
     }
     Ok(found)
+}
+
+/// The first month that is left for later, of those from one up to another.
+fn some_months(
+    view: &View,
+    (partition, event): (PartitionId, EventId),
+    from: i32,
+    to: i32,
+) -> Result<i32, Error> {
+    let mut left = MONTHS_AT_ONCE;
+    for month in from..to {
+        if left == 0 {
+            return Ok(month);
+        }
+        for shard in (0..view.shard_count(partition)?).map(ShardId) {
+            let row = view.fragment(partition, shard, RowId::DidInMonth(event, month))?;
+            if !row.is_empty() {
+                left -= 1;
+                break;
+            }
+        }
+    }
+    Ok(to)
 }
 
 /// Writes down what a sweep does to a state.
@@ -157,8 +181,15 @@ impl Sweeper<'_> {
         for month in first..before {
             let (first_day, last_day) = Bucket::Month(month).days();
             let days = self.extent.buckets(first_day, last_day);
+            let of_month = RowId::DidInMonth(self.event, month);
             for shard in self.shards()? {
-                self.roll_up_shard(month, &days, shard, changes)?;
+                if !self
+                    .view
+                    .fragment(self.partition, shard, of_month)?
+                    .is_empty()
+                {
+                    self.roll_up_shard(month, &days, shard, changes)?;
+                }
             }
         }
         let extent = Extent {

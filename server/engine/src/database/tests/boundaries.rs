@@ -396,3 +396,54 @@ fn days_return_across_the_end_of_a_year() {
         "a date or a timestamp",
     );
 }
+
+#[test]
+fn an_event_of_the_distant_past_keeps_nobody_busy() {
+    for retention in ["", " RETENTION 1y"] {
+        let definition = format!("DEFINE EVENT e{retention}");
+        let fixture = fixture(&[definition.as_str()]);
+        // What some programs take for no date: 0001-01-01.
+        for at_us in [-62_135_596_800_000_000, NOON - 700 * MICROS_PER_DAY, NOON] {
+            let event = Mutation::Track {
+                user: "u".to_owned(),
+                event: "e".to_owned(),
+                at_us: Some(at_us),
+                id: None,
+                values: Vec::new(),
+            };
+            fixture.write(vec![event]).unwrap();
+        }
+        let mut sweeps = 0;
+        while fixture.db().sweep_events().unwrap().facts_changed > 0 {
+            sweeps += 1;
+        }
+        assert!((1..=3).contains(&sweeps), "{sweeps}");
+        fixture.check_consistent();
+        let left = if retention.is_empty() { 3 } else { 1 };
+        check(&fixture, &format!("count(e) = {left}"), &["u"]);
+        check(&fixture, "did:e[1d]", &["u"]);
+    }
+}
+
+#[test]
+fn plans_show_what_was_asked() {
+    let fixture = fixture(&["DEFINE EVENT e (n DECIMAL(2))"]);
+    track(&fixture, "u", "e WITH n = 1", "2024-03-01");
+    for (expr, shown) in [
+        (
+            "sum(e.n, ..2024-02-29) > 10.5",
+            "sum(e.n, ..2024-02-29):10.51..",
+        ),
+        ("sum(e.n) <= 0.05", "sum(e.n) outside ..0.05"),
+        ("did:e[2024-03-01..]", "did:e, 2024-03-01.."),
+        ("count(e, 2d) >= 2", "count(e, 2024-02-29..2024-03-01):2.."),
+        (
+            "days(e, 12h) = 2",
+            "days(e, 2024-03-01T00:00:00.000001Z..2024-03-01T12:00:00Z) = 2",
+        ),
+    ] {
+        let (_, rows) = run(&fixture, &format!("EXPLAIN COUNT {expr}"));
+        let plan = format!("{rows:?}");
+        assert!(plan.contains(shown), "{plan}");
+    }
+}
