@@ -118,7 +118,7 @@ pub struct AlterTag {
     /// Description and owner.
     pub notes: Notes,
     /// `AS expr`, `NO RULE`
-    pub rule: Option<RuleChange>,
+    pub rule: Option<RuleChange<Expr>>,
 }
 
 impl AlterTag {
@@ -145,12 +145,12 @@ pub enum GroupChange {
     Out,
 }
 
-/// Another rule of a tag.
+/// Another rule of a tag or of a group, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuleChange {
-    /// `AS expr`
-    Into(Expr),
-    /// `NO RULE`: from now on it is given and taken by hand.
+pub enum RuleChange<R> {
+    /// `AS …`
+    Into(R),
+    /// `NO RULE`: from now on tags are given and taken by hand.
     Out,
 }
 
@@ -193,8 +193,8 @@ pub struct AlterGroup {
     pub parent: Option<GroupChange>,
     /// Description and owner.
     pub notes: Notes,
-    /// `AS …`
-    pub rule: Option<GroupRule>,
+    /// `AS …`, `NO RULE`
+    pub rule: Option<RuleChange<GroupRule>>,
 }
 
 impl AlterGroup {

@@ -112,12 +112,7 @@ impl Cursor<'_> {
             .note(self)?
             .or_try(|| clauses.read(self))?
             .or_try(|| self.group_change(&mut group))?
-            .or_try(|| {
-                self.clause("AS", &mut rule, |cursor| {
-                    cursor.expr().map(RuleChange::Into)
-                })
-            })?
-            .or_try(|| self.clause("NO RULE", &mut rule, |_| Ok(RuleChange::Out)))?
+            .or_try(|| self.rule_change(&mut rule, Self::expr))?
             == Clause::Read
         {}
         if common.is_empty() && clauses.is_empty() && group.is_none() && rule.is_none() {
@@ -135,6 +130,16 @@ impl Cursor<'_> {
             notes: common.notes(),
             rule,
         }))
+    }
+
+    /// `AS …` or `NO RULE`
+    fn rule_change<R>(
+        &mut self,
+        slot: &mut Option<RuleChange<R>>,
+        read: impl FnOnce(&mut Self) -> Parsed<R>,
+    ) -> Parsed<Clause> {
+        self.clause("AS", slot, |cursor| read(cursor).map(RuleChange::Into))?
+            .or_try(|| self.clause("NO RULE", slot, |_| Ok(RuleChange::Out)))
     }
 
     /// `IN GROUP g` or `NO GROUP`
@@ -181,7 +186,7 @@ impl Cursor<'_> {
             .note(self)?
             .or_try(|| self.exclusivity(&mut exclusivity))?
             .or_try(|| self.group_change(&mut parent))?
-            .or_try(|| self.clause("AS", &mut rule, Self::group_rule))?
+            .or_try(|| self.rule_change(&mut rule, Self::group_rule))?
             == Clause::Read
         {}
         if common.is_empty() && exclusivity.is_none() && parent.is_none() && rule.is_none() {

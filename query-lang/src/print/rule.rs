@@ -67,11 +67,7 @@ impl Display for AlterTag {
         flag(f, self.lifecycle)?;
         group_change(f, self.group.as_ref())?;
         self.notes.fmt(f)?;
-        match &self.rule {
-            Some(RuleChange::Into(rule)) => write!(f, " AS {rule}"),
-            Some(RuleChange::Out) => f.write_str(" NO RULE"),
-            None => Ok(()),
-        }
+        rule_change(f, self.rule.as_ref())
     }
 }
 
@@ -94,7 +90,15 @@ impl Display for AlterGroup {
         flag(f, self.exclusivity)?;
         group_change(f, self.parent.as_ref())?;
         self.notes.fmt(f)?;
-        clause(f, "AS", self.rule.as_ref())
+        rule_change(f, self.rule.as_ref())
+    }
+}
+
+fn rule_change(f: &mut Formatter<'_>, change: Option<&RuleChange<impl Display>>) -> Result {
+    match change {
+        Some(RuleChange::Into(rule)) => write!(f, " AS {rule}"),
+        Some(RuleChange::Out) => f.write_str(" NO RULE"),
+        None => Ok(()),
     }
 }
 

@@ -296,7 +296,7 @@ pub(super) fn group_change() -> impl Strategy<Value = GroupChange> {
 }
 
 pub(super) fn alter_tag(notes: impl Strategy<Value = Notes>) -> impl Strategy<Value = AlterTag> {
-    let rule = prop_oneof![expr().prop_map(RuleChange::Into), Just(RuleChange::Out)];
+    let rule = rule_change(expr());
     (
         spanned(name()),
         option::of(validity()),
@@ -317,6 +317,12 @@ pub(super) fn alter_tag(notes: impl Strategy<Value = Notes>) -> impl Strategy<Va
                 rule,
             },
         )
+}
+
+fn rule_change<R: std::fmt::Debug + Clone>(
+    rule: impl Strategy<Value = R>,
+) -> impl Strategy<Value = RuleChange<R>> {
+    prop_oneof![rule.prop_map(RuleChange::Into), Just(RuleChange::Out)]
 }
 
 /// Layers of different tags, of which the last may be for everybody else.
@@ -383,7 +389,7 @@ pub(super) fn alter_group(
         option::of(exclusivity()),
         option::of(group_change()),
         notes,
-        option::of(group_rule()),
+        option::of(rule_change(group_rule())),
     )
         .prop_map(|(name, exclusivity, parent, notes, rule)| AlterGroup {
             name,

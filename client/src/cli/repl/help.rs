@@ -75,7 +75,8 @@ const TOPICS: [(&str, &str); 13] = [
          DEFINE GROUP spenders AS PERCENTILES OF spend (top: 90..100, low: OTHERWISE)\n\
          DEFINE GROUP g IN GROUP parent\n\
          DEFINE ATTRIBUTE age AS YEARS SINCE birthday\n\
-         ALTER TAG x AS expression | NO RULE\n\n\
+         ALTER TAG x AS expression | NO RULE\n\
+         ALTER GROUP tier AS layers | NO RULE\n\n\
          The first layer that fits wins. Rules are right at the moment of the question.",
     ),
     (

@@ -329,6 +329,8 @@ fn rules() {
         "DEFINE GROUP g AS BANDS OF \"sum\" (a: 1..2)",
         "ALTER GROUP g SHARED NO GROUP AS a: tag:b",
         "ALTER GROUP g IN GROUP h",
+        "ALTER GROUP g EXCLUSIVE NO GROUP OWNER \"crm\" NO RULE",
+        "ALTER GROUP g NO RULE",
         "DEFINE ATTRIBUTE age AS YEARS SINCE birthday DESCRIPTION \"whole years\"",
         "DEFINE ATTRIBUTE IF NOT EXISTS age AS YEARS SINCE birthday",
     ]);

@@ -256,10 +256,11 @@ impl UserRecord {
         }
     }
 
-    /// Takes the tags away for which `keeps` is false.
+    /// Takes the tags away for which `keeps` is false, and forgets which of them were taken by hand.
     pub fn retain_tags(&mut self, mut keeps: impl FnMut(TagId) -> bool) {
         self.tags.retain(|tag| keeps(*tag));
         self.terms.special.retain(|(tag, _)| keeps(*tag));
+        self.terms.blocked.retain(|tag| keeps(*tag));
     }
 }
 
@@ -308,6 +309,18 @@ mod tests {
         assert!(record.terms.special.is_empty());
         assert_eq!(record.holding(TagId(2)), None);
         assert_eq!(record.holding(TagId(3)), Some(import));
+    }
+
+    #[test]
+    fn nothing_is_left_of_tags_that_are_not_kept() {
+        let mut record = UserRecord::default();
+        record.hold(TagId(1), Holding::standing(Source::Import, Some(5)));
+        record.hold(TagId(2), Holding::timed(Source::Manual, 7, Some(9)));
+        record.block(TagId(3));
+        record.block(TagId(4));
+        record.retain_tags(|tag| tag.0 % 2 == 0);
+        assert_eq!(record.tags, [TagId(2)]);
+        assert_eq!(record.blocked(), [TagId(4)]);
     }
 
     #[test]

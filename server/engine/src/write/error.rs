@@ -701,9 +701,10 @@ impl SchemaError {
             SchemaErrorKind::FormerName { .. } | SchemaErrorKind::FormerNames { .. } => {
                 Some("DROP TAG frees a former name".to_owned())
             }
-            SchemaErrorKind::MergesRule { .. } => {
-                Some("take its rule away first: ALTER TAG … NO RULE".to_owned())
-            }
+            SchemaErrorKind::MergesRule { .. } => Some(
+                "take its rule away first: ALTER TAG … NO RULE, or ALTER GROUP … NO RULE"
+                    .to_owned(),
+            ),
             SchemaErrorKind::MergesEnding { .. } => {
                 Some("make the other one dynamic first, or wait for the ends".to_owned())
             }

@@ -1,7 +1,7 @@
 //! Groups: defined, changed, and put into each other.
 
 use tessera_query_lang::{
-    ast::{AlterGroup, DefineGroup, GroupChange, Span, Spanned},
+    ast::{AlterGroup, DefineGroup, GroupChange, RuleChange, Span, Spanned},
     name::Name,
 };
 
@@ -12,9 +12,9 @@ use super::{
 use crate::{
     error::Error,
     ids::{GroupId, TagId},
-    schema::{Exclusivity, GROUP_LEVELS_MAX, GroupDefinition, Notes, TagDefinition},
+    schema::{Exclusivity, GROUP_LEVELS_MAX, GroupDefinition, Notes, Schema, TagDefinition},
     storage::{SchemaKey, StoredDefinition},
-    write::{LimitError, SchemaErrorKind, exclusive},
+    write::{LimitError, RuleRefusal, SchemaErrorKind, exclusive},
 };
 
 impl Planner<'_> {
@@ -60,36 +60,58 @@ impl Planner<'_> {
     }
 
     pub(super) fn alter_group(&self, alter: &AlterGroup) -> Result<Planned, Error> {
+        let span = alter.name.span;
         let mut group = self.group(&alter.name)?.clone();
         group.notes = check_notes(&group.notes, &alter.notes)?;
-        match &alter.parent {
+        if alter.rule == Some(RuleChange::Out) {
+            group.rule = None;
+        }
+        self.move_group(&mut group, alter.parent.as_ref())?;
+        if let Some(RuleChange::Into(rule)) = &alter.rule {
+            if alter.exclusivity == Some(Exclusivity::Shared) {
+                let group = group.name.to_string();
+                let refusal = RuleRefusal::Shared { group };
+                return Err(refuse(SchemaErrorKind::Rule(refusal), span));
+            }
+            if group.exclusivity == Exclusivity::Shared {
+                self.check_exclusive(&group, [], span)?;
+            }
+            return self.put_layers(&mut group, rule, span);
+        }
+        if let Some(exclusivity) = alter.exclusivity {
+            self.check_exclusivity(&group, exclusivity, span)?;
+            if exclusivity == Exclusivity::Exclusive && group.exclusivity == Exclusivity::Shared {
+                self.check_exclusive(&group, [], span)?;
+            }
+            group.exclusivity = exclusivity;
+        }
+        let mut changed = Schema::clone(self.schema);
+        changed.put_group(group.clone());
+        self.check_moved_group(&changed, &group, span)?;
+        Ok(put_group(&group))
+    }
+
+    /// Puts a group into another one, or to the top. Whether rules need themselves there is to be
+    /// found out when it is known which rule it has.
+    fn move_group(
+        &self,
+        group: &mut GroupDefinition,
+        change: Option<&GroupChange>,
+    ) -> Result<(), Error> {
+        match change {
             Some(GroupChange::Into(parent)) => {
-                let outer = self.place_beneath(&group, parent)?;
+                let outer = self.place_beneath(group, parent)?;
                 if let Some(exclusive) = self.schema.exclusive_around(outer) {
                     let beneath = self.schema.tags_beneath(group.id).map(|tag| tag.id);
                     self.check_exclusive(exclusive, beneath, parent.span)?;
-                    self.check_rules_beneath(group.id, exclusive, parent.span)?;
+                    self.check_rules_beneath(group, exclusive, parent.span)?;
                 }
                 group.parent = Some(outer);
-                self.check_moved_group(&group, parent.span)?;
             }
             Some(GroupChange::Out) => group.parent = None,
             None => {}
         }
-        if let Some(rule) = &alter.rule {
-            if group.exclusivity == Exclusivity::Shared {
-                self.check_exclusive(&group, [], alter.name.span)?;
-            }
-            return self.put_layers(&mut group, rule, alter.name.span);
-        }
-        if let Some(exclusivity) = alter.exclusivity {
-            self.check_exclusivity(&group, exclusivity, alter.name.span)?;
-            if exclusivity == Exclusivity::Exclusive && group.exclusivity == Exclusivity::Shared {
-                self.check_exclusive(&group, [], alter.name.span)?;
-            }
-            group.exclusivity = exclusivity;
-        }
-        Ok(put_group(&group))
+        Ok(())
     }
 
     /// The group that another one is put into; refuses circles, and too many levels.

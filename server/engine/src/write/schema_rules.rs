@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    ids::{GroupId, TagId},
+    ids::TagId,
     plan::{
         ResolveError, Resolver,
         rank::Unranked,
@@ -100,18 +100,24 @@ impl Planner<'_> {
         self.check_no_cycle(&changed, tag.id, span).map(drop)
     }
 
-    /// Refuses a group where the rules beneath it would need themselves.
+    /// Refuses a group that moves into another one where the rules beneath it would need
+    /// themselves. `changed`: the definitions as they are to be.
     pub(super) fn check_moved_group(
         &self,
+        changed: &Schema,
         group: &GroupDefinition,
         span: Span,
     ) -> Result<(), Error> {
-        let mut changed = Schema::clone(self.schema);
-        changed.put_group(group.clone());
+        let before = self.schema.group_by_id(group.id);
+        let has_moved = before.is_some_and(|before| before.parent != group.parent);
+        // Nothing new can be meant by a group at the top.
+        if !has_moved || group.parent.is_none() {
+            return Ok(());
+        }
         let mut nodes = 0;
         for tag in changed.ruled_tags() {
             if nodes <= MOVED_NODES_MAX && changed.is_beneath(tag.id, group.id) {
-                nodes += self.check_no_cycle(&changed, tag.id, span)?;
+                nodes += self.check_no_cycle(changed, tag.id, span)?;
             }
         }
         Ok(())
@@ -160,26 +166,29 @@ impl Planner<'_> {
                 let refusal = RuleRefusal::Shared { group };
                 Err(refuse(SchemaErrorKind::Rule(refusal), span))
             }
-            (Exclusivity::Exclusive, _) => self.check_rules_beneath(group.id, group, span),
+            (Exclusivity::Exclusive, _) => self.check_rules_beneath(group, group, span),
         }
     }
 
     /// Refuses what might put a user into two tags beneath an exclusive group: tags with rules of
-    /// their own, and groups with layers beside its own.
+    /// their own, and groups with layers beside its own. `group`: where to look, as it is to be.
     pub(super) fn check_rules_beneath(
         &self,
-        group: GroupId,
+        group: &GroupDefinition,
         exclusive: &GroupDefinition,
         span: Span,
     ) -> Result<(), Error> {
-        let mut tags = self.schema.tags_beneath(group);
+        let mut tags = self.schema.tags_beneath(group.id);
         let own = tags.find(|tag| tag.rule.is_some());
         let own = own.map(|tag| RuleRefusal::Exclusive {
             tag: tag.name.to_string(),
             group: exclusive.name.to_string(),
         });
-        let groups = self.schema.groups_beneath(group).into_iter();
-        let mut groups = groups.filter_map(|inner| self.schema.group_by_id(inner));
+        let groups = self.schema.groups_beneath(group.id).into_iter();
+        let mut groups = groups.filter_map(|inner| match inner == group.id {
+            true => Some(group),
+            false => self.schema.group_by_id(inner),
+        });
         let layered = groups.find(|inner| inner.id != exclusive.id && inner.rule.is_some());
         let layered = layered.map(|inner| nested(inner, exclusive));
         match own.or(layered) {
@@ -227,6 +236,7 @@ impl Planner<'_> {
         let mut changed = self.with_tags(&new);
         changed.put_group(group.clone());
         self.check_layers(&changed, group, rule, &layers, span)?;
+        self.check_moved_group(&changed, group, span)?;
         let mut planned = Planned::put(
             SchemaKey::Group(group.id),
             StoredDefinition::of_group(group),

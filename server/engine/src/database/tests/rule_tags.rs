@@ -2,6 +2,8 @@
 
 #![expect(clippy::panic, reason = "tests stop at the first surprise")]
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
