@@ -368,7 +368,7 @@ impl Database {
         &self.limits
     }
 
-    /// What statements keep between each other: open cursors.
+    /// What statements keep between each other: open cursors, and how users are ranked.
     pub fn statements(&self) -> &Statements {
         &self.statements
     }

@@ -13,7 +13,9 @@ use super::{
 use crate::{
     datum::{ResultSink, Summary},
     error::Error,
+    ids::TagId,
     plan::{ResolveError, Resolver},
+    schema::GroupDefinition,
 };
 
 /// How many rules and saved segments that cannot be resolved a portrait names.
@@ -29,7 +31,7 @@ impl Query<'_> {
         let key = self.resolve(|resolver| resolver.text(key))?;
         let mut evaluation = Evaluation {
             query: self,
-            ranks: RankedUsers::new(self.context()),
+            ranks: RankedUsers::new(self.context()).sharing(self.orders),
             warnings: Vec::new(),
         };
         let rows = portrait::rows(&*self.dataset, &key, self.now_s(), &mut evaluation)?;
@@ -51,7 +53,7 @@ impl Query<'_> {
         filter: &ast::Expr,
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error> {
-        let ranks = RankedUsers::new(self.context());
+        let ranks = RankedUsers::new(self.context()).sharing(self.orders);
         let mut resolver = self.resolver()?.ranked_by(&ranks);
         let key = resolver.text(user)?;
         let location = self.dataset.locate(&key)?;
@@ -117,6 +119,36 @@ impl Evaluation<'_> {
         Ok(())
     }
 
+    /// The layer of a group in which the user is by its rule: the first that fits, unless the user
+    /// was given one, or had this one taken. Each condition is asked once.
+    fn layer_of(
+        &mut self,
+        group: &GroupDefinition,
+        subject: Subject<'_>,
+        unnamed: &mut u64,
+    ) -> Result<Option<TagId>, Error> {
+        let schema = self.query.dataset.schema();
+        let mut held = subject.record.tags_at(subject.at_s);
+        if held.any(|tag| schema.is_beneath(tag, group.id)) {
+            return Ok(None);
+        }
+        let resolved = self.resolver()?.layers_of(group.id);
+        let layers = match resolved {
+            Ok(layers) => layers,
+            Err(error) => {
+                self.warn(unnamed, &error)?;
+                return Ok(None);
+            }
+        };
+        for (tag, condition) in layers {
+            if subject.is_in(&condition)? {
+                let is_taken = subject.record.is_blocked(tag);
+                return Ok((!is_taken).then_some(tag));
+            }
+        }
+        Ok(None)
+    }
+
     fn warn_unnamed(&mut self, unnamed: u64, kind: &str) {
         if unnamed > 0 {
             let warning = format!("{unnamed} more {kind} cannot be resolved");
@@ -128,31 +160,33 @@ impl Evaluation<'_> {
 impl Evaluates for Evaluation<'_> {
     fn by_rule(&mut self, subject: Subject<'_>) -> Result<Vec<ByRule>, Error> {
         let schema = self.query.dataset.schema();
-        let (mut found, mut unnamed) = (Vec::new(), 0);
-        for tag in schema.ruled_tags() {
+        let (mut tags, mut unnamed) = (Vec::new(), 0);
+        for tag in schema.tags_with_own_rules() {
             self.query.budget.check()?;
             if subject.record.holds(tag.id, subject.at_s) {
                 continue;
             }
             let resolved = self.resolver()?.holders_of(tag.id);
-            let holders = match resolved {
-                Ok(holders) => holders,
-                Err(error) => {
-                    self.warn(&mut unnamed, &error)?;
-                    continue;
-                }
-            };
-            if subject.is_in(&holders)? {
-                let budget = self.query.budget;
-                let reason = why::reason(&mut self.resolver()?, schema, subject, tag, budget)?;
-                found.push(ByRule {
-                    tag: tag.id,
-                    reason,
-                });
+            match resolved {
+                Ok(holders) if subject.is_in(&holders)? => tags.push(tag.id),
+                Ok(_) => {}
+                Err(error) => self.warn(&mut unnamed, &error)?,
             }
         }
-        self.warn_unnamed(unnamed, "rules of tags");
-        found.sort_by_key(|rule| schema.tag_by_id(rule.tag).map(|tag| tag.name.clone()));
+        for group in schema.layered_groups() {
+            self.query.budget.check()?;
+            tags.extend(self.layer_of(group, subject, &mut unnamed)?);
+        }
+        self.warn_unnamed(unnamed, "rules");
+        let mut tags: Vec<_> = tags.iter().filter_map(|id| schema.tag_by_id(*id)).collect();
+        tags.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        let budget = self.query.budget;
+        let mut found = Vec::with_capacity(tags.len());
+        for tag in tags {
+            let reason = why::reason(&mut self.resolver()?, schema, subject, tag, budget)?;
+            let tag = tag.id;
+            found.push(ByRule { tag, reason });
+        }
         Ok(found)
     }
 

@@ -15,7 +15,7 @@ use super::{
     heard::Heard,
     limits::QueryLimits,
     planner,
-    ranks::RankedUsers,
+    ranks::{OrdersOf, RankedUsers},
     rows::RowWriter,
     scan::Context,
     scheduler::Scheduler,
@@ -56,6 +56,8 @@ pub(crate) struct Query<'a> {
     pub(crate) cursors: &'a Cursors,
     /// What there is to say beside the answer.
     pub(crate) heard: &'a Heard,
+    /// What other statements found out about the state.
+    pub(crate) orders: Option<OrdersOf<'a>>,
 }
 
 impl Query<'_> {
@@ -87,7 +89,7 @@ impl Query<'_> {
         &self,
         resolve: impl FnOnce(&mut Resolver<'_>) -> Result<T, ResolveError>,
     ) -> Result<T, Error> {
-        let ranks = RankedUsers::new(self.context());
+        let ranks = RankedUsers::new(self.context()).sharing(self.orders);
         let mut resolver = self.resolver()?.ranked_by(&ranks);
         let resolved = resolve(&mut resolver).map_err(|error| ranks.reason(error))?;
         self.heard.add(resolver.finish_with_notices()?);

@@ -3,13 +3,17 @@
 //! The measures of a band's ends are found exactly, at the moment of the question: those of an
 //! attribute by halving the numbers between which they lie, with a count of users each; those of
 //! events by going through the tables of the window once. What was found is kept for the
-//! statement. Knows counts and shards. Does not know rules.
+//! statement, and for others until there is a newer state: a portrait asks about one user, and all
+//! are to be looked at only once for many portraits. Knows counts and shards. Does not know rules.
 
 use std::{
     cell::{Cell, RefCell},
     cmp::Ordering,
     collections::HashMap,
-    sync::atomic::{AtomicUsize, Ordering as Memory},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering as Memory},
+    },
 };
 
 use tessera_query_lang::ast::Span;
@@ -32,11 +36,73 @@ use crate::{
     },
 };
 
+/// Orders that are remembered between statements. There are as many as there are measures in rules,
+/// and more where windows of hours move on.
+const ORDERS_MAX: usize = 256;
+
+/// What is known of the order of all who have a measure.
+#[derive(Debug, Clone)]
+struct Order {
+    /// How many have it.
+    count: u64,
+    /// The measures at places in it.
+    borders: HashMap<u64, Border>,
+}
+
+/// What was found out about the newest state that anybody asked about. What a measure's order is
+/// follows from the state and the measure alone, whose windows have a first and a last moment.
+#[derive(Debug, Default)]
+pub(crate) struct KnownOrders(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    version: u64,
+    orders: HashMap<Ranked, Order>,
+}
+
+/// What is known of a state.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OrdersOf<'a> {
+    /// Of some states.
+    pub(crate) known: &'a KnownOrders,
+    /// Of this one: a later state has a greater number.
+    pub(crate) version: u64,
+}
+
+impl OrdersOf<'_> {
+    fn order(self, of: &Ranked) -> Option<Order> {
+        let known = self.known.lock();
+        match known.version == self.version {
+            true => known.orders.get(of).cloned(),
+            false => None,
+        }
+    }
+
+    /// Remembers an order, and forgets those of older states.
+    fn put(self, of: &Ranked, order: &Order) {
+        let mut known = self.known.lock();
+        if known.version > self.version {
+            return;
+        }
+        if known.version < self.version || known.orders.len() >= ORDERS_MAX {
+            known.orders.clear();
+        }
+        known.version = self.version;
+        known.orders.insert(of.clone(), order.clone());
+    }
+}
+
+impl KnownOrders {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Finds out where users stand, for one statement.
 pub(crate) struct RankedUsers<'a> {
     context: Context<'a>,
-    found: RefCell<HashMap<(Ranked, u64), Border>>,
-    counts: RefCell<HashMap<Ranked, u64>>,
+    shared: Option<OrdersOf<'a>>,
+    found: RefCell<HashMap<Ranked, Order>>,
     failure: Cell<Option<Error>>,
 }
 
@@ -45,10 +111,15 @@ impl<'a> RankedUsers<'a> {
     pub(crate) fn new(context: Context<'a>) -> Self {
         Self {
             context,
+            shared: None,
             found: RefCell::default(),
-            counts: RefCell::default(),
             failure: Cell::new(None),
         }
+    }
+
+    /// Shares what is found out with other statements about the same state.
+    pub(crate) fn sharing(self, shared: Option<OrdersOf<'a>>) -> Self {
+        Self { shared, ..self }
     }
 
     /// Why users could not be ranked, if that was so.
@@ -63,54 +134,77 @@ impl<'a> RankedUsers<'a> {
 
     fn find(&self, of: &Ranked, bands: &[Shares]) -> Result<Vec<Stretch>, Error> {
         let mut gathered = None;
-        let count = match self.counts.borrow().get(of) {
-            Some(count) => *count,
-            None => match of {
-                Ranked::Attribute(of) | Ranked::Years { base: of, .. } => {
-                    self.count(Leaf::Present(*of).into())?
-                }
-                Ranked::Events { .. } => gathered.insert(self.gather(of)?).len() as u64,
-            },
+        let mut order = match self.known(of) {
+            Some(order) => order,
+            None => {
+                let count = match of {
+                    Ranked::Attribute(of) | Ranked::Years { base: of, .. } => {
+                        self.count(Leaf::Present(*of).into())?
+                    }
+                    Ranked::Events { .. } => gathered.insert(self.gather(of)?).len() as u64,
+                };
+                let borders = HashMap::new();
+                Order { count, borders }
+            }
         };
-        self.counts.borrow_mut().insert(of.clone(), count);
-        let places: Vec<Places> = bands.iter().map(|band| band.places(count)).collect();
+        let places: Vec<Places> = bands.iter().map(|band| band.places(order.count)).collect();
         let mut wanted: Vec<u64> = places.iter().flat_map(|places| ends(*places)).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        wanted.retain(|place| !self.found.borrow().contains_key(&(of.clone(), *place)));
+        wanted.retain(|place| !order.borders.contains_key(place));
         if !wanted.is_empty() {
-            let borders = match of {
-                Ranked::Attribute(attribute) => self.numbers(&wanted, |high| {
-                    let low = i64::MIN;
-                    Leaf::Range((*attribute).into(), Range { low, high }).into()
-                })?,
-                Ranked::Years { base, unit, today } => self.numbers(&wanted, |high| {
-                    let days = unit.years((i128::MIN, high.into()), *today);
-                    days.map_or(Expr::None, |days| Leaf::Range((*base).into(), days).into())
-                })?,
-                Ranked::Events { .. } => {
-                    let mut figures = match gathered {
-                        Some(gathered) => gathered,
-                        None => self.gather(of)?,
-                    };
-                    self.context.checkpoint()?;
-                    wanted
-                        .iter()
-                        .filter_map(|place| nth(&mut figures, *place))
-                        .collect()
-                }
-            };
-            let known = wanted.into_iter().map(|place| (of.clone(), place));
-            self.found.borrow_mut().extend(known.zip(borders));
+            let borders = self.borders(of, &wanted, gathered)?;
+            order.borders.extend(wanted.into_iter().zip(borders));
         }
-        let found = self.found.borrow();
-        let at =
-            |place: Option<u64>| place.and_then(|place| found.get(&(of.clone(), place)).copied());
+        let at = |place: Option<u64>| place.and_then(|place| order.borders.get(&place).copied());
         let stretch = |places| match places {
             Places::Nobody => Stretch::Nobody,
             Places::Between(above, up_to) => Stretch::Between(at(above), at(up_to)),
         };
-        Ok(places.into_iter().map(stretch).collect())
+        let stretches = places.into_iter().map(stretch).collect();
+        self.remember(of, order);
+        Ok(stretches)
+    }
+
+    /// What this statement, or another one about this state, found out.
+    fn known(&self, of: &Ranked) -> Option<Order> {
+        let found = self.found.borrow().get(of).cloned();
+        found.or_else(|| self.shared?.order(of))
+    }
+
+    fn remember(&self, of: &Ranked, order: Order) {
+        if let Some(shared) = self.shared {
+            shared.put(of, &order);
+        }
+        self.found.borrow_mut().insert(of.clone(), order);
+    }
+
+    /// The measures at some places, rising. `gathered`: all figures, if that was done already.
+    fn borders(
+        &self,
+        of: &Ranked,
+        wanted: &[u64],
+        gathered: Option<Vec<Figured>>,
+    ) -> Result<Vec<Border>, Error> {
+        match of {
+            Ranked::Attribute(attribute) => self.numbers(wanted, |high| {
+                let low = i64::MIN;
+                Leaf::Range((*attribute).into(), Range { low, high }).into()
+            }),
+            Ranked::Years { base, unit, today } => self.numbers(wanted, |high| {
+                let days = unit.years((i128::MIN, high.into()), *today);
+                days.map_or(Expr::None, |days| Leaf::Range((*base).into(), days).into())
+            }),
+            Ranked::Events { .. } => {
+                let mut figures = match gathered {
+                    Some(gathered) => gathered,
+                    None => self.gather(of)?,
+                };
+                self.context.checkpoint()?;
+                let borders = wanted.iter().filter_map(|place| nth(&mut figures, *place));
+                Ok(borders.collect())
+            }
+        }
     }
 
     fn count(&self, expr: Expr) -> Result<u64, Error> {

@@ -18,6 +18,7 @@ use super::{
     heard::{Heard, Told},
     limits::QueryLimits,
     query::{Query, resolver},
+    ranks::{KnownOrders, OrdersOf},
     show,
 };
 use crate::{
@@ -30,10 +31,11 @@ use crate::{
     write::{SchemaStatement, UnknownTags, WriteRequest, submission_key},
 };
 
-/// What statements keep between each other: open cursors.
+/// What statements keep between each other: open cursors, and how users are ranked.
 #[derive(Debug)]
 pub struct Statements {
     cursors: Cursors,
+    orders: KnownOrders,
 }
 
 impl Statements {
@@ -46,6 +48,7 @@ impl Statements {
     pub fn with_randomness(randomness: Box<dyn Randomness>) -> Self {
         Self {
             cursors: Cursors::new(randomness),
+            orders: KnownOrders::default(),
         }
     }
 
@@ -76,16 +79,23 @@ pub fn execute(
     let statement = parse_statement(text, &database.limits().text)?;
     let heard = Arc::new(Heard::default());
     let now = database.clock().now();
+    let view = database.view();
+    let statements = database.statements();
+    let orders = OrdersOf {
+        known: &statements.orders,
+        version: view.version(),
+    };
     let query = Query {
-        dataset: Derived::on(database.view(), now),
+        dataset: Derived::on(view, now),
         scheduler: Some(&**database.scheduler()),
         budget,
         limits: &database.limits().queries,
         parameters: parameters.as_slice(),
         now,
         clock: &**database.clock(),
-        cursors: &database.statements().cursors,
+        cursors: &statements.cursors,
         heard: &heard,
+        orders: Some(orders),
     };
     let mut summary = run(database, &query, statement, sink, &heard)?;
     let Told { mut notices, asked } = heard.take();

@@ -84,6 +84,18 @@ impl Schema {
         ids.into_iter().filter_map(|id| self.tag_by_id(id))
     }
 
+    /// The tags with rules of their own, by id. Looks at no others.
+    pub fn tags_with_own_rules(&self) -> impl Iterator<Item = &TagDefinition> {
+        let ids = self.rules.tags.iter();
+        ids.filter_map(|id| self.tag_by_id(*id))
+    }
+
+    /// The groups with layers, by id. Looks at no others.
+    pub fn layered_groups(&self) -> impl Iterator<Item = &GroupDefinition> {
+        let ids = self.rules.groups.iter();
+        ids.filter_map(|id| self.group_by_id(*id))
+    }
+
     /// The tags of a group, by name.
     pub fn tags_of_group(&self, group: GroupId) -> impl Iterator<Item = &TagDefinition> {
         let members = self.rules.members.get(&group);
@@ -135,6 +147,10 @@ mod tests {
             ..GroupDefinition::new(GroupId(0), name("g"))
         });
         assert_eq!(ruled(&schema), ["a", "b"]);
+        let own: Vec<TagId> = schema.tags_with_own_rules().map(|tag| tag.id).collect();
+        assert_eq!(own, [TagId(0)]);
+        let layered: Vec<GroupId> = schema.layered_groups().map(|group| group.id).collect();
+        assert_eq!(layered, [GroupId(0)]);
         tag.rule = None;
         tag.group = Some(GroupId(0));
         schema.put_tag(tag);
@@ -144,5 +160,6 @@ mod tests {
         assert_eq!(members(&schema), ["b"]);
         schema.remove_group(GroupId(0));
         assert!(ruled(&schema).is_empty());
+        assert_eq!(schema.layered_groups().count(), 0);
     }
 }

@@ -61,6 +61,7 @@ impl Session {
             clock: &self.clock,
             cursors: &self.cursors,
             heard: &Heard::default(),
+            orders: None,
         };
         let mut sink = Collected::default();
         let summary = match statement(text) {

@@ -143,6 +143,19 @@ impl<'a> Resolver<'a> {
         self.conditions(rule).map(drop)
     }
 
+    /// The layers of a group, whom each is for by itself: of several, a user is in the first.
+    ///
+    /// # Errors
+    /// [`ResolveError`], when the rule does not mean anything any more or means too much.
+    pub(crate) fn layers_of(&mut self, group: GroupId) -> Result<Vec<(TagId, Expr)>, ResolveError> {
+        let schema = self.schema;
+        let group = schema.group_by_id(group);
+        match group.and_then(|group| Some((group, group.rule.as_ref()?))) {
+            Some((group, text)) => self.conditions_of(group, text, Span::default()),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Who holds a tag by a rule, if there is one.
     pub(super) fn by_rule(&mut self, tag: TagId, span: Span) -> Result<Option<Expr>, ResolveError> {
         let schema = self.schema;
@@ -204,17 +217,7 @@ impl<'a> Resolver<'a> {
         if let Some(known) = self.expansions.groups.get(&group.id) {
             return Ok(Arc::clone(known));
         }
-        let definition = Expanding::Group(group.id);
-        let name = self.name_of(definition);
-        self.check_new(definition, span)?;
-        let rule = parse_group_rule(text, &stored_text_limits());
-        let rule = rule.map_err(|source| unreadable(&name, span, source))?;
-        let outside = self.enter(definition);
-        self.depth += RULE_LEVELS;
-        let conditions = self.conditions(&rule);
-        self.depth -= RULE_LEVELS;
-        self.leave(outside);
-        let conditions = conditions.map_err(|source| in_rule(name, span, source))?;
+        let conditions = self.conditions_of(group, text, span)?;
         let schema = self.schema;
         let mut given = Vec::new();
         for tag in schema.tags_beneath(group.id) {
@@ -227,6 +230,26 @@ impl<'a> Resolver<'a> {
         let known = Arc::clone(&layers);
         self.expansions.groups.insert(group.id, known);
         Ok(layers)
+    }
+
+    /// Reads and resolves the conditions of a group's layers.
+    fn conditions_of(
+        &mut self,
+        group: &GroupDefinition,
+        text: &str,
+        span: Span,
+    ) -> Result<Vec<(TagId, Expr)>, ResolveError> {
+        let definition = Expanding::Group(group.id);
+        let name = self.name_of(definition);
+        self.check_new(definition, span)?;
+        let rule = parse_group_rule(text, &stored_text_limits());
+        let rule = rule.map_err(|source| unreadable(&name, span, source))?;
+        let outside = self.enter(definition);
+        self.depth += RULE_LEVELS;
+        let conditions = self.conditions(&rule);
+        self.depth -= RULE_LEVELS;
+        self.leave(outside);
+        conditions.map_err(|source| in_rule(name, span, source))
     }
 
     /// Who is in a layer by the rule; `None` for a tag of the group that is not one of them.

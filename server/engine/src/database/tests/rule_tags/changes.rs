@@ -12,7 +12,7 @@ fn a_group_can_do_without_its_rule() {
         "UNTAG b WITH low",
     ]);
     check(&fixture, "group:tier IS PRESENT", &["a", "c"]);
-    refuse(&fixture, "MERGE TAG high INTO vip", "has a rule");
+    refuse(&fixture, "MERGE TAG high INTO vip", "follows a rule");
     refuse(&fixture, "DROP TAG high", "group:tier");
     run(&fixture, "ALTER GROUP tier NO RULE");
     check(&fixture, "tag:high", &[]);
