@@ -41,7 +41,7 @@ impl Repeat {
     }
 
     fn of_statement(statement: &str) -> Self {
-        const READS: [&str; 7] = [
+        const READS: [&str; 10] = [
             "count",
             "segment",
             "dimension",
@@ -49,6 +49,9 @@ impl Repeat {
             "show",
             "explain",
             "why",
+            "usages",
+            "lint",
+            "trend",
         ];
         let first: String = statement
             .trim_start()
@@ -175,7 +178,13 @@ mod tests {
         check("PORTRAIT \"u1\"", Repeat::Safe);
         check("show tags", Repeat::Safe);
         check("EXPLAIN ANALYZE COUNT ALL", Repeat::Safe);
+        check("WHY u1 IN tag:vip", Repeat::Safe);
+        check("usages TAG vip", Repeat::Safe);
+        check("LINT TAGS", Repeat::Safe);
+        check("TREND tag:vip", Repeat::Safe);
         check("FETCH \"c\"", Repeat::Unsafe);
+        check("RENAME TAG a TO b", Repeat::Unsafe);
+        check("SUBMIT FORM f FOR u1", Repeat::Unsafe);
         check("COUNTER ALL", Repeat::Unsafe);
         check("TAG \"u1\" WITH vip", Repeat::Unsafe);
         check("", Repeat::Unsafe);

@@ -214,7 +214,8 @@ fn united(held: Holding, going: Holding, at_s: i64) -> Holding {
         };
     }
     let rank = |holding: Holding| match holding.phase(at_s) {
-        Phase::InEffect => (2, 0),
+        // Two of them only where the clock was set back.
+        Phase::InEffect => (2, holding.until_s().unwrap_or(i64::MAX)),
         Phase::Coming => (1, holding.since_s().map_or(0, i64::saturating_neg)),
         Phase::Ended => (0, holding.until_s().unwrap_or(i64::MAX)),
     };
@@ -227,10 +228,7 @@ fn united(held: Holding, going: Holding, at_s: i64) -> Holding {
 
 /// Whether no second lies between the two.
 fn meet(left: Holding, right: Holding) -> bool {
-    let start = |holding: Holding| match holding.term {
-        Term::Standing { .. } => i64::MIN,
-        Term::Timed { since_s, .. } => since_s,
-    };
+    let start = |holding: Holding| holding.since_s().unwrap_or(i64::MIN);
     let end = |holding: Holding| holding.until_s().unwrap_or(i64::MAX);
     start(left) <= end(right) && start(right) <= end(left)
 }
@@ -300,6 +298,21 @@ mod tests {
             timed(Model, 5, Some(40)),
             standing(Import, Some(5)),
         );
+    }
+
+    #[test]
+    fn a_standing_holding_does_not_start_before_it_did() {
+        let standing = Holding::standing(Source::Manual, Some(20));
+        let check = |ended: (i64, i64), expected: i64| {
+            let (since_s, until_s) = ended;
+            let ended = Holding::timed(Source::Manual, since_s, Some(until_s));
+            let expected = Holding::standing(Source::Manual, Some(expected));
+            assert_eq!(united(standing, ended, 25), expected, "{ended:?}");
+            assert_eq!(united(ended, standing, 25), expected, "{ended:?}");
+        };
+        check((1, 19), 20);
+        check((1, 20), 1);
+        check((1, 22), 1);
     }
 
     #[test]

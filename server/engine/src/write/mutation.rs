@@ -107,20 +107,20 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    /// Whether it may change other users than the one it is about.
+    /// Whether what it comes to depends on other users than the one it is about, or may change
+    /// them: who invites becomes a user, and must not be somebody whom this user brought.
     pub(crate) fn concerns_others(&self) -> bool {
         match self {
-            Self::DeleteUser { .. } => true,
+            Self::DeleteUser { .. } | Self::Submit { .. } => true,
+            Self::Set { values, .. } => values.iter().any(|(name, _)| name == INVITED_BY),
             Self::Ensure { .. }
             | Self::Tag { .. }
             | Self::Hold { .. }
             | Self::Untag { .. }
             | Self::Clear { .. }
-            | Self::Set { .. }
             | Self::Add { .. }
             | Self::Remove { .. }
-            | Self::Track { .. }
-            | Self::Submit { .. } => false,
+            | Self::Track { .. } => false,
         }
     }
 

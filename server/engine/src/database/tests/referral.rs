@@ -141,6 +141,83 @@ fn chains_have_an_end() {
     fixture.check_consistent();
 }
 
+#[test]
+fn those_whom_an_expression_finds_are_invited_one_by_one() {
+    let fixture = fixture();
+    fixture.changed(vec![
+        tag("a", &["vip"]),
+        tag("b", &["vip"]),
+        tag("c", &["vip"]),
+        invite("c", "b"),
+        ensure("d"),
+    ]);
+    let check = |statement: &str, way: &str| {
+        let refusal = run(&fixture, statement).unwrap_err();
+        assert_eq!(refusal.code(), ErrorCode::Conflict, "{refusal}");
+        assert!(refusal.to_string().contains(way), "{refusal}");
+    };
+    // Whoever of them comes first: one of them is the inviter, or stands below it.
+    for (inviter, way) in [("a", "a → a"), ("b", "b → b")] {
+        let statement = format!("SET WHERE user:(a, b) invited_by = {inviter}");
+        check(&statement, way);
+    }
+    check("SET WHERE user:(b, d) invited_by = c", "b → c → b");
+    assert_eq!(keys(&fixture, "referred_by(ALL)"), ["c"]);
+    // Who invited is a user from then on, once, whatever the key looks like.
+    let mut sink = Collected::default();
+    let parameters = Parameters::default();
+    let summary = fixture.db().execute(
+        "SET WHERE user:(a, b, d) invited_by = 7",
+        &parameters,
+        &Budget::unlimited(),
+        &mut sink,
+    );
+    let summary = summary.unwrap();
+    assert_eq!((summary.users_changed, summary.facts_changed), (4, 3));
+    assert_eq!(keys(&fixture, "referred_by(user:\"7\")"), ["a", "b", "d"]);
+    assert_eq!(keys(&fixture, "inviter_of(tag:vip)"), ["7", "b"]);
+    fixture.check_consistent();
+    // A deletion of those who are found takes them away again.
+    run(&fixture, "DELETE USER \"7\"").unwrap();
+    assert_eq!(keys(&fixture, "referred_by(ALL)"), ["c"]);
+    fixture.check_consistent();
+}
+
+#[test]
+fn of_two_who_say_at_once_that_they_invited_each_other_one_is_refused() {
+    let fixture = fixture();
+    let (started, start) = std::sync::mpsc::sync_channel(1);
+    let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
+    std::thread::scope(|scope| {
+        let fixture = &fixture;
+        // Holds the writer, so that the others wait together.
+        scope.spawn(move || {
+            fixture.db().write_where(move |_| {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+                Ok(Vec::new())
+            })
+        });
+        start.recv().unwrap();
+        let pairs = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")];
+        let writes = pairs
+            .map(|(user, inviter)| scope.spawn(move || fixture.write(vec![invite(user, inviter)])));
+        let rows = [[("x", Some("y"))], [("y", Some("x"))]];
+        let loads = rows.map(|rows| scope.spawn(move || fixture.db().load(load(&rows))));
+        release.send(()).unwrap();
+        let refusals = |results: Vec<Result<Summary, Error>>| {
+            let refused: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
+            refused.iter().map(Error::code).collect::<Vec<_>>()
+        };
+        let writes = writes.map(|write| write.join().unwrap());
+        assert_eq!(refusals(writes.into()), [ErrorCode::Conflict]);
+        let loads = loads.map(|load| load.join().unwrap());
+        assert_eq!(refusals(loads.into()), [ErrorCode::Conflict]);
+    });
+    assert_eq!(keys(&fixture, "referred_by(ALL)").len(), 4);
+    fixture.check_consistent();
+}
+
 fn load(rows: &[(&str, Option<&str>)]) -> LoadRequest {
     let mut dictionary = Vec::new();
     let mut code = |inviter: &Option<&str>| match inviter {
