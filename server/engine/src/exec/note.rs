@@ -42,7 +42,7 @@ pub(crate) fn notes_of_today(
         match users {
             Ok(users) => sizes.push((tag.id, users)),
             // Its rule means nothing any more, or too much: nobody knows its size.
-            Err(Error::Resolve(_)) => {}
+            Err(Error::Resolve(_) | Error::QueryLimit(_)) => {}
             Err(error) => return Err(error),
         }
     }

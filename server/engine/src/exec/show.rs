@@ -283,7 +283,7 @@ impl<'a> Show<'a> {
     fn holders(&self, tag: &TagDefinition) -> Result<Datum, Error> {
         match tag_size::users_of(self.context, tag, self.now) {
             Ok(users) => Ok(number(users)),
-            Err(Error::Resolve(_)) => Ok(Datum::Null),
+            Err(Error::Resolve(_) | Error::QueryLimit(_)) => Ok(Datum::Null),
             Err(error) => Err(error),
         }
     }

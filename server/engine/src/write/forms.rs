@@ -129,7 +129,7 @@ impl Resolver<'_> {
         let mut given = submission.answers(answers);
         for field in &form.fields {
             let name = field.name.node.as_str();
-            match given.remove(name).filter(|answer| *answer != Datum::Null) {
+            match given.remove(name).filter(|answer| is_answer(field, answer)) {
                 Some(answer) => self.take(&mut submission, field, &answer)?,
                 None => match field.requirement {
                     Requirement::Required => {
@@ -281,6 +281,26 @@ impl Submission {
             values,
         }));
         mutations
+    }
+}
+
+/// Whether something is said. An empty list says that there is none of it, which where an answer
+/// is required is none.
+fn is_answer(field: &FormField, answer: &Datum) -> bool {
+    match (answer, field.requirement) {
+        (Datum::Null, _) => false,
+        (Datum::List(texts), Requirement::Required) => !texts.is_empty(),
+        (Datum::List(_), Requirement::Optional)
+        | (
+            Datum::Boolean(_)
+            | Datum::Integer(_)
+            | Datum::Decimal { .. }
+            | Datum::Real(_)
+            | Datum::Text(_)
+            | Datum::Date(_)
+            | Datum::Timestamp(_),
+            Requirement::Required | Requirement::Optional,
+        ) => true,
     }
 }
 

@@ -191,6 +191,126 @@ fn all_that_is_wrong_is_told_at_once() {
 }
 
 #[test]
+fn nothing_of_a_list_is_no_answer_where_one_is_required() {
+    let fixture = Fixture::defined(&[
+        "DEFINE ATTRIBUTE interests MULTI",
+        "DEFINE FORM must (hobbies MULTI REQUIRED SETS ATTRIBUTE interests)",
+        "DEFINE FORM may (hobbies MULTI SETS ATTRIBUTE interests)",
+    ]);
+    let submit = |form: &str, answer: Datum| {
+        let answers = vec![("hobbies".to_owned(), answer)];
+        fixture.write(vec![Mutation::Submit {
+            user: "u1".to_owned(),
+            form: form.to_owned(),
+            answers,
+        }])
+    };
+    for nothing in [Datum::Null, list(&[])] {
+        refused(
+            submit("must", nothing),
+            ErrorCode::TypeMismatch,
+            "hobbies must be answered",
+        );
+    }
+    assert!(fixture.record("u1").is_none());
+    submit("must", list(&["golf"])).unwrap();
+    submit("may", Datum::Null).unwrap();
+    assert_eq!(fixture.value("u1", "interests"), Some(list(&["golf"])));
+    submit("may", list(&[])).unwrap();
+    assert_eq!(fixture.value("u1", "interests"), None);
+    fixture.check_consistent();
+}
+
+#[test]
+fn a_submission_is_taken_whole_or_not_at_all() {
+    let mut fixture = fixture();
+    fixture
+        .define("DEFINE TAG old")
+        .and_then(|_| {
+            fixture.define(
+                "DEFINE FORM late (bought TEXT SETS EVENT purchase.note, \
+                 hobby ENUM SETS ATTRIBUTE interests, mail BOOLEAN SETS TAG (true: old))",
+            )
+        })
+        .unwrap();
+    fixture.define("ALTER TAG old DEPRECATED").unwrap();
+    // What the last of the changes meets keeps all of them from being made: the new value of an
+    // open list is not defined either, and the id may be used again.
+    let late = "SUBMIT FORM late FOR u1 WITH bought = shoes, hobby = chess, mail = true ID \"k\"";
+    check_refused(&fixture, late, "takes no new holdings");
+    assert!(fixture.record("u1").is_none());
+    assert_eq!(count_of(&fixture, "did:purchase"), Datum::Integer(0));
+    let values = |fixture: &Fixture| {
+        let view = fixture.db().view();
+        let interests = view.schema().attribute("interests").unwrap().id;
+        view.schema().value_count(interests)
+    };
+    assert_eq!(values(&fixture), 0);
+    fixture.define("ALTER TAG old ACTIVE").unwrap();
+    let (summary, _) = run(&fixture, late).unwrap();
+    assert_eq!((summary.users_changed, summary.facts_changed), (1, 3));
+    // So it is with all others of its request.
+    let submit = |user: &str, gender: &str| Mutation::Submit {
+        user: user.to_owned(),
+        form: "welcome".to_owned(),
+        answers: vec![("gender".to_owned(), text(gender))],
+    };
+    let both = fixture.write(vec![submit("u2", "f"), submit("u3", "q")]);
+    refused(both, ErrorCode::TypeMismatch, "gender: \"q\"");
+    assert!(fixture.record("u2").is_none());
+    // By the wire a request's key stands for the id.
+    let request = || WriteRequest {
+        mutations: vec![submit("u2", "f"), submit("u3", "m")],
+        idempotency_key: Some([9; 16]),
+        ..WriteRequest::default()
+    };
+    let first = fixture.db().write(request()).unwrap();
+    assert_eq!((first.users_changed, first.facts_changed), (2, 2));
+    fixture.changed(vec![delete("u2")]);
+    fixture.restart();
+    let again = fixture.db().write(request()).unwrap();
+    assert_eq!((again.users_changed, again.facts_changed), (2, 2));
+    assert!(fixture.record("u2").is_none());
+    fixture.check_consistent();
+}
+
+#[test]
+fn forms_follow_their_tags_to_other_names() {
+    let mut fixture = Fixture::defined(&[
+        "DEFINE TAG a",
+        "DEFINE TAG b",
+        "DEFINE TAG c",
+        "DEFINE FORM f (x MULTI (p, q, r) SETS TAG (p: a, q: b, r: c)) OWNER \"crm\"",
+    ]);
+    let rows = |fixture: &Fixture, text: &str| run(fixture, text).unwrap().1;
+    let used = |name: &str| vec![text("form"), text(name), text("field")];
+    assert_eq!(rows(&fixture, "USAGES TAG a"), [used("f")]);
+    fixture.define("RENAME TAG a TO \"new name\"").unwrap();
+    fixture.define("MERGE TAG b INTO c").unwrap();
+    fixture.restart();
+    assert_eq!(rows(&fixture, "USAGES TAG a"), [used("f")]);
+    assert_eq!(rows(&fixture, "USAGES TAG c"), [used("f")]);
+    let shown = format!("{:?}", rows(&fixture, "SHOW FORMS"));
+    assert!(shown.contains("\\\"new name\\\""), "{shown}");
+    assert!(shown.contains("q: c, r: c"), "{shown}");
+    run(&fixture, "SUBMIT FORM f FOR u1 WITH x = (p, q, r)").unwrap();
+    assert_eq!(fixture.tags("u1"), ["c", "new name"]);
+    refused(
+        fixture.define("DROP TAG \"new name\""),
+        ErrorCode::Conflict,
+        "used by form:f",
+    );
+    // A form is defined with the names that tags have now.
+    let former = fixture.define("DEFINE FORM g (x BOOLEAN SETS TAG (true: a))");
+    refused(
+        former,
+        ErrorCode::UnknownName,
+        "there is no tag named \"a\"",
+    );
+    fixture.check_consistent();
+}
+
+#[test]
 fn a_form_is_checked_when_it_is_defined() {
     let fixture = fixture();
     let check = |fields: &str, message: &str| {

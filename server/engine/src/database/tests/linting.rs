@@ -86,6 +86,36 @@ fn sizes_are_noted_once_a_day_and_told_as_a_trend() {
 }
 
 #[test]
+fn a_rule_that_takes_too_much_keeps_no_other_tag_from_being_counted() {
+    let fixture = Fixture::with(|options| options.limits.queries.behaviour_bytes_max = 1);
+    for statement in [
+        "DEFINE ATTRIBUTE invited_by USER",
+        "DEFINE TAG vip OWNER \"crm\"",
+        "DEFINE TAG brings AS count(invited) >= 1",
+    ] {
+        fixture.define(statement).unwrap();
+    }
+    set_clock(&fixture, START_S);
+    tagged(&fixture, 0..3, &["vip"]);
+    refused(
+        execute(&fixture, "COUNT tag:brings").map(|(summary, _)| summary),
+        ErrorCode::LimitExceeded,
+        "inviters",
+    );
+    assert_eq!(note(&fixture), 1);
+    set_clock(&fixture, START_S + DAY_S);
+    assert_eq!(rows(&fixture, "TREND tag:vip").len(), 2);
+    assert_eq!(findings(&fixture, "everybody"), ["vip - 1.00"]);
+    let told = warnings(&fixture, "LINT TAGS");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("the tag \"brings\" was not counted: "));
+    assert_eq!(
+        texts(&fixture, "SHOW TAGS", 3),
+        ["brings Null Null", "vip Null Integer(3)"]
+    );
+}
+
+#[test]
 fn coverage_and_orphans_are_told() {
     let fixture = Fixture::defined(&[
         "DEFINE GROUP g",

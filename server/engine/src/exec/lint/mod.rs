@@ -115,6 +115,9 @@ impl Lint<'_> {
                 Ok(users) => sized.push((*tag, users)),
                 // Its rule means nothing any more, or too much.
                 Err(Error::Resolve(error)) => warnings.push(error.to_string()),
+                Err(Error::QueryLimit(error)) => {
+                    warnings.push(format!("the tag \"{}\" was not counted: {error}", tag.name));
+                }
                 Err(error) => return Err(error),
             }
         }
