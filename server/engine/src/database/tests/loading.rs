@@ -501,3 +501,40 @@ fn known_users_are_told_from_new_ones_however_many_there_are() {
     );
     fixture.check_consistent();
 }
+
+/// As after the same rows as mutations: the rule would give it to them at once.
+#[test]
+fn new_users_of_whom_a_rule_s_tag_is_taken_do_not_hold_it() {
+    let mut fixture = Fixture::defined(&[
+        "DEFINE ATTRIBUTE points INTEGER",
+        "DEFINE TAG high AS points >= 10",
+    ]);
+    let rows = LoadRequest {
+        keys: ["a", "b", "c", "d"].into_iter().collect(),
+        columns: vec![
+            LoadColumn::Numbers {
+                attribute: "points".to_owned(),
+                form: NumberForm::Integer,
+                present: vec![0b1111],
+                numbers: vec![20, 30, 40, 5],
+            },
+            LoadColumn::Taken {
+                names: strings(&["high"]),
+                ends: vec![0, 1, 1, 1],
+                codes: vec![0],
+            },
+        ],
+        ..LoadRequest::default()
+    };
+    fixture.db().load(rows).unwrap();
+    fixture.restart();
+    let mut sink = crate::exec::testing::Collected::default();
+    let (parameters, budget) = (Parameters::default(), Budget::unlimited());
+    let found = "SEGMENT tag:high ORDER BY KEY";
+    fixture
+        .db()
+        .execute(found, &parameters, &budget, &mut sink)
+        .unwrap();
+    assert_eq!(sink.rows, [vec![text("a")], vec![text("c")]]);
+    fixture.check_consistent();
+}

@@ -195,6 +195,18 @@ impl RowColumn {
         }
     }
 
+    /// The tags that its rows take, as often as they do.
+    pub(super) fn all_taken(&self) -> &[TagId] {
+        match self {
+            Self::Taken { ends: _, tags } => tags,
+            Self::Values { .. }
+            | Self::Numbers { .. }
+            | Self::Tags { .. }
+            | Self::Holdings { .. }
+            | Self::Added { .. } => &[],
+        }
+    }
+
     /// The value that a row sets or clears.
     pub(super) fn value(&self, row: usize) -> Option<(AttributeId, Option<StoredValue>)> {
         match self {

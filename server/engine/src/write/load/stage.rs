@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use crate::{
     error::Error,
     exec::scheduler::{Scheduler, Turn},
-    ids::{Location, PartitionId},
+    ids::{Location, PartitionId, TagId},
     limits::Limits,
     write::{
         apply::{Moment, apply_to_user},
@@ -94,7 +94,8 @@ impl Loads {
             changed.users += users;
             changed.facts += facts;
         }
-        if changed.users < NEWCOMERS_MIN || has_inviters(staging, &parts) {
+        let is_one_by_one = has_inviters(staging, &parts) || takes_from_rules(staging, &parts);
+        if changed.users < NEWCOMERS_MIN || is_one_by_one {
             prefetch(staging, scheduler, &parts, None)?;
             let share = |rows| Share::from(Command::Load { at_us, rows });
             let shares = parts.into_iter().map(|(of, rows)| (of, share(rows)));
@@ -150,6 +151,16 @@ fn has_inviters(staging: &Staging, parts: &[(PartitionId, LoadRows)]) -> bool {
     let columns = parts.iter().flat_map(|(_, rows)| &rows.columns);
     let mut attributes = columns.filter_map(RowColumn::attribute);
     inviter.is_some() && attributes.any(|attribute| Some(attribute) == inviter)
+}
+
+/// Whether tags are taken that rules may give: new users remember that, too.
+fn takes_from_rules(staging: &Staging, parts: &[(PartitionId, LoadRows)]) -> bool {
+    let schema = &staging.schema;
+    let columns = parts.iter().flat_map(|(_, rows)| &rows.columns);
+    let taken: HashSet<TagId, RandomState> =
+        columns.flat_map(RowColumn::all_taken).copied().collect();
+    let mut tags = taken.iter().filter_map(|tag| schema.tag_by_id(*tag));
+    tags.any(|tag| schema.rule_of(tag).is_some())
 }
 
 /// Reads the users of all rows that are not of new ones.
