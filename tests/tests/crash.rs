@@ -32,6 +32,12 @@ const USERS: u64 = 40;
 /// Users that one request writes to.
 const USERS_A_REQUEST: u64 = 3;
 const PHASES: u64 = 4;
+/// Users who hold the tag that is merged; every second holds the other one, too.
+const HOLDERS: u32 = 2_000;
+const MERGES: usize = 8;
+/// Forms that are submitted before each kill, and kills.
+const SUBMISSIONS: u32 = 40;
+const SUBMITTED_KILLS: u32 = 8;
 
 /// A request: the same number in several users, and the phase that follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -298,4 +304,127 @@ fn nothing_acknowledged_is_lost_and_nothing_is_done_by_halves() {
     println!(
         "{KILLS} kills, {acknowledged} requests, {done_unanswered} of the unanswered were done"
     );
+}
+
+/// Asks for several things at once, lets the server go on for a while, and kills it.
+fn ask_and_kill(server: ServerProcess, wire: &mut Wire, statements: &[String], pings: usize) {
+    for statement in statements {
+        let body = RequestBody::Execute {
+            statement: statement.clone(),
+            parameters: Vec::new(),
+        };
+        wire.ask(body).unwrap();
+    }
+    for _ in 0..pings {
+        wire.ping().unwrap();
+    }
+    server.kill();
+}
+
+/// Whether the tags `a` and `b` were merged, of which everything must say the same.
+fn is_merged(wire: &mut Wire) -> bool {
+    let is_merged = wire.execute("SHOW TAGS").unwrap().rows.len() == 1;
+    let holders = i64::from(HOLDERS);
+    let of_b = if is_merged { holders } else { holders / 2 };
+    // Under its former name, too.
+    assert_eq!(wire.count("tag:a").unwrap(), holders);
+    assert_eq!(wire.count("tag:b").unwrap(), of_b);
+    assert_eq!(wire.count("segment:named").unwrap(), holders);
+    let needs_b = wire.execute("USAGES TAG b").unwrap().rows.len();
+    assert_eq!(needs_b, 2 * usize::from(is_merged));
+    let users = wire.execute("SEGMENT ALL RETURN TAGS").unwrap().rows;
+    for row in users {
+        let [Datum::Text(user), Datum::List(mut tags)] = <[Datum; 2]>::try_from(row).unwrap()
+        else {
+            panic!("half a user");
+        };
+        tags.sort_unstable();
+        let number: u32 = user.trim_start_matches('u').parse().unwrap();
+        let expected: &[&str] = match (is_merged, number % 2) {
+            (true, _) => &["b"],
+            (false, 0) => &["a", "b"],
+            (false, _) => &["a"],
+        };
+        assert_eq!(tags, expected, "{user}");
+    }
+    is_merged
+}
+
+#[test]
+fn a_merge_is_done_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut random = StdRng::seed_from_u64(11);
+    let mut server = ServerProcess::start_with(directory.path(), &["--partitions", "3"]);
+    let mut wire = Wire::connect(server.address()).unwrap();
+    wire.execute("DEFINE TAG b").unwrap();
+    let mut done_unanswered = 0;
+    for _ in 0..MERGES {
+        wire.execute("DEFINE TAG a").unwrap();
+        wire.execute("SAVE SEGMENT named AS tag:a").unwrap();
+        wire.execute("DEFINE FORM f (x BOOLEAN SETS TAG (true: a))")
+            .unwrap();
+        let holders = (0..HOLDERS).map(|user| Mutation::Tag {
+            user: format!("u{user}"),
+            tags: match user % 2 {
+                0 => vec!["a".to_owned(), "b".to_owned()],
+                _ => vec!["a".to_owned()],
+            },
+        });
+        wire.write(None, holders.collect()).unwrap();
+        let merge = "MERGE TAG a INTO b";
+        let pings = random.random_range(0..60);
+        ask_and_kill(server, &mut wire, &[merge.to_owned()], pings);
+        server = ServerProcess::start(directory.path());
+        wire = Wire::connect(server.address()).unwrap();
+        if is_merged(&mut wire) {
+            done_unanswered += 1;
+        } else {
+            wire.execute(merge).unwrap();
+            assert!(is_merged(&mut wire));
+        }
+        // And from the beginning: the former name is free again.
+        wire.execute("UNTAG WHERE tag:b WITH b").unwrap();
+        wire.execute("DROP TAG a").unwrap();
+        wire.execute("DROP FORM f").unwrap();
+    }
+    println!("{done_unanswered} of {MERGES} merges were done without an answer");
+}
+
+#[test]
+fn a_form_is_submitted_whole_and_once_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut random = StdRng::seed_from_u64(12);
+    let mut server = ServerProcess::start_with(directory.path(), &["--partitions", "3"]);
+    let mut wire = Wire::connect(server.address()).unwrap();
+    for statement in [
+        "DEFINE ATTRIBUTE gender ENUM",
+        "DEFINE EVENT bought (what TEXT)",
+        "DEFINE TAG pro",
+        "DEFINE FORM welcome (gender ENUM REQUIRED SETS ATTRIBUTE gender, \
+         plan (pro, free) SETS TAG (pro: pro), what TEXT SETS EVENT bought.what)",
+    ] {
+        wire.execute(statement).unwrap();
+    }
+    let whole = "gender:f AND tag:pro AND count(bought) = 1";
+    for kill in 0..SUBMITTED_KILLS {
+        let submission = |number: u32| {
+            format!(
+                "SUBMIT FORM welcome FOR \"u{kill}-{number}\" \
+                 WITH gender = f, plan = pro, what = x ID \"once\""
+            )
+        };
+        let submissions: Vec<String> = (0..SUBMISSIONS).map(submission).collect();
+        let pings = random.random_range(0..40);
+        ask_and_kill(server, &mut wire, &submissions, pings);
+        server = ServerProcess::start(directory.path());
+        wire = Wire::connect(server.address()).unwrap();
+        assert_eq!(wire.count(whole).unwrap(), wire.count("ALL").unwrap());
+        // Those that were taken are taken once.
+        for submission in &submissions {
+            wire.execute(submission).unwrap();
+        }
+        let expected = i64::from((kill + 1) * SUBMISSIONS);
+        assert_eq!(wire.count(whole).unwrap(), expected);
+        assert_eq!(wire.count("ALL").unwrap(), expected);
+    }
 }
