@@ -109,6 +109,55 @@ fn a_tag_on_its_way_out_takes_no_new_holdings() {
 }
 
 #[test]
+fn whichever_way_a_holding_comes_a_closed_tag_refuses_it() {
+    let fixture = Fixture::defined(&[
+        "DEFINE TAG other",
+        "DEFINE TAG old",
+        "DEFINE FORM f (x BOOLEAN SETS TAG (true: old))",
+    ]);
+    set_clock(&fixture, START_S);
+    fixture.changed(vec![tag("u1", &["old", "other"]), tag("u2", &["other"])]);
+    fixture.define("ALTER TAG old DEPRECATED").unwrap();
+    fixture.define("RENAME TAG old TO older").unwrap();
+    let refused_by = |result: Result<Summary, Error>| {
+        refused(result, ErrorCode::Conflict, "takes no new holdings");
+    };
+    let run = |text: &str| execute(&fixture, text).map(|(summary, _)| summary);
+    refused_by(run("TAG u2 WITH old"));
+    refused_by(run("TAG WHERE tag:other WITH older"));
+    refused_by(run("TAG u2 WITH older FROM now+1d SOURCE model"));
+    refused_by(run("SUBMIT FORM f FOR u2 WITH x = true"));
+    let held = |users: &[&str]| LoadRequest {
+        keys: users.iter().copied().collect(),
+        columns: vec![LoadColumn::Holdings {
+            names: strings(&["old"]),
+            ends: (1..=users.len() as u32).collect(),
+            codes: vec![0; users.len()],
+            terms: vec![Source::Model.into()],
+            of: vec![0; users.len()],
+        }],
+        ..LoadRequest::default()
+    };
+    // Known users are staged, and enough new ones go into files.
+    refused_by(fixture.db().load(held(&["u2"])));
+    refused_by(fixture.db().load(held(&["n1", "n2", "n3", "n4"])));
+    refused_by(fixture.db().load(load(&["n1", "n2", "n3", "n4"], "older")));
+    let defining = WriteRequest {
+        mutations: vec![tag("n1", &["old"])],
+        unknown_tags: UnknownTags::Define,
+        ..WriteRequest::default()
+    };
+    refused_by(fixture.db().write(defining));
+    // Who holds it may be named among others, and everybody may lose it.
+    let summary = run("TAG WHERE tag:older WITH older").unwrap();
+    assert_eq!(summary.facts_changed, 0);
+    assert_eq!(summary.warnings, ["the tag \"older\" is deprecated"]);
+    assert_eq!(count_of(&fixture, "ALL"), 2);
+    assert_eq!(run("UNTAG WHERE ALL WITH older").unwrap().users_changed, 1);
+    fixture.check_consistent();
+}
+
+#[test]
 fn tags_go_forward_and_back_to_active() {
     let mut fixture = Fixture::defined(&["DEFINE TAG t DRAFT", "DEFINE TAG u DEPRECATED"]);
     let refuse = |fixture: &Fixture, statement: &str, message: &str| {
@@ -337,6 +386,99 @@ fn a_merge_unites_holders_and_names() {
     );
     assert!(view.schema().tag("a").is_none());
     assert_eq!(fixture.tags("only-a"), ["b"]);
+    fixture.check_consistent();
+}
+
+#[test]
+fn rules_follow_their_tags_to_other_names() {
+    let mut fixture = Fixture::defined(&[
+        "DEFINE ATTRIBUTE points INTEGER",
+        "DEFINE TAG a",
+        "DEFINE TAG b",
+        "DEFINE TAG both AS tag:a AND NOT tag:b[source = model]",
+        "DEFINE GROUP tiers AS high: tag:a, low: OTHERWISE",
+        "DEFINE GROUP bands AS BANDS OF points (rich: 10.., poor: OTHERWISE)",
+        "DEFINE SEGMENT s AS tag:high AND tag:rich",
+    ]);
+    fixture.changed(vec![
+        tag("u1", &["a"]),
+        tag("u2", &["b"]),
+        set("u1", "points", Datum::Integer(20)),
+    ]);
+    let check = |fixture: &Fixture, statement: &str, expected: &[&str]| {
+        assert_eq!(texts(fixture, statement, 3), expected, "{statement}");
+    };
+    check(
+        &fixture,
+        "USAGES TAG a",
+        &["tag both rule", "group tiers rule"],
+    );
+    check(
+        &fixture,
+        "USAGES TAG rich",
+        &["segment s expression", "group bands rule"],
+    );
+    for statement in ["DROP TAG a", "DROP TAG rich", "DROP ATTRIBUTE points"] {
+        refused(fixture.define(statement), ErrorCode::Conflict, "used by");
+    }
+    fixture.define("RENAME TAG high TO top").unwrap();
+    fixture.define("RENAME TAG rich TO \"very rich\"").unwrap();
+    fixture.define("MERGE TAG a INTO b").unwrap();
+    fixture.restart();
+    check(
+        &fixture,
+        "USAGES TAG b",
+        &["tag both rule", "group tiers rule"],
+    );
+    let view = fixture.db().view();
+    let rule = |group: &str| view.schema().group(group).unwrap().rule.clone();
+    assert_eq!(
+        rule("tiers").as_deref(),
+        Some("top: tag:b, low: OTHERWISE")
+    );
+    assert!(rule("bands").unwrap().contains("\"very rich\": "));
+    assert_eq!(count_of(&fixture, "tag:both"), 2);
+    assert_eq!(count_of(&fixture, "tag:top"), 2);
+    assert_eq!(count_of(&fixture, "segment:s"), 1);
+    // A layer is what the rule of its group says, and so is what it would be merged into.
+    for statement in ["MERGE TAG b INTO top", "MERGE TAG low INTO b"] {
+        refused(
+            fixture.define(statement),
+            ErrorCode::Conflict,
+            "follows a rule",
+        );
+    }
+    fixture.check_consistent();
+}
+
+#[test]
+fn a_tag_has_so_many_former_names() {
+    let fixture = Fixture::defined(&["DEFINE TAG t0", "DEFINE TAG other"]);
+    for number in 0..100 {
+        let rename = format!("RENAME TAG t{number} TO t{}", number + 1);
+        fixture.define(&rename).unwrap();
+    }
+    let full = |statement: &str| {
+        refused(
+            fixture.define(statement),
+            ErrorCode::LimitExceeded,
+            "more than 100 former names",
+        );
+    };
+    full("RENAME TAG t100 TO t101");
+    full("MERGE TAG other INTO t100");
+    full("MERGE TAG t100 INTO other");
+    fixture.changed(vec![tag("u1", &["t0"])]);
+    assert_eq!(fixture.tags("u1"), ["t100"]);
+    fixture.define("DROP TAG t50").unwrap();
+    fixture.define("MERGE TAG other INTO t100").unwrap();
+    assert_eq!(count_of(&fixture, "tag:other"), 1);
+    // All of the names go with the tag.
+    fixture.define("DROP TAG t100").unwrap();
+    for name in ["t0", "t99", "other"] {
+        fixture.define(&format!("DEFINE TAG {name}")).unwrap();
+    }
+    assert_eq!(fixture.tags("u1"), Vec::<String>::new());
     fixture.check_consistent();
 }
 
