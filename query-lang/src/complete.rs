@@ -45,6 +45,23 @@ mod tests {
     use crate::error::NameKind;
 
     #[test]
+    fn every_offered_word_leads_on() {
+        use crate::keywords::{EXPRESSION, KINDS, MEASURES, SHOWN, STATEMENTS, TYPES};
+        let check = |before: &str, words: &[&str]| {
+            for word in words {
+                let text = format!("{before}{word}");
+                assert!(!expected_at_end(&text).is_empty(), "nothing may follow {text}");
+            }
+        };
+        check("", STATEMENTS);
+        check("COUNT ", EXPRESSION);
+        check("DIMENSION a MEASURE ", MEASURES);
+        check("SHOW ", SHOWN);
+        check("DROP ", KINDS);
+        check("DEFINE ATTRIBUTE a ", TYPES);
+    }
+
+    #[test]
     fn the_grammar_says_what_may_follow() {
         let check = |text: &str, expected: &[Expected]| {
             let found = expected_at_end(text);
@@ -116,10 +133,15 @@ mod tests {
             "COUNT sequence(a -> b,",
             &[Expected::Keyword("within"), Expected::Window],
         );
+        check("COUNT lapsed(", &[Expected::Keyword("tag")]);
+        check("COUNT birthday", &[Expected::Keyword("ANNIVERSARY IN")]);
         check("COUNT tag:a[", &[Expected::Keyword("since")]);
         check("COUNT tag:a[source =", &[Expected::Keyword("rule")]);
         check("DEFINE TAG x", &[Expected::Keyword("DYNAMIC")]);
         check("DEFINE GROUP x AS", &[Expected::Keyword("BANDS OF")]);
+        check("DEFINE ATTRIBUTE x AS", &[Expected::Keyword("YEARS SINCE")]);
+        check("CLEAR", &[Expected::Keyword("TAG")]);
+        check("MERGE TAG a", &[Expected::Keyword("INTO")]);
         check("TRACK \"u\"", &[Expected::Name(NameKind::Event)]);
         check("TRACK \"u\" p", &[Expected::Keyword("WITH")]);
         check("WHY \"u\"", &[Expected::Keyword("IN")]);

@@ -231,8 +231,9 @@ impl Place {
     }
 }
 
-/// Whether the word is a keyword anywhere, in any case.
-pub fn is_keyword(word: &str) -> bool {
+/// Every keyword, as the lists above have it: of several words, or with a colon or a parenthesis.
+/// Some are in several lists.
+pub fn all() -> impl Iterator<Item = &'static str> {
     let lists = [
         STATEMENTS,
         EXPRESSION,
@@ -246,7 +247,12 @@ pub fn is_keyword(word: &str) -> bool {
         CALENDAR_UNITS,
         OTHERS,
     ];
-    lists.into_iter().flatten().any(|keyword| {
+    lists.into_iter().flatten().copied()
+}
+
+/// Whether the word is a keyword anywhere, in any case.
+pub fn is_keyword(word: &str) -> bool {
+    all().any(|keyword| {
         keyword
             .trim_end_matches([':', '('])
             .eq_ignore_ascii_case(word)

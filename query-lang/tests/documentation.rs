@@ -101,3 +101,24 @@ fn the_documented_reserved_words_are_the_parsers() {
         assert_eq!(words, place.reserved(), "{start}");
     }
 }
+
+#[test]
+fn the_documented_grammar_has_every_keyword() {
+    let grammar = blocks("ebnf").concat().to_lowercase();
+    // What stands in double quotes: every second piece, but for those in single ones.
+    let grammar = grammar.replace(r#"'"'"#, "").replace(r#"'\"'"#, "");
+    let literals: Vec<&str> = grammar.split('"').skip(1).step_by(2).collect();
+    let words: Vec<&str> = literals
+        .iter()
+        .flat_map(|literal| literal.split_whitespace())
+        .collect();
+    assert!(words.len() > 100, "only {} words were found", words.len());
+    // Of percentiles the grammar has the rule and not each word.
+    let keywords = tessera_query_lang::keywords::all().filter(|keyword| *keyword != "p50(");
+    for keyword in keywords {
+        for word in keyword.trim_end_matches([':', '(']).split(' ') {
+            let word = word.to_lowercase();
+            assert!(words.contains(&word.as_str()), "{keyword}");
+        }
+    }
+}

@@ -399,3 +399,20 @@ pub(super) fn is_measure(word: &str) -> bool {
 fn named(text: &str, span: Span) -> Parsed<Name> {
     Name::new(text).map_err(|error| ParseError::new(error.into(), span))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keywords::{EXPRESSION, MEASURES};
+
+    #[test]
+    fn every_function_over_events_is_offered() {
+        let of_property = OF_PROPERTY.into_iter().map(|(word, _)| word);
+        let of_events = OF_EVENTS.into_iter().map(|(word, _)| word);
+        for word in of_property.chain(of_events) {
+            let call = format!("{word}(");
+            assert!(EXPRESSION.contains(&call.as_str()), "{call}");
+            assert!(MEASURES.contains(&call.as_str()), "{call}");
+        }
+    }
+}

@@ -56,3 +56,15 @@ impl Cursor<'_> {
         rule(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keywords::STATEMENTS;
+
+    #[test]
+    fn the_statements_that_are_read_are_those_that_are_offered() {
+        let read: Vec<&str> = RULES.iter().map(|(keyword, _)| *keyword).collect();
+        assert_eq!(read, STATEMENTS);
+    }
+}
