@@ -14,6 +14,7 @@ mod forms;
 mod group_trees;
 mod groups;
 mod holdings;
+mod labels;
 mod limits;
 mod linting;
 mod load;
