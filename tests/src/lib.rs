@@ -16,6 +16,7 @@
 
 pub mod answers;
 pub mod fuzz;
+pub mod kill;
 pub mod memory;
 pub mod model;
 pub mod program;

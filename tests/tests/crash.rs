@@ -11,16 +11,12 @@
     reason = "a test stops at the first surprise"
 )]
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::mpsc::{self, Sender},
-    thread,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::mpsc::Sender};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tessera_protocol::message::{Datum, Mutation, RequestBody, Summary, UnknownTags};
 use tessera_tests::{
+    kill::load_and_kill,
     server_process::ServerProcess,
     wire::{Wire, WireError},
 };
@@ -131,30 +127,6 @@ fn write_until_killed(
         // Nobody counts any more once the server is being killed.
         acknowledgements.send(()).ok();
     }
-}
-
-/// Lets the writers write until so many requests are acknowledged, and kills the server.
-fn load_and_kill(server: ServerProcess, ledgers: Vec<Ledger>, requests: usize) -> Vec<Ledger> {
-    let address = server.address();
-    let (sender, receiver) = mpsc::channel();
-    let writers: Vec<_> = (0..)
-        .zip(ledgers)
-        .map(|(writer, ledger)| {
-            let sender = sender.clone();
-            thread::spawn(move || write_until_killed(address, writer, ledger, &sender))
-        })
-        .collect();
-    drop(sender);
-    assert_eq!(
-        receiver.iter().take(requests).count(),
-        requests,
-        "a writer stopped early"
-    );
-    server.kill();
-    writers
-        .into_iter()
-        .map(|writer| writer.join().unwrap())
-        .collect()
 }
 
 /// What the store says of every user: the number and the tags.
@@ -284,7 +256,8 @@ fn nothing_acknowledged_is_lost_and_nothing_is_done_by_halves() {
     define(server.address());
     let mut done_unanswered = 0;
     for _ in 0..KILLS {
-        ledgers = load_and_kill(server, ledgers, random.random_range(1..250));
+        let requests = random.random_range(1..250);
+        ledgers = load_and_kill(server, ledgers, requests, write_until_killed);
         server = ServerProcess::start(directory.path());
         let mut wire = Wire::connect(server.address()).unwrap();
         let before = stored(&mut wire);
