@@ -10,10 +10,10 @@ use tessera_engine::bitmap::Fragment;
 use tessera_protocol::{
     codec::{encode_client, encode_server},
     frame::encode_frame,
-    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
+    load::{EventColumn, EventRows, LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
     message::{
-        ClientMessage, Datum, Mutation, Parameter, Request, RequestBody, RequestId, ServerMessage,
-        Summary, Track, UnknownTags,
+        ClientMessage, Datum, HoldEnd, HoldTerms, Mutation, Parameter, Request, RequestBody,
+        RequestId, ServerMessage, Source, Summary, Track, UnknownTags, UnknownUsers,
     },
 };
 use tessera_tests::{
@@ -118,6 +118,44 @@ fn words() -> impl Strategy<Value = String> {
         "\u{0}",
         "did:x",
         "[since >= now-7d]",
+        "TRACK u e",
+        "AT now-1h",
+        "ID \"i\"",
+        "SUBMIT FORM f FOR u",
+        "SETS EVENT e.p",
+        "SETS TAG (a: b)",
+        "MERGE TAG a INTO",
+        "RENAME TAG a TO",
+        "CLEAR TAG u",
+        "WHY u IN",
+        "TREND tag:a",
+        "LAST 90d",
+        "LINT TAGS",
+        "USAGES",
+        "EVENT",
+        "FORM",
+        "DYNAMIC FOR 30d",
+        "ON RETAG EXTEND",
+        "FROM",
+        "UNTIL",
+        "SOURCE import",
+        "AS",
+        "a: ALL",
+        "OTHERWISE",
+        "BANDS OF x (a: 1..2",
+        "PERCENTILES OF",
+        "YEARS SINCE d",
+        "d ANNIVERSARY IN",
+        "count(e, 30d)",
+        "sum(e[p:1].p)",
+        "last(e)",
+        ".p",
+        "top(e.p)",
+        "sequence(e -> e",
+        "within 1d",
+        "lapsed(tag:x",
+        "referred_by(",
+        "descendants_of(ALL, 2)",
     ]);
     prop::collection::vec(word, 0..25).prop_map(|words| words.join(" "))
 }
@@ -139,6 +177,34 @@ fn statement(seed: u64) -> Vec<u8> {
 }
 
 fn client_message(seed: u64) -> ClientMessage {
+    let body = match seed % 5 {
+        0 => RequestBody::Load {
+            idempotency_key: None,
+            unknown_tags: UnknownTags::Refuse,
+            rows: load_rows(seed),
+        },
+        1 => RequestBody::LoadEvents {
+            idempotency_key: None,
+            unknown_users: UnknownUsers::Refuse,
+            rows: event_rows(seed),
+        },
+        2 => RequestBody::Write {
+            idempotency_key: None,
+            unknown_tags: UnknownTags::Define,
+            mutations: mutations(seed),
+        },
+        _ => body(seed),
+    };
+    ClientMessage::Request(Request {
+        id: RequestId(seed),
+        deadline_ms: 9,
+        rows_messages_credit: 1,
+        body,
+    })
+}
+
+/// What the model test says.
+fn body(seed: u64) -> RequestBody {
     let mut model = Model::new(Timestamp::UNIX_EPOCH);
     let mut generator = Generator::new(seed, 10);
     for _ in 0..10 {
@@ -146,7 +212,7 @@ fn client_message(seed: u64) -> ClientMessage {
             model.change_definitions(&statement).ok();
         }
     }
-    let body = match generator.step(&model) {
+    match generator.step(&model) {
         Step::Write {
             mutations,
             unknown_tags,
@@ -162,36 +228,36 @@ fn client_message(seed: u64) -> ClientMessage {
                 value: Datum::List(vec!["x".to_owned(); 3]),
             }],
         },
-        Step::Restart => RequestBody::Load {
-            idempotency_key: None,
-            unknown_tags: UnknownTags::Refuse,
-            rows: load_rows(seed),
+        Step::Restart | Step::Wait(_) => RequestBody::Ping,
+    }
+}
+
+/// Those that the model test does not know.
+fn mutations(seed: u64) -> Vec<Mutation> {
+    let user = || "u".to_owned();
+    vec![
+        Mutation::Add {
+            user: user(),
+            attribute: "a".to_owned(),
+            values: vec![Datum::Null],
         },
-        Step::Wait(_) => RequestBody::Write {
-            idempotency_key: None,
-            unknown_tags: UnknownTags::Define,
-            mutations: vec![
-                Mutation::Add {
-                    user: "u".to_owned(),
-                    attribute: "a".to_owned(),
-                    values: vec![Datum::Null],
-                },
-                Mutation::Track(Box::new(Track {
-                    user: "u".to_owned(),
-                    event: "e".to_owned(),
-                    time_us: Some(seed as i64),
-                    id: Some("i".to_owned()),
-                    values: vec![("p".to_owned(), Datum::Null)],
-                })),
-            ],
+        Mutation::Hold {
+            user: user(),
+            tags: vec!["t".to_owned()],
+            terms: HoldTerms {
+                since_us: Some(seed as i64),
+                end: HoldEnd::At(seed as i64),
+                source: Source::Model,
+            },
         },
-    };
-    ClientMessage::Request(Request {
-        id: RequestId(seed),
-        deadline_ms: 9,
-        rows_messages_credit: 1,
-        body,
-    })
+        Mutation::Track(Box::new(Track {
+            user: user(),
+            event: "e".to_owned(),
+            time_us: Some(seed as i64),
+            id: Some("i".to_owned()),
+            values: vec![("p".to_owned(), Datum::Null)],
+        })),
+    ]
 }
 
 /// A column of each kind.
@@ -200,6 +266,8 @@ fn load_rows(seed: u64) -> LoadRows {
     let mut keys = PackedTexts::default();
     (0..count).for_each(|row| keys.push(&format!("u{row}")).unwrap());
     let codes: Vec<u32> = (0..count).map(|row| row % 3).collect();
+    let ends: Vec<u32> = (1..=count).collect();
+    let names = ["s", "t", "u"].map(str::to_owned).to_vec();
     let columns = vec![
         LoadColumn::Coded {
             attribute: "a".to_owned(),
@@ -216,13 +284,57 @@ fn load_rows(seed: u64) -> LoadRows {
                 .map(|_| seed as i64)
                 .collect(),
         },
-        LoadColumn::Tags {
-            names: vec!["s".to_owned(), "t".to_owned(), "u".to_owned()],
-            ends: (1..=count).collect(),
-            codes,
+        LoadColumn::Holdings {
+            names: names.clone(),
+            ends: ends.clone(),
+            codes: codes.clone(),
+            terms: vec![Source::Import.into(); 3],
+            of: codes.clone(),
         },
+        LoadColumn::Added {
+            attribute: "c".to_owned(),
+            dictionary: vec![Datum::from("x"), Datum::from("y"), Datum::from("z")],
+            ends: ends.clone(),
+            codes: codes.clone(),
+        },
+        LoadColumn::Taken {
+            names: names.clone(),
+            ends: ends.clone(),
+            codes: codes.clone(),
+        },
+        LoadColumn::Tags { names, ends, codes },
     ];
     LoadRows { keys, columns }
+}
+
+/// Events of three users, with ids and a property of each kind.
+fn event_rows(seed: u64) -> EventRows {
+    let count = (seed % 20) as u32;
+    let (mut users, mut ids) = (PackedTexts::default(), PackedTexts::default());
+    (0..3).for_each(|user| users.push(&format!("u{user}")).unwrap());
+    (0..count).for_each(|event| ids.push(&format!("e{event}")).unwrap());
+    let of: Vec<u32> = (0..count).map(|event| event % 3).collect();
+    let columns = vec![
+        EventColumn::Coded {
+            property: "p".to_owned(),
+            dictionary: vec![Datum::Null, Datum::from("x")],
+            codes: of.clone(),
+        },
+        EventColumn::Numbers {
+            property: "q".to_owned(),
+            form: NumberForm::Integer,
+            present: presence(of.iter().map(|_| true)),
+            numbers: vec![seed as i64; of.len()],
+        },
+    ];
+    EventRows {
+        event: "e".to_owned(),
+        users,
+        times_us: vec![seed as i64; of.len()],
+        of,
+        ids: Some(ids),
+        columns,
+    }
 }
 
 fn server_message(seed: u64) -> ServerMessage {

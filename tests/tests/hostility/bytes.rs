@@ -9,8 +9,11 @@ use bytes::BytesMut;
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use tessera_protocol::{
     codec::encode_client,
-    load::{LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
-    message::{ClientMessage, Datum, Mutation, Request, RequestBody, RequestId, UnknownTags},
+    load::{EventColumn, EventRows, LoadColumn, LoadRows, NumberForm, PackedTexts, presence},
+    message::{
+        ClientMessage, Datum, HoldEnd, HoldTerms, Mutation, Request, RequestBody, RequestId,
+        Source, TimeUnit, Track, UnknownTags, UnknownUsers,
+    },
 };
 use tessera_tests::wire::{Wire, write_body};
 
@@ -107,12 +110,72 @@ fn a_write() -> Vec<u8> {
     body_bytes(&ClientMessage::Request(request(body)))
 }
 
-/// One that is decoded beside the others, as it is long.
-fn a_load(rows: u32) -> Vec<u8> {
+/// Holdings with all terms and events with everything that they can have.
+fn a_write_of_labels() -> Vec<u8> {
+    let user = |number: u32| format!("x{number}");
+    let thirty_days = HoldEnd::After {
+        amount: 30,
+        unit: TimeUnit::Day,
+    };
+    let held = (0..10).map(|number| Mutation::Hold {
+        user: user(number),
+        tags: vec!["vip".to_owned()],
+        terms: HoldTerms {
+            since_us: Some(1 << 50),
+            end: thirty_days,
+            source: Source::Import,
+        },
+    });
+    let tracked = (10..20).map(|number| {
+        Mutation::Track(Box::new(Track {
+            user: user(number),
+            event: "nobody's".to_owned(),
+            time_us: Some(1 << 50),
+            id: Some(format!("e-{number}")),
+            values: vec![("amount".to_owned(), Datum::Integer(7))],
+        }))
+    });
+    let body = write_body(None, held.chain(tracked).collect());
+    body_bytes(&ClientMessage::Request(request(body)))
+}
+
+fn keys_of(rows: u32) -> PackedTexts {
     let mut keys = PackedTexts::default();
     for row in 0..rows {
         keys.push(&format!("x{row}")).unwrap();
     }
+    keys
+}
+
+/// One that is decoded beside the others, as it is long.
+fn a_load_of_events(rows: u32) -> Vec<u8> {
+    let numbers = EventColumn::Numbers {
+        property: "amount".to_owned(),
+        form: NumberForm::Decimal { scale: 2 },
+        present: presence((0..rows).map(|_| true)),
+        numbers: vec![1 << 40; rows as usize],
+    };
+    let coded = EventColumn::Coded {
+        property: "channel".to_owned(),
+        dictionary: vec![Datum::from("ads")],
+        codes: vec![1; rows as usize],
+    };
+    body_bytes(&ClientMessage::Request(request(RequestBody::LoadEvents {
+        idempotency_key: None,
+        unknown_users: UnknownUsers::Create,
+        rows: EventRows {
+            event: "nobody's".to_owned(),
+            users: keys_of(rows),
+            of: (0..rows).collect(),
+            times_us: vec![1 << 50; rows as usize],
+            ids: Some(keys_of(rows)),
+            columns: vec![numbers, coded],
+        },
+    })))
+}
+
+/// One that is decoded beside the others, as it is long.
+fn a_load(rows: u32) -> Vec<u8> {
     let coded = LoadColumn::Coded {
         attribute: "nobody's".to_owned(),
         dictionary: vec![Datum::Integer(7)],
@@ -124,17 +187,33 @@ fn a_load(rows: u32) -> Vec<u8> {
         present: presence((0..rows).map(|_| true)),
         numbers: vec![1 << 40; rows as usize],
     };
-    let tags = LoadColumn::Tags {
-        names: vec!["vip".to_owned()],
-        ends: (1..=rows).collect(),
-        codes: vec![0; rows as usize],
+    let ends: Vec<u32> = (1..=rows).collect();
+    let (names, codes) = (vec!["vip".to_owned()], vec![0; rows as usize]);
+    let holdings = LoadColumn::Holdings {
+        names: names.clone(),
+        ends: ends.clone(),
+        codes: codes.clone(),
+        terms: vec![Source::Import.into()],
+        of: codes.clone(),
     };
+    let added = LoadColumn::Added {
+        attribute: "nobody's".to_owned(),
+        dictionary: vec![Datum::Integer(7)],
+        ends: ends.clone(),
+        codes: codes.clone(),
+    };
+    let taken = LoadColumn::Taken {
+        names: names.clone(),
+        ends: ends.clone(),
+        codes: codes.clone(),
+    };
+    let tags = LoadColumn::Tags { names, ends, codes };
     body_bytes(&ClientMessage::Request(request(RequestBody::Load {
         idempotency_key: None,
         unknown_tags: UnknownTags::Refuse,
         rows: LoadRows {
-            keys,
-            columns: vec![coded, numbers, tags],
+            keys: keys_of(rows),
+            columns: vec![coded, numbers, holdings, added, taken, tags],
         },
     })))
 }
@@ -168,14 +247,18 @@ fn truncated_frames(server: SocketAddr) -> Vec<Wire> {
     }
     // Frames that are whole, of messages that are not.
     let (load, long) = (a_load(20), a_load(20_000));
+    let (events, many) = (a_load_of_events(20), a_load_of_events(20_000));
     let parts = |body: &[u8], step: usize| -> Vec<Vec<u8>> {
         let ends = (1..body.len()).step_by(step);
         ends.map(|end| body[..end].to_vec()).collect()
     };
     let all = [
         parts(&whole[4..], 7),
+        parts(&a_write_of_labels(), 7),
         parts(&load, 7),
+        parts(&events, 7),
         parts(&long, long.len() / 9),
+        parts(&many, many.len() / 9),
     ];
     for body in all.concat() {
         let mut wire = Wire::connect(server).unwrap();
@@ -211,7 +294,8 @@ fn slow_handshakes(server: SocketAddr) -> Vec<Wire> {
     Vec::new()
 }
 
-/// The list at the end of a write is empty: its length is the last byte. So is that of a load.
+/// The list at the end of a write is empty: its length is the last byte. So is that of a load, and
+/// of a load of events.
 fn huge_counts(server: SocketAddr) -> Vec<Wire> {
     let mut empty = body_bytes(&ClientMessage::Request(request(write_body(
         None,
@@ -220,8 +304,10 @@ fn huge_counts(server: SocketAddr) -> Vec<Wire> {
     assert_eq!(empty.pop(), Some(0));
     let mut no_tags = a_load(0);
     assert_eq!(no_tags.pop(), Some(0));
+    let mut no_events = a_load_of_events(0);
+    assert_eq!(no_events.pop(), Some(0));
     let counts = [1_u64 << 20, 1 << 40, u64::MAX];
-    for (empty, count) in [&empty, &no_tags]
+    for (empty, count) in [&empty, &no_tags, &no_events]
         .into_iter()
         .flat_map(|empty| counts.map(|count| (empty, count)))
     {
@@ -242,9 +328,9 @@ fn huge_counts(server: SocketAddr) -> Vec<Wire> {
 }
 
 fn flipped_bytes(server: SocketAddr) -> Vec<Wire> {
-    let load = a_load(20);
-    let writes = (a_write(), 3);
-    for (good, step) in [writes, (load, 7)] {
+    let writes = [(a_write(), 3), (a_write_of_labels(), 3)];
+    let loads = [(a_load(20), 7), (a_load_of_events(20), 7)];
+    for (good, step) in writes.into_iter().chain(loads) {
         for at in (0..good.len()).step_by(step) {
             let mut body = good.clone();
             body[at] ^= 0xff;

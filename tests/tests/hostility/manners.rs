@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use tessera_protocol::{
     handshake::hello,
-    load::{EventRows, LoadRows},
+    load::{EventRows, LoadColumn, LoadRows},
     message::{
-        ClientMessage, FailureCode, Hello, MAGIC, Mutation, Request, RequestBody, RequestId,
-        ServerMessage, UnknownTags, UnknownUsers,
+        ClientMessage, FailureCode, Hello, HoldTerms, MAGIC, Mutation, Request, RequestBody,
+        RequestId, ServerMessage, UnknownTags, UnknownUsers,
     },
 };
 use tessera_tests::wire::{Wire, WireError, write_body};
@@ -103,26 +103,38 @@ fn second_hello(server: SocketAddr) -> Vec<Wire> {
 }
 
 fn load_of_the_future(server: SocketAddr) -> Vec<Wire> {
-    let load = RequestBody::Load {
+    let load = |columns: Vec<LoadColumn>| RequestBody::Load {
         idempotency_key: None,
         unknown_tags: UnknownTags::Refuse,
-        rows: LoadRows::default(),
+        rows: LoadRows {
+            columns,
+            ..LoadRows::default()
+        },
     };
+    let (names, ends, codes) = (Vec::new(), Vec::new(), Vec::new());
+    let taken = LoadColumn::Taken { names, ends, codes };
     let events = RequestBody::LoadEvents {
         idempotency_key: None,
         unknown_users: UnknownUsers::Create,
         rows: EventRows::default(),
     };
-    let track = RequestBody::Write {
-        idempotency_key: None,
-        unknown_tags: UnknownTags::Refuse,
-        mutations: vec![Mutation::Track(Box::default())],
+    let track = write_body(None, vec![Mutation::Track(Box::default())]);
+    let hold = Mutation::Hold {
+        user: "u1".to_owned(),
+        tags: vec!["vip".to_owned()],
+        terms: HoldTerms::default(),
     };
     let asked_too_early = |(version, body)| said_too_early(server, version, body);
-    [(1, load), (3, events), (3, track)]
-        .into_iter()
-        .map(asked_too_early)
-        .collect()
+    [
+        (1, load(Vec::new())),
+        (2, write_body(None, vec![hold])),
+        (3, load(vec![taken])),
+        (3, events),
+        (3, track),
+    ]
+    .into_iter()
+    .map(asked_too_early)
+    .collect()
 }
 
 /// A request in a version that does not have it.

@@ -17,6 +17,8 @@ pub(crate) const ATTACKS: Attacks = &[
     ("values from outside of time and space", bad_values),
     ("parameters in numbers", many_parameters),
     ("times outside of the calendar", far_times),
+    ("labels that cannot be", impossible_labels),
+    ("events larger than can be counted", large_events),
 ];
 
 fn code(outcome: Result<tessera_tests::wire::Answer, WireError>, what: &str) -> FailureCode {
@@ -250,5 +252,97 @@ fn far_times(server: SocketAddr) -> Vec<Wire> {
     ] {
         wire.execute(&format!("DIMENSION {bands}")).unwrap();
     }
+    Vec::new()
+}
+
+/// Rules in circles, holdings and events beyond the calendar, and forms and merges of what is not
+/// there.
+fn impossible_labels(server: SocketAddr) -> Vec<Wire> {
+    let mut wire = Wire::connect(server).unwrap();
+    for statement in [
+        "DEFINE TAG short DYNAMIC FOR 30d",
+        "DEFINE EVENT bought (amount INTEGER)",
+        "DEFINE TAG ruled AS did:bought",
+        "DEFINE FORM asked (age INTEGER SETS ATTRIBUTE age)",
+    ] {
+        wire.execute(statement).unwrap();
+    }
+    for statement in [
+        "ALTER TAG ruled AS NOT tag:ruled",
+        "DEFINE GROUP g AS a: tag:b, b: tag:a",
+        "TAG fine WITH vip FOR 30d",
+        "TAG fine WITH short FOR 2147483647y",
+        "TAG fine WITH short FROM 9999-12-31 FOR 30d",
+        "TAG fine WITH short FROM 2026-01-02 UNTIL 2026-01-01",
+        "CLEAR TAG fine WITH nothing",
+        "TRACK fine bought AT 9999-12-31T23:59:59Z",
+        "TRACK fine bought AT now+2147483647y",
+        "TRACK fine bought WITH amount = 9223372036854775808",
+        "SUBMIT FORM asked FOR fine WITH age = 9223372036854775808",
+        "SUBMIT FORM asked FOR fine WITH shoes = 1",
+        "SUBMIT FORM nobody FOR fine WITH age = 1",
+        "DEFINE FORM f (a INTEGER SETS ATTRIBUTE nothing)",
+        "MERGE TAG vip INTO vip",
+        "MERGE TAG ruled INTO vip",
+        "RENAME TAG vip TO \"\"",
+        "WHY fine IN tag:nothing",
+        "COUNT lapsed(tag:vip, 30d)",
+        "COUNT lapsed(tag:short, 2147483647y)",
+        "COUNT days(bought, 99999999999d) > 1",
+        "COUNT descendants_of(ALL, 4294967295)",
+    ] {
+        let code = code(wire.execute(statement), statement);
+        assert!(
+            matches!(
+                code,
+                FailureCode::Syntax
+                    | FailureCode::UnknownName
+                    | FailureCode::TypeMismatch
+                    | FailureCode::LimitExceeded
+                    | FailureCode::Conflict
+            ),
+            "{statement}: {code:?}"
+        );
+    }
+    assert_eq!(wire.count("user:fine").unwrap(), 0);
+    Vec::new()
+}
+
+/// Sums beyond 64 bits are counted all the same, or the question is refused.
+fn large_events(server: SocketAddr) -> Vec<Wire> {
+    let mut wire = Wire::connect(server).unwrap();
+    wire.execute("DEFINE EVENT paid (amount INTEGER)").unwrap();
+    let (most, least) = (i64::MAX, i64::MIN);
+    for (user, amount) in [
+        ("rich", most),
+        ("rich", most),
+        ("poor", least),
+        ("poor", least),
+    ] {
+        let statement = format!("TRACK {user} paid WITH amount = {amount}");
+        wire.execute(&statement).unwrap();
+    }
+    let mut check = |expr: &str, expected: i64| {
+        assert_eq!(wire.count(expr).unwrap(), expected, "{expr}");
+    };
+    check(&format!("sum(paid.amount) >= {most}"), 1);
+    check(&format!("sum(paid.amount, 30d) <= {least}"), 1);
+    check(&format!("sum(paid.amount) = {most}"), 0);
+    check(&format!("avg(paid.amount) = {most}"), 1);
+    check(&format!("avg(paid.amount):{least}..{most}"), 2);
+    check(&format!("min(paid.amount) = {least}"), 1);
+    check(&format!("max(paid.amount):{most}.."), 1);
+    check(&format!("count(paid) >= {most}"), 0);
+    for statement in [
+        "DIMENSION paid BY year MEASURE count, users, sum(paid.amount)",
+        "DIMENSION age MEASURE sum(paid.amount), avg(paid.amount) WHERE did:paid",
+        "PORTRAIT rich",
+        "WHY poor IN sum(paid.amount) > 0",
+    ] {
+        if let Err(error) = wire.execute(statement) {
+            assert_eq!(error.code(), FailureCode::LimitExceeded, "{statement}");
+        }
+    }
+    wire.execute("DELETE USER rich, poor").unwrap();
     Vec::new()
 }
