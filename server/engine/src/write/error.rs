@@ -586,10 +586,10 @@ pub enum SchemaErrorKind {
     /// An expression that could not be read again, because it is too large as text.
     #[error("the expression cannot be saved: {0}")]
     Unreadable(Box<ParseError>),
-    /// A meaning with which a saved segment that contains this one expands to too much.
-    #[error("the saved segment \"{user}\" contains it and would be too large: {error}")]
+    /// A meaning with which something that contains this one expands to too much.
+    #[error("{user} contains it and would be too large: {error}")]
     TooLarge {
-        /// The other segment.
+        /// The saved segment, tag or group, as people call it.
         user: String,
         /// What it would have too many of.
         error: Box<ResolveError>,

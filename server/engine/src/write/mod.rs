@@ -14,6 +14,7 @@ mod coerce;
 mod command;
 mod commit;
 mod deletions;
+mod dependents;
 mod derive;
 mod error;
 mod event_sweep;

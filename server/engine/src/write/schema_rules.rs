@@ -56,8 +56,8 @@ impl Planner<'_> {
         let mut resolver = self.resolver(&changed, span)?;
         resolver
             .holders_of(tag.id)
-            .map(drop)
-            .map_err(|error| meaningless(error, span))
+            .map_err(|error| meaningless(error, span))?;
+        self.check_dependents(&changed, Expanding::Tag(tag.id), span)
     }
 
     /// Gives a tag another rule, or takes it away, as a statement says.
@@ -237,6 +237,7 @@ impl Planner<'_> {
         changed.put_group(group.clone());
         self.check_layers(&changed, group, rule, &layers, span)?;
         self.check_moved_group(&changed, group, span)?;
+        self.check_dependents(&changed, Expanding::Group(group.id), span)?;
         let mut planned = Planned::put(
             SchemaKey::Group(group.id),
             StoredDefinition::of_group(group),

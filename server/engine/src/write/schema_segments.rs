@@ -12,26 +12,21 @@ use super::{
     schema_names::{Kind, check_notes, find, unless_too_many},
     schema_rename::with_present_names,
     schema_rules::meaningless,
-    usage::{Names, cycle, dependents},
+    usage::{Names, cycle},
 };
 use crate::{
     datum::Datum,
     error::Error,
     ids::SegmentId,
     plan::{
-        ResolveError, Resolver,
+        Resolver,
         rank::Unranked,
-        resolve::{Expanding, ResolveErrorKind, ResolveLimits},
+        resolve::{Expanding, ResolveLimits},
     },
     schema::{Notes, Schema, SegmentDefinition},
     storage::{SchemaKey, StoredDefinition},
     write::SchemaErrorKind,
 };
-
-/// How much is resolved at most to see what a new meaning does to the saved segments that
-/// contain it; enough for any one of them, and for a few hundred ordinary ones. Those beyond
-/// are told that they are too large when they are used.
-const DEPENDENT_NODES_MAX: usize = 1_000_000;
 
 impl Planner<'_> {
     pub(super) fn alter_segment(
@@ -89,54 +84,13 @@ impl Planner<'_> {
             text,
             notes,
         };
-        self.check_dependents(&segment, name)?;
+        let mut changed = Schema::clone(self.schema);
+        changed.put_segment(segment.clone());
+        self.check_dependents(&changed, Expanding::Segment(id), name.span)?;
         Ok(Planned::put(
             SchemaKey::Segment(id),
             StoredDefinition::of_segment(&segment),
         ))
-    }
-
-    /// Refuses a new meaning with which a saved segment that contains this one, and is within
-    /// the limits now, would not be so any more.
-    fn check_dependents(
-        &self,
-        segment: &SegmentDefinition,
-        name: &Spanned<Name>,
-    ) -> Result<(), Error> {
-        if self.schema.segment_by_id(segment.id).is_none() {
-            return Ok(());
-        }
-        let mut changed = Schema::clone(self.schema);
-        changed.put_segment(segment.clone());
-        let mut nodes = 0;
-        for dependent in dependents(self.schema, segment.name.as_str()) {
-            if let Some(error) = self.excess(&changed, dependent, &mut nodes)
-                && self.excess(self.schema, dependent, &mut nodes).is_none()
-            {
-                let user = dependent.name.to_string();
-                let error = Box::new(error);
-                return Err(refuse(SchemaErrorKind::TooLarge { user, error }, name.span));
-            }
-            if nodes > DEPENDENT_NODES_MAX {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// The limit that a saved segment exceeds, if it does. Adds to `nodes` what finding out took.
-    fn excess(
-        &self,
-        schema: &Schema,
-        segment: &SegmentDefinition,
-        nodes: &mut usize,
-    ) -> Option<ResolveError> {
-        let filter = parse_expr(&segment.text, &Limits::default()).ok()?;
-        let resolver = Resolver::new(schema, &[], self.now, saved_limits()).ok()?;
-        let mut resolver = resolver.ranked_by(&Unranked);
-        let error = resolver.expr(&filter).err();
-        *nodes += resolver.nodes();
-        error.filter(|error| error.kind() == ResolveErrorKind::LimitExceeded)
     }
 
     /// An expression to be saved must mean something by itself.
@@ -165,7 +119,7 @@ impl Planner<'_> {
 }
 
 /// What a saved segment may expand to, so that its name alone is a query within the limits.
-fn saved_limits() -> ResolveLimits {
+pub(super) fn saved_limits() -> ResolveLimits {
     let limits = ResolveLimits::default();
     ResolveLimits {
         nodes_max: limits.nodes_max - 1,

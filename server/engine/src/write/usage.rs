@@ -1,6 +1,6 @@
 //! Which definitions an expression names, and what needs a definition.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use tessera_query_lang::{
     Limits, ParseError,
@@ -456,30 +456,6 @@ pub(super) fn cycle(schema: &Schema, name: &str, names: &Names) -> Option<String
         }
     }
     None
-}
-
-/// The segments that contain a segment, directly or not, the nearest first.
-pub(super) fn dependents<'a>(schema: &'a Schema, name: &str) -> Vec<&'a SegmentDefinition> {
-    let mut users: HashMap<String, Vec<&'a SegmentDefinition>> = HashMap::new();
-    for segment in schema.segments() {
-        // One that cannot be read has no meaning to lose.
-        for used in names_of_segment(segment).map_or_else(|_| BTreeSet::new(), |n| n.segments) {
-            users.entry(used).or_default().push(segment);
-        }
-    }
-    let mut found: Vec<&SegmentDefinition> = Vec::new();
-    let mut seen = BTreeSet::from([name.to_owned()]);
-    let mut next = 0;
-    let mut direct = users.remove(name).unwrap_or_default();
-    loop {
-        direct.retain(|segment| seen.insert(segment.name.to_string()));
-        found.append(&mut direct);
-        let Some(segment) = found.get(next) else {
-            return found;
-        };
-        direct = users.remove(segment.name.as_str()).unwrap_or_default();
-        next += 1;
-    }
 }
 
 #[cfg(test)]

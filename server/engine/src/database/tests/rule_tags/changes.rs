@@ -91,3 +91,79 @@ fn nothing_is_counted_of_what_was_taken_of_dropped_tags() {
     assert_eq!(record.blocked().len(), 2);
     fixture.check_consistent();
 }
+
+#[test]
+fn a_new_meaning_must_not_make_rules_too_large() {
+    let fixture = fixture(&[
+        "SAVE SEGMENT base AS tag:vip",
+        "DEFINE TAG r0 AS segment:base",
+        "SET \"a\" spend = 1",
+    ]);
+    for number in 1..=12 {
+        let inner = number - 1;
+        run(
+            &fixture,
+            &format!("DEFINE TAG r{number} AS tag:r{inner} OR NOT tag:r{inner}"),
+        );
+    }
+    run(
+        &fixture,
+        "DEFINE GROUP tier AS high: spend >= 5, low: tag:r12",
+    );
+    run(&fixture, "SAVE SEGMENT s AS tag:low");
+    let wide = ["tag:vip"; 40].join(" OR ");
+    for statement in [
+        format!("ALTER TAG r0 AS {wide}"),
+        format!("SAVE SEGMENT base AS {wide}"),
+    ] {
+        refuse(&fixture, &statement, "the tag \"r1");
+        refuse(
+            &fixture,
+            &statement,
+            "contains it and would be too large: in the rule of",
+        );
+    }
+    check(&fixture, "segment:s", &["a"]);
+    run(&fixture, "ALTER TAG r0 AS ALL");
+    // What nobody needs may be as large as a question.
+    run(
+        &fixture,
+        &format!("ALTER GROUP tier AS high: {wide}, low: ALL"),
+    );
+    check(&fixture, "segment:s", &["a"]);
+    // Groups are needed by the names of their tags, and by their own.
+    let deep = "NOT ".repeat(90);
+    run(
+        &fixture,
+        &format!("SAVE SEGMENT t0 AS {deep}group:tier IS PRESENT"),
+    );
+    run(&fixture, &format!("SAVE SEGMENT t AS {deep}segment:t0"));
+    refuse(
+        &fixture,
+        &format!("ALTER GROUP tier AS high: {deep}tag:vip, low: ALL"),
+        "the saved segment \"t\" contains it and would be too large",
+    );
+}
+
+#[test]
+fn tags_that_take_no_new_holdings_follow_their_rules() {
+    let fixture = fixture(&[
+        "DEFINE TAG buyer DEPRECATED DESCRIPTION \"use spender\" AS did:purchase",
+        "DEFINE TAG old ARCHIVED AS did:purchase",
+        "TRACK a purchase",
+    ]);
+    check(&fixture, "tag:buyer", &["a"]);
+    check(&fixture, "tag:old", &["a"]);
+    refuse(&fixture, "TAG b WITH buyer", "takes no new holdings");
+    refuse(&fixture, "TAG b WITH old", "takes no new holdings");
+    // Who does it now fits now.
+    run(&fixture, "TRACK b purchase");
+    check(&fixture, "tag:buyer", &["a", "b"]);
+    // Against the rule it is taken, and given back to it.
+    run(&fixture, "UNTAG b WITH buyer");
+    check(&fixture, "tag:buyer", &["a"]);
+    run(&fixture, "CLEAR TAG b WITH buyer");
+    check(&fixture, "tag:buyer", &["a", "b"]);
+    run(&fixture, "ALTER TAG buyer NO RULE");
+    check(&fixture, "tag:buyer", &[]);
+}
