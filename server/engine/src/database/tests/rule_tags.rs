@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "tests stop at the first surprise")]
 
 mod changes;
+mod oracle;
 mod portraits;
 
 use std::collections::{BTreeMap, BTreeSet};
