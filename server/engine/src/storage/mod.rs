@@ -5,6 +5,7 @@
 //! - `families`: which key and value a family has, so that nothing is read as the wrong type.
 //! - `log_ahead`: how long the log is.
 //! - `incoming`: how the files of a load come in, whatever breaks off.
+//! - `compactor`: what becomes of many small ones of them.
 //! - `open`, `view`, `cache`, `catalog`, `batch`: what the rest of the engine asks for.
 //!
 //! Knows how users, rows, columns and definitions are stored. Does not know rules of writing,
@@ -13,6 +14,7 @@
 mod batch;
 mod cache;
 mod catalog;
+mod compactor;
 mod error;
 mod event;
 mod families;

@@ -15,6 +15,7 @@ use crate::{
         batch::Changes,
         cache::{CacheUsage, Caches},
         catalog,
+        compactor::Compactor,
         families::{DatabaseFactsKey, damaged_at},
         families::{
             Facts, FamilyId, FormatVersionKey, FormatVersions, IdempotentOutcome, PartitionState,
@@ -95,6 +96,7 @@ pub(crate) struct Store {
     caches: Arc<Caches>,
     sync: Sync,
     incoming: IncomingDir,
+    compactor: Compactor,
     /// Lets the next loads fail at a step, as a crash there would.
     #[cfg(test)]
     pub(crate) failing_step: std::sync::Mutex<Option<LoadStep>>,
@@ -147,12 +149,17 @@ impl Store {
             Durability::OsBuffered => Sync::OsBuffer,
         };
         let caches = Arc::new(Caches::new(options.view_cache_bytes.max(CACHE_BYTES_MIN)));
+        let no_thread = |error: std::io::Error| {
+            OpenError::InvalidOption(format!("cannot start the store's thread: {error}"))
+        };
+        let compactor = Compactor::start(rocks.clone()).map_err(no_thread)?;
         let store = Arc::new(Self {
             rocks,
             facts,
             caches,
             sync,
             incoming,
+            compactor,
             #[cfg(test)]
             failing_step: std::sync::Mutex::default(),
             #[cfg(test)]
@@ -270,6 +277,7 @@ impl Store {
             self.caches.invalidate(&part.take_touched(), version);
         }
         self.caches.invalidate(&files.take_touched(), version);
+        self.compactor.wake();
         Ok(self.view(schema, version))
     }
 
@@ -290,6 +298,13 @@ impl Store {
     /// Brings everything to disk in its final form.
     pub(crate) fn flush(&self) -> Result<(), StorageError> {
         self.rocks.flush()
+    }
+
+    /// Compacts small files of records; gives how many files of them there are then.
+    #[cfg(test)]
+    pub(crate) fn compact_records(&self) -> Result<usize, StorageError> {
+        crate::storage::compactor::compact_neighbours(&self.rocks, || true)?;
+        Ok(self.rocks.files(FamilyId::Records)?.len())
     }
 
     /// Merges what is pending in fragments, columns and key blocks.

@@ -16,12 +16,15 @@ use std::{
 };
 
 use rocksdb::{
-    Cache, ColumnFamily, ColumnFamilyDescriptor, DB, IngestExternalFileOptions, Options,
-    SstFileWriter, WriteBatch, WriteOptions, properties,
+    BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB,
+    IngestExternalFileOptions, LiveFile, Options, SstFileWriter, WriteBatch, WriteOptions,
+    properties,
 };
 
 pub use self::snapshot::Heading;
-use self::tuning::{PASSING_BYTES, UNCACHING, database_options, family_options, file_options};
+use self::tuning::{
+    PASSING_BYTES, RESTING, UNCACHING, database_options, family_options, file_options,
+};
 pub(crate) use self::{
     batch::{Batch, SortedFile},
     merging::DAMAGED,
@@ -49,6 +52,18 @@ struct Inner {
     log_ahead: Mutex<LogAhead>,
     block_cache: Cache,
     _lock: File,
+}
+
+/// A file of a family, as its neighbours see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileSpan {
+    /// On one level, but for level 0, files have no keys in common.
+    pub(crate) level: i32,
+    pub(crate) bytes: u64,
+    /// The least key in it.
+    pub(crate) first: Vec<u8>,
+    /// The greatest key in it.
+    pub(crate) last: Vec<u8>,
 }
 
 /// What the store keeps in memory, in bytes.
@@ -102,6 +117,8 @@ impl Rocks {
         };
         let user_ids = inner.family(FamilyId::UserIds)?;
         inner.db.set_options_cf(user_ids, &UNCACHING)?;
+        let records = inner.family(FamilyId::Records)?;
+        inner.db.set_options_cf(records, &RESTING)?;
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -218,6 +235,38 @@ impl Rocks {
             .inner
             .db
             .ingest_external_file_cf_opts(handle, &options, paths)?)
+    }
+
+    /// The files of a family.
+    pub(crate) fn files(&self, family: FamilyId) -> Result<Vec<FileSpan>, StorageError> {
+        let mut files = self.inner.db.live_files()?;
+        files.retain(|file| file.column_family_name == family.name());
+        let span = |file: LiveFile| FileSpan {
+            level: file.level,
+            bytes: file.size as u64,
+            first: file.start_key.unwrap_or_default(),
+            last: file.end_key.unwrap_or_default(),
+        };
+        Ok(files.into_iter().map(span).collect())
+    }
+
+    /// Rewrites the files that have keys from `first` to `last` into as few as may be. Others read
+    /// and write meanwhile.
+    pub(crate) fn compact_between(
+        &self,
+        family: FamilyId,
+        first: &[u8],
+        last: &[u8],
+    ) -> Result<(), StorageError> {
+        let mut options = CompactOptions::default();
+        options.set_exclusive_manual_compaction(false);
+        // Files that are on the last level already would be left as they are.
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
+        let handle = self.inner.family(family)?;
+        self.inner
+            .db
+            .compact_range_cf_opt(handle, Some(first), Some(last), &options);
+        Ok(())
     }
 
     /// Rewrites a family's files, merging what is pending.

@@ -538,3 +538,26 @@ fn new_users_of_whom_a_rule_s_tag_is_taken_do_not_hold_it() {
     assert_eq!(sink.rows, [vec![text("a")], vec![text("c")]]);
     fixture.check_consistent();
 }
+
+/// Each load brings a file of records for each partition. They do not pile up, and whoever looked
+/// before sees what was there.
+#[test]
+fn many_loads_leave_few_files_of_records() {
+    let fixture = Fixture::defined(&DEFINITIONS);
+    let partitions = usize::from(fixture.options.partition_count);
+    let rows = |load: usize| -> Vec<LoadRow> {
+        let key = |n: usize| format!("u{load:02}-{n:02}");
+        (0..40).map(|n| row(&key(n), &[], &["a"])).collect()
+    };
+    let mut kept = None;
+    for load in 0..12 {
+        let summary = fixture.db().load(request(&rows(load))).unwrap();
+        assert_eq!(summary.users_changed, 40);
+        kept.get_or_insert_with(|| fixture.db().view());
+    }
+    let files = fixture.db().store.compact_records().unwrap();
+    assert!(files < 4 * partitions, "{files} files");
+    assert_eq!(kept.unwrap().user_count().unwrap(), 40);
+    assert_eq!(fixture.count(RowId::Users), 480);
+    fixture.check_consistent();
+}

@@ -27,7 +27,8 @@ const ZSTD_LEVEL: i32 = 1;
 const WINDOW_BITS: i32 = -14;
 /// Blocks of families that are cached elsewhere: as many as some threads read at a time.
 pub(super) const PASSING_BYTES: usize = 2 << 20;
-const OPEN_FILES_MAX: i32 = 1024;
+/// RocksDB keeps to what the system allows where that is less.
+const OPEN_FILES_MAX: i32 = 4096;
 const BACKGROUND_JOBS: i32 = 4;
 const BLOCK_BYTES: usize = 16 << 10;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
@@ -43,6 +44,10 @@ const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
 /// one that was not there; large is to the end. Blocks of removed files are never asked for,
 /// and would stay until the cache is full. The library has no other way to say it.
 pub(super) const UNCACHING: [(&str, &str); 1] = [("uncache_aggressiveness", "10000")];
+/// How many seconds RocksDB leaves a file on the last level alone that it would rewrite by itself
+/// only because no snapshot is older any more than what is in it. So is every file of records that
+/// a load has brought, and it is to be compacted once, with its neighbours.
+pub(super) const RESTING: [(&str, &str); 1] = [("bottommost_file_compaction_delay", "3600")];
 
 pub(super) fn database_options() -> Options {
     let mut options = Options::default();
