@@ -13,7 +13,7 @@ use crate::ask::execute;
 const CODED: [&str; 5] = ["gender", "region", "industry", "source", "device"];
 const NUMBERS: [&str; 4] = ["age", "signup_day", "last_seen_day", "spend_90d"];
 const EVERY_TAG: &str = "DIMENSION tag MEASURE count";
-const EVERY_USER: &str = "SEGMENT ALL";
+pub(crate) const EVERY_USER: &str = "SEGMENT ALL";
 /// Exports that are timed; the fastest counts, because the first fills the caches.
 const EXPORTS: usize = 3;
 
@@ -62,7 +62,7 @@ async fn read_values(client: &Client, attribute: &str) -> Result<()> {
 }
 
 /// Reads every key of an answer.
-async fn count_keys(client: &Client, statement: &str) -> Result<u64> {
+pub(crate) async fn count_keys(client: &Client, statement: &str) -> Result<u64> {
     let stream = client.stream(statement, Params::default()).await;
     let mut stream = stream.with_context(|| format!("asking {statement}"))?;
     let mut count = 0;

@@ -6,6 +6,7 @@
 
 pub mod ask;
 pub mod behaviour;
+pub mod beside;
 pub mod bound;
 pub mod data;
 pub mod document;

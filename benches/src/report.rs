@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    beside::Beside,
     machine::Machine,
     peer::{PeerAnswer, PeerLoad, PeerReport},
     writes::WriteRate,
@@ -39,6 +40,9 @@ pub struct Report {
     pub bandwidth: Bandwidth,
     /// W2 and sizes.
     pub load: Load,
+    /// What no question shows; not in older files.
+    #[serde(default)]
+    pub beside: Option<Beside>,
     /// From starting the server on the loaded data until it answered Q1.
     pub first_answer_seconds: f64,
     /// One sync of the disk that the server writes to, when W1 was measured.
@@ -387,6 +391,12 @@ pub(crate) mod testing {
                 exported_keys_per_second: Some(2.5e6),
                 settled_seconds: Some(4.0),
             },
+            beside: Some(Beside {
+                behind_export: spread(2.0),
+                exports: 3,
+                many_groups: spread(1_200.0),
+                groups: 20_000,
+            }),
             first_answer_seconds: 0.5,
             sync: Some(spread(0.2)),
             writes: vec![WriteRate {

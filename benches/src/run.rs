@@ -14,6 +14,7 @@ use tessera_client::{Client, ClientOptions};
 
 use crate::{
     ask::{Reply, ask, execute, solution},
+    beside,
     bound::read_bandwidth,
     data::{ATTRIBUTES, DataSet, Flat},
     everything,
@@ -242,6 +243,10 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
         exported_keys_per_second: Some(exported_keys_per_second),
         settled_seconds: Some(settled.as_secs_f64()),
     };
+    tell("counting beside an export");
+    let count = questions.first().and_then(|first| first.statements.first());
+    let count = count.context("there are no questions")?;
+    let beside = beside::measure(server.address(), count, setting.runs).await?;
     let agent = client.server().await?.agent;
     let (sync, rates) = match plan.writing {
         Writing::Measured => {
@@ -267,6 +272,7 @@ async fn measure_server(plan: &Plan, data: &DataSet, solutions: &Solutions) -> R
         runs: setting.runs,
         bandwidth,
         load,
+        beside: Some(beside),
         first_answer_seconds,
         sync,
         writes: rates,

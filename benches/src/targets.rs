@@ -66,6 +66,12 @@ const SIZE: f64 = 1.5;
 /// Of a server that starts on loaded data.
 const FIRST_ANSWER_SECONDS: f64 = 5.0;
 
+/// A count beside an export, in milliseconds.
+const BEHIND_EXPORT_MS: f64 = 10.0;
+/// A dimension of 20,000 groups, in milliseconds, and up to how many users that is asked.
+const MANY_GROUPS_MS: f64 = 1_000.0;
+const MANY_GROUPS_USERS: u32 = 10_000_000;
+
 /// All targets.
 pub fn verdicts(report: &Report) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = TARGETS
@@ -75,6 +81,7 @@ pub fn verdicts(report: &Report) -> Vec<Verdict> {
     verdicts.push(slowest(report));
     verdicts.extend(writes(report));
     verdicts.extend(loading(report));
+    verdicts.extend(beside(report));
     verdicts
 }
 
@@ -205,6 +212,29 @@ fn loading(report: &Report) -> [Verdict; 6] {
     ]
 }
 
+fn beside(report: &Report) -> [Verdict; 2] {
+    let beside = report.beside.as_ref();
+    let is_judged = report.users <= MANY_GROUPS_USERS;
+    [
+        judge(
+            "Q1 beside an export".to_owned(),
+            format!("under {BEHIND_EXPORT_MS} ms"),
+            beside.map(|beside| beside.behind_export.median_ms),
+            |ms| ms < BEHIND_EXPORT_MS,
+            " ms",
+        ),
+        judge(
+            "20,000 groups".to_owned(),
+            "under a second at 10 million users".to_owned(),
+            beside
+                .filter(|_| is_judged)
+                .map(|beside| beside.many_groups.median_ms),
+            |ms| ms < MANY_GROUPS_MS,
+            " ms",
+        ),
+    ]
+}
+
 /// What became of a target, told with so many digits as it is worth.
 pub(crate) fn judge(
     what: String,
@@ -257,6 +287,16 @@ mod tests {
         check("export", "keys", Some(true));
         check("memory", "serialised", None);
         check("restart", "first", Some(true));
+        check("Q1 beside an export", "under", Some(true));
+        check("20,000 groups", "second", Some(false));
+    }
+
+    #[test]
+    fn many_groups_are_judged_up_to_the_size_they_are_asked_at() {
+        let mut report = testing::report(100_000_000);
+        assert_eq!(met(&report, "20,000 groups", "second"), None);
+        report.beside = None;
+        assert_eq!(met(&report, "Q1 beside an export", "under"), None);
     }
 
     #[test]

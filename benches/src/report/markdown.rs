@@ -211,6 +211,17 @@ fn load(report: &Report, text: &mut String) {
             "An export of all users delivers {rate} keys a second.\n"
         );
     }
+    if let Some(beside) = &report.beside {
+        let _ = writeln!(
+            text,
+            "While another connection exports all users, over and over, Q1 takes {} ms (p99 {}). A \
+             dimension of {} groups over all users takes {} ms.\n",
+            ms(beside.behind_export.median_ms),
+            ms(beside.behind_export.p99_ms),
+            thousands(beside.groups as u64),
+            ms(beside.many_groups.median_ms),
+        );
+    }
     let ours = (load.seconds, load.resident_bytes, load.disk_bytes);
     load_table(ours, &report.peers, text);
 }

@@ -1,22 +1,29 @@
 //! `SEGMENT`: streams, orders, samples and pages.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc, time::Duration};
 
 use proptest::{option, prelude::*, sample::select};
 use tessera_query_lang::ast::{self, Direction, Statement};
 
 use super::{planned, resolver, statement};
 use crate::{
+    budget::{Budget, CancelFlag},
     datum::{Datum, Row},
     error::{Error, ErrorCode},
     exec::{
         dataset::Dataset,
         naive,
+        scan::{ShardScan, Unit},
         segment::{Place, PreparedSegment},
-        testing::{Bench, Collected, random},
+        testing::{Bench, Collected, crowd::crowd, random},
     },
-    plan::query::{FieldKind, SegmentQuery},
+    ids::{PartitionId, ShardId},
+    plan::{
+        logical::Expr,
+        query::{FieldKind, SegmentQuery},
+    },
     schema::Schema,
+    time::ManualClock,
 };
 
 const FIELDS: [&str; 9] = [
@@ -264,4 +271,52 @@ fn a_cancelled_segment_ends() {
     bench.budget.cancel_flag().raise();
     let query = resolved(&bench, "SEGMENT ALL", &ast::Expr::All);
     assert!(matches!(pages(&bench, &query), Err(Error::Cancelled)));
+}
+
+/// Looks at the blocks of one shard until it is stopped, and says how many it saw. `stop` is called
+/// with each.
+fn blocks_seen(bench: &Bench, stop: impl Fn(u32)) -> (u32, Result<(), Error>) {
+    let plan = planned(bench, Expr::All);
+    // Users who fill all of its blocks thinly.
+    let unit = Unit {
+        partition: PartitionId(2),
+        shard: ShardId(0),
+    };
+    let mut seen = 0;
+    let ended = ShardScan::open(bench.context(), &plan, unit).and_then(|mut shard| {
+        shard.for_each_block(0, |_| {
+            seen += 1;
+            stop(seen);
+            Ok::<(), Error>(())
+        })
+    });
+    (seen, ended)
+}
+
+#[test]
+fn a_scan_ends_within_a_shard() {
+    let mut bench = Bench::new(crowd(5, 60_000, 0));
+    let (all, ended) = blocks_seen(&bench, |_| {});
+    assert!(ended.is_ok() && all > 4, "{all} blocks: {ended:?}");
+
+    let clock = Arc::new(ManualClock::default());
+    let deadline = Duration::from_millis(5);
+    bench.budget = Budget::with_deadline(CancelFlag::new(), clock.clone(), deadline);
+    let (seen, ended) = blocks_seen(&bench, |seen| {
+        if seen == 3 {
+            clock.advance(deadline);
+        }
+    });
+    assert!(matches!(ended, Err(Error::DeadlineExceeded)), "{ended:?}");
+    assert_eq!(seen, 3);
+
+    bench.budget = Budget::unlimited();
+    let flag = bench.budget.cancel_flag().clone();
+    let (seen, ended) = blocks_seen(&bench, |seen| {
+        if seen == 2 {
+            flag.raise();
+        }
+    });
+    assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
+    assert_eq!(seen, 2);
 }
