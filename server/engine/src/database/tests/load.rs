@@ -133,3 +133,28 @@ fn a_request_that_panics_while_choosing_users_harms_nobody() {
     refused(result, ErrorCode::Internal, "panicked");
     assert_eq!(fixture.changed(vec![tag("u1", &["vip"])]), (1, 1));
 }
+
+/// A query is answered while a write is in the middle of its work, from the state before it.
+#[test]
+fn readers_do_not_wait_for_a_writer() {
+    let fixture = Fixture::defined(&["DEFINE TAG vip"]);
+    fixture.changed(vec![tag("u1", &["vip"])]);
+    let (started, start) = std::sync::mpsc::sync_channel(1);
+    let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
+    std::thread::scope(|scope| {
+        let fixture = &fixture;
+        let writer = scope.spawn(move || {
+            fixture.db().write_where(move |_| {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+                Ok(vec![tag("u2", &["vip"])])
+            })
+        });
+        start.recv().unwrap();
+        // The writer goes on only when this is answered.
+        assert_eq!(fixture.holders("vip"), 1);
+        release.send(()).unwrap();
+        assert_eq!(writer.join().unwrap().unwrap().users_changed, 1);
+    });
+    assert_eq!(fixture.holders("vip"), 2);
+}

@@ -364,3 +364,24 @@ fn after_a_failed_commit_nothing_is_acknowledged() {
     assert_eq!(fixture.changed(vec![tag("u3", &["vip"])]), (1, 1));
     fixture.check_consistent();
 }
+
+/// Opening takes as long for many users as for few: nothing that belongs to users is read.
+#[test]
+fn opening_reads_no_users() {
+    let mut fixture = Fixture::defined(&["DEFINE TAG vip", "DEFINE ATTRIBUTE note TEXT"]);
+    let user = |n: usize| {
+        let key = format!("u{n}");
+        let note = format!("{n:0100}");
+        [tag(&key, &["vip"]), set(&key, "note", text(&note))]
+    };
+    fixture.changed((0..20_000).flat_map(user).collect());
+    fixture.restart();
+    let opened = fixture.db().store.memory().unwrap().block_cache;
+    assert_eq!(fixture.db().store.cache_usage().entries, 0);
+    assert_eq!(fixture.holders("vip"), 20_000);
+    // Of each partition the tag's row, and nothing else.
+    assert_eq!(fixture.db().store.cache_usage().entries, 4);
+    fixture.check_consistent();
+    let read = fixture.db().store.memory().unwrap().block_cache;
+    assert!(4 * opened < read, "{opened} of {read} bytes are read");
+}
