@@ -6,7 +6,8 @@ use super::*;
 
 const USERS: u64 = 64;
 
-/// Readers look at two rows of which every user is in exactly one, while writers move users.
+/// Readers look at two rows of which every user is in exactly one, while writers move users and the
+/// store is compacted.
 #[test]
 fn readers_see_every_move_whole() {
     let fixture = Fixture::defined(&[
@@ -23,6 +24,13 @@ fn readers_see_every_move_whole() {
     let rows = ["left", "right"].map(|name| RowId::Tag(schema.tag(name).unwrap().id));
     let (done, moves) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
+        let (store, is_done) = (&fixture.db().store, &done);
+        scope.spawn(move || {
+            // Deltas are merged and files replaced all the while.
+            while !is_done.load(Ordering::Acquire) {
+                store.compact().unwrap();
+            }
+        });
         for reader in 0..2 {
             let (fixture, done) = (&fixture, &done);
             scope.spawn(move || {
