@@ -50,7 +50,10 @@ mod tests {
         let check = |before: &str, words: &[&str]| {
             for word in words {
                 let text = format!("{before}{word}");
-                assert!(!expected_at_end(&text).is_empty(), "nothing may follow {text}");
+                assert!(
+                    !expected_at_end(&text).is_empty(),
+                    "nothing may follow {text}"
+                );
             }
         };
         check("", STATEMENTS);

@@ -8,10 +8,12 @@ use crate::cli::args::address;
 use crate::cli::output::Format;
 
 /// The words, for completion.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 14] = [
     "\\attributes",
     "\\connect",
+    "\\events",
     "\\format",
+    "\\forms",
     "\\groups",
     "\\help",
     "\\quit",
@@ -72,6 +74,8 @@ pub(crate) fn parse(line: &str) -> Result<Command, String> {
         "\\tags" => Ok(show("TAGS", said)),
         "\\attributes" => Ok(show("ATTRIBUTES", said)),
         "\\groups" => Ok(show("GROUPS", said)),
+        "\\events" => Ok(show("EVENTS", said)),
+        "\\forms" => Ok(show("FORMS", said)),
         "\\segments" => Ok(show("SEGMENTS", said)),
         "\\status" => Ok(Command::Statement("SHOW STATUS".to_owned())),
         "\\values" => said
@@ -162,6 +166,8 @@ mod tests {
         check("\\connect db:7700", Command::Connect("db:7700".to_owned()));
         check("\\tags", statement("SHOW TAGS"));
         check("\\tags promo-*", statement("SHOW TAGS LIKE \"promo-*\""));
+        check("\\events", statement("SHOW EVENTS"));
+        check("\\forms w*", statement("SHOW FORMS LIKE \"w*\""));
         check("\\values city", statement("SHOW VALUES OF city"));
         check("\\status", statement("SHOW STATUS"));
     }

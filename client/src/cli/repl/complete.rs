@@ -3,7 +3,7 @@
 //! Knows where words begin, and asks the grammar what may stand there. Does not know which names
 //! are defined: [`Names`] does.
 
-use tessera_query_lang::complete::expected_at_end;
+use tessera_query_lang::complete::{attribute_at_end, expected_at_end};
 use tessera_query_lang::keywords::is_keyword;
 use tessera_query_lang::{Expected, NameKind, split_statements};
 
@@ -154,8 +154,8 @@ fn defined(
     let found = match expected {
         Expected::Name(kind) => names.names(*kind, word.typed),
         Expected::Expression => names.names(NameKind::Attribute, word.typed),
-        Expected::Value => match attribute_before(before) {
-            Some(attribute) => names.values(&attribute, word.typed),
+        Expected::Value => match attribute_at_end(before) {
+            Some(attribute) => names.values(attribute.as_str(), word.typed),
             None => Vec::new(),
         },
         Expected::Keyword(_)
@@ -196,46 +196,6 @@ fn as_written(name: &str, word: &Word<'_>) -> String {
     }
     quoted.push('"');
     quoted
-}
-
-/// The attribute whose value comes next: `city:`, `city = `, `city:(rome, `.
-fn attribute_before(before: &str) -> Option<String> {
-    let mut head = before;
-    if let Some(open) = open_parenthesis(before) {
-        head = &before[..open];
-    }
-    let head = head.trim_end();
-    let name = head
-        .trim_end_matches([':', '=', '!', '<', '>', '+', '-'])
-        .trim_end();
-    if name.len() == head.len() {
-        return None;
-    }
-    if let Some(inner) = name.strip_suffix('"') {
-        let start = open_quote(inner)?;
-        return Some(
-            inner[start + 1..]
-                .replace("\\\"", "\"")
-                .replace("\\\\", "\\"),
-        );
-    }
-    let word = Word::at_end(name).typed;
-    (!word.is_empty()).then(|| word.to_owned())
-}
-
-/// Where the last parenthesis stands that is not closed.
-fn open_parenthesis(text: &str) -> Option<usize> {
-    let mut open = Vec::new();
-    let mut is_quoted = false;
-    for (at, character) in text.char_indices() {
-        match character {
-            '"' => is_quoted = !is_quoted,
-            '(' if !is_quoted => open.push(at),
-            ')' if !is_quoted => drop(open.pop()),
-            _ => {}
-        }
-    }
-    open.pop()
 }
 
 #[cfg(test)]
@@ -307,12 +267,27 @@ mod tests {
         check("COUNT ci", 6, &["city"]);
         check("COUNT did:p", 10, &["purchase"]);
         check("COUNT count(p", 12, &["purchase"]);
+        check("COUNT did:purchase[city:p", 24, &[]);
+        check("COUNT last(purchase) < now AND city:p", 36, &["paris"]);
+        check("COUNT top(purchase.city):p", 25, &[]);
         check("COUNT desc", 6, &["descendants_of("]);
+        check("COUNT lap", 6, &["lapsed("]);
+        check("COUNT seq", 6, &["sequence("]);
+        check("COUNT referred_by(tag:v", 22, &["\"vip plus\"", "vip"]);
+        check("COUNT birthday ANN", 15, &["ANNIVERSARY IN"]);
+        check("COUNT tag:vip[unt", 14, &["until"]);
+        check("CLEAR TAG \"u1\" WITH vip", 20, &["\"vip plus\"", "vip"]);
+        check("WHY \"u1\" IN tag:高", 16, &["高价值"]);
+        check("USAGES EVENT p", 13, &["purchase"]);
+        check("DEFINE ATTRIBUTE age AS y", 24, &["years since"]);
+        check("DEFINE GROUP x AS PERC", 18, &["PERCENTILES OF"]);
+        check("DEFINE GROUP x IN GROUP l", 24, &["lifecycle"]);
         check("TRACK \"u1\" p", 11, &["purchase"]);
         check("SUBMIT FORM w", 12, &["welcome"]);
         check("DEFINE TAG x dyn", 13, &["dynamic"]);
         check("COUNT ALL; COUNT tag:vip AN", 25, &["AND"]);
         check("\\ti", 0, &["\\timing"]);
+        check("\\fo", 0, &["\\format", "\\forms"]);
         check("COUNT COUNT x", 12, &[]);
     }
 
