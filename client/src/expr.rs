@@ -19,14 +19,12 @@
 mod behaviour;
 mod holding;
 mod referral;
-mod sequence;
 
 use tessera_protocol::message::{Datum, Parameter};
 
 pub use behaviour::{EventMeasure, Events, Window, event};
 pub use holding::{Holding, Source, holding, lapsed};
 pub use referral::{descendants_of, invited_at_least, inviter_of, referred_by};
-pub use sequence::{Sequence, sequence};
 
 use crate::render::{QueryError, Writer};
 
@@ -49,7 +47,6 @@ enum Node {
     Held(Vec<TagName>, Vec<holding::Condition>),
     Lapsed(Vec<TagName>, Window),
     Behaviour(Box<behaviour::Behaviour>),
-    Sequence(Box<Sequence>),
     Invited(Test),
     Referral {
         function: &'static str,
@@ -79,7 +76,6 @@ enum Test {
     Between(Option<Datum>, Option<Datum>),
     Compare(&'static str, Datum),
     Is(&'static str),
-    Anniversary(Datum, Datum),
 }
 
 /// Every user.
@@ -275,7 +271,6 @@ impl Expr {
                 writer.words(")");
             }
             Node::Behaviour(behaviour) => behaviour.write(writer)?,
-            Node::Sequence(sequence) => sequence.write(writer)?,
             Node::Invited(test) => {
                 writer.words("count(invited)");
                 test.write(writer)?;
@@ -395,12 +390,6 @@ impl Test {
                 writer.words(what);
                 Ok(())
             }
-            Self::Anniversary(first, last) => {
-                writer.words(" ANNIVERSARY IN ");
-                writer.value(first)?;
-                writer.words("..");
-                writer.value(last)
-            }
         }
     }
 }
@@ -455,11 +444,6 @@ impl Attribute {
     /// Has a smaller value than this.
     pub fn below(self, value: impl Into<Datum>) -> Expr {
         self.test(Test::Compare(" < ", value.into()))
-    }
-
-    /// Its day returns, at least a year later, on one of these days, both included.
-    pub fn returns_between(self, first: impl Into<Datum>, last: impl Into<Datum>) -> Expr {
-        self.test(Test::Anniversary(first.into(), last.into()))
     }
 
     /// Has no value.

@@ -37,9 +37,6 @@ pub enum QueryError {
     /// A condition on events that asks of something else than their properties.
     #[error("a condition on events asks of their properties only")]
     Property,
-    /// A window of events where several share one, which is said beside them.
-    #[error("events that share a window have none of their own")]
-    SharedWindow,
     /// A percentile that does not exist.
     #[error("a percentile is at most 100")]
     Percentile,

@@ -46,7 +46,7 @@ impl Window {
         Self(Span::Between(first.into(), last.into()))
     }
 
-    pub(crate) fn write(&self, writer: &mut Writer) -> Result<(), QueryError> {
+    pub(super) fn write(&self, writer: &mut Writer) -> Result<(), QueryError> {
         match &self.0 {
             Span::Last(0, _) => Err(QueryError::Empty("a window")),
             Span::Last(count, unit) => {
@@ -161,39 +161,6 @@ impl Events {
         self.measure("top", Some(property.into())).test(test)
     }
 
-    /// The first of them is such: a test of an attribute stands for one of a property.
-    pub fn first_is(self, test: Expr) -> Expr {
-        self.edge("first", test)
-    }
-
-    /// The last of them is such: a test of an attribute stands for one of a property.
-    ///
-    /// ```
-    /// use tessera_client::expr::{attribute, event};
-    ///
-    /// let by_ads = event("purchase").last_is(attribute("channel").is("ads"));
-    /// assert_eq!(by_ads.to_text()?.0, r#"last("purchase")."channel":$1"#);
-    /// # Ok::<(), tessera_client::QueryError>(())
-    /// ```
-    pub fn last_is(self, test: Expr) -> Expr {
-        self.edge("last", test)
-    }
-
-    fn edge(self, function: &'static str, test: Expr) -> Expr {
-        let node = match test.node {
-            Ok(node) => node,
-            Err(error) => return Expr::failed(error),
-        };
-        let Node::Attribute(property, test) = node else {
-            return Expr::failed(QueryError::Property);
-        };
-        self.leaf(Question::Edge {
-            function,
-            property,
-            test,
-        })
-    }
-
     fn measure(self, function: &'static str, property: Option<String>) -> EventMeasure {
         EventMeasure {
             events: self,
@@ -203,74 +170,32 @@ impl Events {
     }
 
     fn leaf(self, question: Question) -> Expr {
-        match self.filter_depth() {
-            Err(error) => Expr::failed(error),
-            Ok(depth) => Expr {
-                node: Ok(Node::Behaviour(Box::new(Behaviour {
-                    events: self,
-                    question,
-                }))),
-                depth: depth + 1,
-            },
+        let filter_node = self.filter.as_ref().map(|filter| &filter.node);
+        if let Some(Err(error)) = filter_node {
+            return Expr::failed(*error);
         }
-    }
-
-    /// How deep the condition on them is, or why it is none.
-    fn filter_depth(&self) -> Result<usize, QueryError> {
-        let Some(filter) = &self.filter else {
-            return Ok(0);
-        };
-        if let Err(error) = &filter.node {
-            return Err(*error);
+        if self
+            .filter
+            .as_ref()
+            .is_some_and(|filter| !is_of_attributes(filter))
+        {
+            return Expr::failed(QueryError::Property);
         }
-        if !is_of_attributes(filter) {
-            return Err(QueryError::Property);
+        let filter_depth = self.filter.as_ref().map_or(0, |filter| filter.depth);
+        if filter_depth >= super::DEPTH_MAX {
+            return Expr::failed(QueryError::TooDeep(super::DEPTH_MAX));
         }
-        if filter.depth >= super::DEPTH_MAX {
-            return Err(QueryError::TooDeep(super::DEPTH_MAX));
+        Expr {
+            node: Ok(Node::Behaviour(Box::new(Behaviour {
+                events: self,
+                question,
+            }))),
+            depth: filter_depth + 1,
         }
-        Ok(filter.depth)
-    }
-
-    /// As [`Self::filter_depth`], where several events share one window.
-    pub(super) fn depth_without_window(&self) -> Result<usize, QueryError> {
-        match self.window {
-            Some(_) => Err(QueryError::SharedWindow),
-            None => self.filter_depth(),
-        }
-    }
-
-    /// `did:"purchase"["category":$1]`
-    pub(crate) fn write_split(&self, writer: &mut Writer) -> Result<(), QueryError> {
-        self.depth_without_window()?;
-        writer.words("did:");
-        self.write(writer)
-    }
-
-    /// `sum("purchase"["category":$1]."amount", 90d)`
-    fn write_call(
-        &self,
-        function: &str,
-        property: Option<&str>,
-        writer: &mut Writer,
-    ) -> Result<(), QueryError> {
-        writer.words(function);
-        writer.words("(");
-        self.write(writer)?;
-        if let Some(property) = property {
-            writer.words(".");
-            writer.name(property);
-        }
-        if let Some(window) = &self.window {
-            writer.words(", ");
-            window.write(writer)?;
-        }
-        writer.words(")");
-        Ok(())
     }
 
     /// `"purchase"["category":$1]`
-    pub(super) fn write(&self, writer: &mut Writer) -> Result<(), QueryError> {
+    fn write(&self, writer: &mut Writer) -> Result<(), QueryError> {
         writer.named(&self.name)?;
         match &self.filter {
             Some(filter) => {
@@ -324,13 +249,6 @@ impl EventMeasure {
         self.test(Test::Compare(" < ", value.into()))
     }
 
-    /// `sum("purchase"."amount", 90d)`
-    pub(crate) fn write(&self, writer: &mut Writer) -> Result<(), QueryError> {
-        self.events.filter_depth()?;
-        let property = self.property.as_deref();
-        self.events.write_call(self.function, property, writer)
-    }
-
     fn test(self, test: Test) -> Expr {
         self.events.leaf(Question::Measure {
             function: self.function,
@@ -347,11 +265,6 @@ enum Question {
     Measure {
         function: &'static str,
         property: Option<String>,
-        test: Test,
-    },
-    Edge {
-        function: &'static str,
-        property: String,
         test: Test,
     },
 }
@@ -372,18 +285,18 @@ impl Behaviour {
                 property,
                 test,
             } => {
-                let property = property.as_deref();
-                self.events.write_call(function, property, writer)?;
-                test.write(writer)
-            }
-            Question::Edge {
-                function,
-                property,
-                test,
-            } => {
-                self.events.write_call(function, None, writer)?;
-                writer.words(".");
-                writer.name(property);
+                writer.words(function);
+                writer.words("(");
+                self.events.write(writer)?;
+                if let Some(property) = property {
+                    writer.words(".");
+                    writer.named(property)?;
+                }
+                if let Some(window) = &self.events.window {
+                    writer.words(", ");
+                    window.write(writer)?;
+                }
+                writer.words(")");
                 test.write(writer)
             }
         }
@@ -424,7 +337,6 @@ fn is_of_attributes(expr: &Expr) -> bool {
             | Node::Held(..)
             | Node::Lapsed(..)
             | Node::Behaviour(_)
-            | Node::Sequence(_)
             | Node::Invited(_)
             | Node::Referral { .. }
             | Node::Group(..)

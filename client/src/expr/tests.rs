@@ -411,24 +411,6 @@ fn statements_around_expressions_are_statements() {
             .to_text(),
         "DIMENSION tag, tag:(a*, LIKE \"b\"), group:g",
     );
-    let hats = || event("buy").matching(attribute("kind").is("hats"));
-    check(
-        DimensionQuery::new()
-            .by_event_calendar(hats(), CalendarUnit::Week)
-            .by_event_property(event("buy"), "shop")
-            .by("gender")
-            .during(Window::days(90))
-            .measure(Measure::Users)
-            .measure(event("buy").sum("amount").into())
-            .having(hats().count().into(), Comparison::Greater, 3)
-            .greatest_first(event("buy").within(Window::days(7)).days().into())
-            .to_text(),
-        "DIMENSION did:buy[kind:$1] BY week, did:buy.shop, gender, 90d \
-         MEASURE users, sum(\"buy\".amount) HAVING count(buy[kind:$2]) > $3 \
-         ORDER BY days(buy, 7d) DESC",
-    );
-    let timed = DimensionQuery::new().by_event_property(hats().within(Window::days(7)), "shop");
-    assert_eq!(timed.to_text(), Err(QueryError::SharedWindow));
     let nothing = DimensionQuery::new().to_text();
     assert_eq!(nothing, Err(QueryError::Empty("a split")));
     let sample = |percent: f64| SegmentQuery::new(all()).sample(percent, 0).to_text();
@@ -478,33 +460,6 @@ fn behaviour_holdings_and_referral_mean_what_was_built() {
         event("p").within(Window::years(1)).mostly("c", "shoes"),
         r#"top("p"."c", 1y):$1"#,
     );
-    check(
-        shoes()
-            .within(Window::days(9))
-            .last_is(attribute("c").is_not("hats")),
-        r#"last("p"["c":$1 AND "n" > $2], 9d)."c" != $3"#,
-    );
-    check(
-        event("p").first_is(attribute("c").missing()),
-        r#"first("p")."c" IS MISSING"#,
-    );
-    check(
-        sequence([event("a b"), shoes(), event("p")])
-            .within_hours(36)
-            .during(Window::between("x", "y"))
-            .happened(),
-        r#"sequence("a b" -> "p"["c":$1 AND "n" > $2] -> "p", within 36h, $3..$4)"#,
-    );
-    check(
-        not(sequence([event("a"), event("a")])
-            .within_minutes(5)
-            .happened()),
-        r#"NOT sequence("a" -> "a", within 5m)"#,
-    );
-    check(
-        attribute("b").returns_between("x", "y"),
-        r#""b" ANNIVERSARY IN $1..$2"#,
-    );
     check(holding("m").held(), r#"tag:"m""#);
     check(
         holding("m").ends_up_to("x").began_from("y").held(),
@@ -534,21 +489,6 @@ fn what_cannot_be_asked_of_events_is_an_error() {
         QueryError::Empty("a window"),
     );
     check(descendants_of(all(), 0), QueryError::Empty("steps"));
-    check(event("p").last_is(all()), QueryError::Property);
-    check(event("p").first_is(any_of([])), QueryError::Empty("any of"));
-    let one = sequence([event("p")]);
-    check(one.happened(), QueryError::Empty("a sequence"));
-    let two = || sequence([event("p"), event("q")]);
-    check(two().within_days(0).happened(), QueryError::Empty("a time"));
-    check(
-        two().during(Window::days(0)).happened(),
-        QueryError::Empty("a window"),
-    );
-    let in_time = event("q").within(Window::days(3));
-    check(
-        sequence([event("p"), in_time]).happened(),
-        QueryError::SharedWindow,
-    );
     let empty = || any_of([]);
     check(
         event("p").matching(empty()).happened(),

@@ -3,7 +3,7 @@
 use tessera_protocol::message::{Datum, Parameter};
 
 use crate::{
-    expr::{EventMeasure, Events, Expr, Window},
+    expr::Expr,
     render::{QueryError, Writer},
 };
 
@@ -35,9 +35,9 @@ impl CalendarUnit {
 }
 
 /// What to compute for each group.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Measure {
-    /// Users, or events where these are split.
+    /// Users.
     Count,
     /// The group's part of the whole, 0 to 1.
     Share,
@@ -51,16 +51,6 @@ pub enum Measure {
     Max(String),
     /// Its nearest-rank percentile, 0 to 100: 50 is the median.
     Percentile(u8, String),
-    /// Users, where events are split.
-    Users,
-    /// What the users of the group did, as if one had done it all.
-    Events(Box<EventMeasure>),
-}
-
-impl From<EventMeasure> for Measure {
-    fn from(measure: EventMeasure) -> Self {
-        Self::Events(Box::new(measure))
-    }
 }
 
 impl Measure {
@@ -68,8 +58,6 @@ impl Measure {
         let (function, name) = match self {
             Self::Count => return write_plain("count", writer),
             Self::Share => return write_plain("share", writer),
-            Self::Users => return write_plain("users", writer),
-            Self::Events(measure) => return measure.write(writer),
             Self::Sum(name) => ("sum", name),
             Self::Average(name) => ("avg", name),
             Self::Min(name) => ("min", name),
@@ -132,8 +120,6 @@ enum Dim {
     EveryTag,
     Tags(Vec<String>),
     Group(String),
-    Events(Events, CalendarUnit),
-    Property(Events, String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +145,6 @@ enum Direction {
 #[must_use]
 pub struct DimensionQuery {
     dims: Vec<Dim>,
-    window: Option<Window>,
     measures: Vec<Measure>,
     having: Vec<(Measure, Comparison, Datum)>,
     order: Vec<(Measure, Direction)>,
@@ -207,41 +192,6 @@ impl DimensionQuery {
     /// Splits by each tag of a group.
     pub fn by_group(self, group: impl Into<String>) -> Self {
         self.dim(Dim::Group(group.into()))
-    }
-
-    /// Splits events by a calendar unit of their time: groups count events then. The window is
-    /// said with [`Self::during`].
-    ///
-    /// ```
-    /// use tessera_client::{
-    ///     CalendarUnit, DimensionQuery, Measure,
-    ///     expr::{Window, event},
-    /// };
-    ///
-    /// let query = DimensionQuery::new()
-    ///     .by_event_calendar(event("purchase"), CalendarUnit::Week)
-    ///     .during(Window::days(90))
-    ///     .measure(Measure::Users)
-    ///     .measure(event("purchase").sum("amount").into());
-    /// assert_eq!(
-    ///     query.to_text()?.0,
-    ///     r#"DIMENSION did:"purchase" BY week, 90d MEASURE users, sum("purchase"."amount")"#
-    /// );
-    /// # Ok::<(), tessera_client::QueryError>(())
-    /// ```
-    pub fn by_event_calendar(self, events: Events, unit: CalendarUnit) -> Self {
-        self.dim(Dim::Events(events, unit))
-    }
-
-    /// Splits events by the values of a property.
-    pub fn by_event_property(self, events: Events, property: impl Into<String>) -> Self {
-        self.dim(Dim::Property(events, property.into()))
-    }
-
-    /// Looks only at events of this time, those that are split as well as those measured.
-    pub fn during(mut self, window: Window) -> Self {
-        self.window = Some(window);
-        self
     }
 
     /// Computes this as well; count and share when nothing is said.
@@ -298,10 +248,6 @@ impl DimensionQuery {
         let mut writer = Writer::default();
         writer.words("DIMENSION ");
         writer.list("a split", &self.dims, |writer, dim| dim.write(writer))?;
-        if let Some(window) = &self.window {
-            writer.words(", ");
-            window.write(&mut writer)?;
-        }
         if !self.measures.is_empty() {
             writer.words(" MEASURE ");
             writer.list("measures", &self.measures, |writer, measure| {
@@ -369,16 +315,6 @@ impl Dim {
             Self::Group(name) => {
                 writer.words("group:");
                 writer.name(name);
-            }
-            Self::Events(events, unit) => {
-                events.write_split(writer)?;
-                writer.words(" BY ");
-                writer.words(unit.word());
-            }
-            Self::Property(events, property) => {
-                events.write_split(writer)?;
-                writer.words(".");
-                writer.name(property);
             }
         }
         Ok(())
