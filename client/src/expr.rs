@@ -17,14 +17,18 @@
 //! into an expression.
 
 mod behaviour;
+mod event_property;
 mod holding;
 mod referral;
+mod sequence;
 
 use tessera_protocol::message::{Datum, Parameter};
 
 pub use behaviour::{EventMeasure, Events, Window, event};
+pub use event_property::EventProperty;
 pub use holding::{Holding, Source, holding, lapsed};
 pub use referral::{descendants_of, invited_at_least, inviter_of, referred_by};
+pub use sequence::{Sequence, sequence};
 
 use crate::render::{QueryError, Writer};
 
@@ -45,8 +49,9 @@ enum Node {
     All,
     Tags(Vec<TagName>),
     Held(Vec<TagName>, Vec<holding::Condition>),
-    Lapsed(Vec<TagName>, Window),
+    Lapsed(Vec<TagName>, Option<Window>),
     Behaviour(Box<behaviour::Behaviour>),
+    Sequence(Box<Sequence>),
     Invited(Test),
     Referral {
         function: &'static str,
@@ -76,6 +81,8 @@ enum Test {
     Between(Option<Datum>, Option<Datum>),
     Compare(&'static str, Datum),
     Is(&'static str),
+    /// The day returns from the first of these days to the last.
+    Anniversary(Datum, Datum),
 }
 
 /// Every user.
@@ -266,11 +273,14 @@ impl Expr {
             Node::Lapsed(names, window) => {
                 writer.words("lapsed(");
                 write_tags(names, writer)?;
-                writer.words(", ");
-                window.write(writer)?;
+                if let Some(window) = window {
+                    writer.words(", ");
+                    window.write(writer)?;
+                }
                 writer.words(")");
             }
             Node::Behaviour(behaviour) => behaviour.write(writer)?,
+            Node::Sequence(sequence) => sequence.write(writer)?,
             Node::Invited(test) => {
                 writer.words("count(invited)");
                 test.write(writer)?;
@@ -390,6 +400,12 @@ impl Test {
                 writer.words(what);
                 Ok(())
             }
+            Self::Anniversary(first, last) => {
+                writer.words(" ANNIVERSARY IN ");
+                writer.value(first)?;
+                writer.words("..");
+                writer.value(last)
+            }
         }
     }
 }
@@ -444,6 +460,12 @@ impl Attribute {
     /// Has a smaller value than this.
     pub fn below(self, value: impl Into<Datum>) -> Expr {
         self.test(Test::Compare(" < ", value.into()))
+    }
+
+    /// Is a date or a timestamp whose day returns, in a later year, on one of the days from
+    /// `first` to `last`, both included.
+    pub fn returns_between(self, first: impl Into<Datum>, last: impl Into<Datum>) -> Expr {
+        self.test(Test::Anniversary(first.into(), last.into()))
     }
 
     /// Has no value.

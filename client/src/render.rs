@@ -40,6 +40,12 @@ pub enum QueryError {
     /// A percentile that does not exist.
     #[error("a percentile is at most 100")]
     Percentile,
+    /// A sequence of one thing.
+    #[error("a sequence has two steps or more")]
+    Steps,
+    /// Events that have a window of their own where the window is that of the whole.
+    #[error("the steps of a sequence and what a dimension splits have one window, of the whole")]
+    Window,
 }
 
 /// A statement being written down.

@@ -2,7 +2,7 @@
 
 use tessera_protocol::message::Datum;
 
-use super::{Expr, Node, Test};
+use super::{EventProperty, Expr, Node, Test};
 use crate::render::{QueryError, Writer};
 
 /// The time a question about events looks at.
@@ -12,7 +12,8 @@ pub struct Window(Span);
 #[derive(Debug, Clone, PartialEq)]
 enum Span {
     Last(u32, &'static str),
-    Between(Datum, Datum),
+    /// At least one of the two.
+    Between(Option<Datum>, Option<Datum>),
 }
 
 impl Window {
@@ -41,12 +42,27 @@ impl Window {
         Self(Span::Last(count, "h"))
     }
 
-    /// Whole days, both included.
-    pub fn between(first: impl Into<Datum>, last: impl Into<Datum>) -> Self {
-        Self(Span::Between(first.into(), last.into()))
+    /// The last minutes up to now, exactly.
+    pub fn minutes(count: u32) -> Self {
+        Self(Span::Last(count, "m"))
     }
 
-    pub(super) fn write(&self, writer: &mut Writer) -> Result<(), QueryError> {
+    /// Whole days, both included.
+    pub fn between(first: impl Into<Datum>, last: impl Into<Datum>) -> Self {
+        Self(Span::Between(Some(first.into()), Some(last.into())))
+    }
+
+    /// From a day on.
+    pub fn since(first: impl Into<Datum>) -> Self {
+        Self(Span::Between(Some(first.into()), None))
+    }
+
+    /// Up to a day, which is included.
+    pub fn up_to(last: impl Into<Datum>) -> Self {
+        Self(Span::Between(None, Some(last.into())))
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) -> Result<(), QueryError> {
         match &self.0 {
             Span::Last(0, _) => Err(QueryError::Empty("a window")),
             Span::Last(count, unit) => {
@@ -55,9 +71,9 @@ impl Window {
                 Ok(())
             }
             Span::Between(first, last) => {
-                writer.value(first)?;
+                first.as_ref().map_or(Ok(()), |first| writer.value(first))?;
                 writer.words("..");
-                writer.value(last)
+                last.as_ref().map_or(Ok(()), |last| writer.value(last))
             }
         }
     }
@@ -157,8 +173,35 @@ impl Events {
 
     /// The most frequent value of a property is this one.
     pub fn mostly(self, property: impl Into<String>, value: impl Into<Datum>) -> Expr {
-        let test = Test::AnyOf(vec![value.into()]);
+        self.mostly_any(property, [value])
+    }
+
+    /// The most frequent value of a property is one of these.
+    pub fn mostly_any<T: Into<Datum>>(
+        self,
+        property: impl Into<String>,
+        values: impl IntoIterator<Item = T>,
+    ) -> Expr {
+        let test = Test::AnyOf(values.into_iter().map(Into::into).collect());
         self.measure("top", Some(property.into())).test(test)
+    }
+
+    /// Begins a question about a property of the first of them.
+    ///
+    /// ```
+    /// use tessera_client::expr::event;
+    ///
+    /// let found_us = event("visit").of_first("channel").is("ads");
+    /// assert_eq!(found_us.to_text()?.0, r#"first("visit")."channel":$1"#);
+    /// # Ok::<(), tessera_client::QueryError>(())
+    /// ```
+    pub fn of_first(self, property: impl Into<String>) -> EventProperty {
+        EventProperty::new(self, "first", property.into())
+    }
+
+    /// Begins a question about a property of the last of them.
+    pub fn of_last(self, property: impl Into<String>) -> EventProperty {
+        EventProperty::new(self, "last", property.into())
     }
 
     fn measure(self, function: &'static str, property: Option<String>) -> EventMeasure {
@@ -169,29 +212,43 @@ impl Events {
         }
     }
 
-    fn leaf(self, question: Question) -> Expr {
-        let filter_node = self.filter.as_ref().map(|filter| &filter.node);
-        if let Some(Err(error)) = filter_node {
-            return Expr::failed(*error);
+    pub(super) fn leaf(self, question: Question) -> Expr {
+        match self.filter_depth() {
+            Ok(depth) => Expr {
+                node: Ok(Node::Behaviour(Box::new(Behaviour {
+                    events: self,
+                    question,
+                }))),
+                depth: depth + 1,
+            },
+            Err(error) => Expr::failed(error),
         }
-        if self
-            .filter
-            .as_ref()
-            .is_some_and(|filter| !is_of_attributes(filter))
-        {
-            return Expr::failed(QueryError::Property);
+    }
+
+    /// How deep the condition is, which asks of properties alone; 0 if there is none.
+    pub(super) fn filter_depth(&self) -> Result<usize, QueryError> {
+        let Some(filter) = &self.filter else {
+            return Ok(0);
+        };
+        if let Err(error) = &filter.node {
+            return Err(*error);
         }
-        let filter_depth = self.filter.as_ref().map_or(0, |filter| filter.depth);
-        if filter_depth >= super::DEPTH_MAX {
-            return Expr::failed(QueryError::TooDeep(super::DEPTH_MAX));
+        if !is_of_attributes(filter) {
+            return Err(QueryError::Property);
         }
-        Expr {
-            node: Ok(Node::Behaviour(Box::new(Behaviour {
-                events: self,
-                question,
-            }))),
-            depth: filter_depth + 1,
+        if filter.depth >= super::DEPTH_MAX {
+            return Err(QueryError::TooDeep(super::DEPTH_MAX));
         }
+        Ok(filter.depth)
+    }
+
+    /// Writes them where the window is that of the whole: in a sequence, in a dimension.
+    pub(crate) fn write_without_window(&self, writer: &mut Writer) -> Result<(), QueryError> {
+        self.filter_depth()?;
+        if self.window.is_some() {
+            return Err(QueryError::Window);
+        }
+        self.write(writer)
     }
 
     /// `"purchase"["category":$1]`
@@ -206,6 +263,28 @@ impl Events {
             }
             None => Ok(()),
         }
+    }
+
+    /// `sum("purchase"."amount", 90d)`
+    fn write_call(
+        &self,
+        function: &str,
+        property: Option<&str>,
+        writer: &mut Writer,
+    ) -> Result<(), QueryError> {
+        writer.words(function);
+        writer.words("(");
+        self.write(writer)?;
+        if let Some(property) = property {
+            writer.words(".");
+            writer.name(property);
+        }
+        if let Some(window) = &self.window {
+            writer.words(", ");
+            window.write(writer)?;
+        }
+        writer.words(")");
+        Ok(())
     }
 }
 
@@ -256,15 +335,30 @@ impl EventMeasure {
             test,
         })
     }
+
+    /// Writes `sum("purchase"."amount", 90d)`, as a dimension measures it.
+    pub(crate) fn write(&self, writer: &mut Writer) -> Result<(), QueryError> {
+        self.events.filter_depth()?;
+        self.events
+            .write_call(self.function, self.property.as_deref(), writer)
+    }
 }
 
 /// What is asked of events.
 #[derive(Debug, Clone, PartialEq)]
-enum Question {
+pub(super) enum Question {
+    /// Did so at least once.
     Happened,
+    /// What a function says of them.
     Measure {
         function: &'static str,
         property: Option<String>,
+        test: Test,
+    },
+    /// What a property is of the one that a function chooses.
+    Property {
+        function: &'static str,
+        property: String,
         test: Test,
     },
 }
@@ -285,18 +379,18 @@ impl Behaviour {
                 property,
                 test,
             } => {
-                writer.words(function);
-                writer.words("(");
-                self.events.write(writer)?;
-                if let Some(property) = property {
-                    writer.words(".");
-                    writer.named(property)?;
-                }
-                if let Some(window) = &self.events.window {
-                    writer.words(", ");
-                    window.write(writer)?;
-                }
-                writer.words(")");
+                self.events
+                    .write_call(function, property.as_deref(), writer)?;
+                test.write(writer)
+            }
+            Question::Property {
+                function,
+                property,
+                test,
+            } => {
+                self.events.write_call(function, None, writer)?;
+                writer.words(".");
+                writer.name(property);
                 test.write(writer)
             }
         }
@@ -337,6 +431,7 @@ fn is_of_attributes(expr: &Expr) -> bool {
             | Node::Held(..)
             | Node::Lapsed(..)
             | Node::Behaviour(_)
+            | Node::Sequence(_)
             | Node::Invited(_)
             | Node::Referral { .. }
             | Node::Group(..)

@@ -88,6 +88,17 @@ impl Holding {
         self.and("source", Test::Is(test))
     }
 
+    /// Comes from somewhere else.
+    pub fn comes_not_from(self, source: Source) -> Self {
+        let test = match source {
+            Source::Manual => " != manual",
+            Source::Import => " != import",
+            Source::Rule => " != rule",
+            Source::Model => " != model",
+        };
+        self.and("source", Test::Is(test))
+    }
+
     /// Holds the tag now, and this holding satisfies all of the above.
     pub fn held(self) -> Expr {
         let tags = vec![TagName::Exactly(self.tag)];
@@ -103,9 +114,19 @@ impl Holding {
     }
 }
 
-/// Held the tag, and that ended within the window.
-pub fn lapsed(tag: impl Into<String>, window: Window) -> Expr {
-    Expr::leaf(Node::Lapsed(vec![TagName::Exactly(tag.into())], window))
+/// Held the tag, and that ended within the window; whenever, as far as it is known, without one.
+///
+/// ```
+/// use tessera_client::expr::{Window, lapsed};
+///
+/// let lost = lapsed("member", Window::days(30));
+/// assert_eq!(lost.to_text()?.0, r#"lapsed(tag:"member", 30d)"#);
+/// assert_eq!(lapsed("member", None).to_text()?.0, r#"lapsed(tag:"member")"#);
+/// # Ok::<(), tessera_client::QueryError>(())
+/// ```
+pub fn lapsed(tag: impl Into<String>, window: impl Into<Option<Window>>) -> Expr {
+    let tags = vec![TagName::Exactly(tag.into())];
+    Expr::leaf(Node::Lapsed(tags, window.into()))
 }
 
 pub(super) fn write_conditions(

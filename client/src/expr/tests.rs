@@ -257,7 +257,7 @@ fn number(expr: &mut ast::Expr, next: &mut u16) {
         value.node = ast::Value::Parameter(ast::Parameter::Position(*next));
     };
     match expr {
-        // Of these the client builds none yet.
+        // Of these the generator builds none.
         ast::Expr::Held { .. }
         | ast::Expr::Lapsed { .. }
         | ast::Expr::Behaviour(_)
@@ -469,12 +469,76 @@ fn behaviour_holdings_and_referral_mean_what_was_built() {
         holding("m").without_end().comes_from(Source::Rule).held(),
         r#"tag:"m"[until IS MISSING, source = rule]"#,
     );
+    check(
+        holding("m").comes_not_from(Source::Model).held(),
+        r#"tag:"m"[source != model]"#,
+    );
     check(lapsed("m", Window::days(1)), r#"lapsed(tag:"m", 1d)"#);
+    check(lapsed("m", None), r#"lapsed(tag:"m")"#);
     check(
         not(inviter_of(tag("a").or(tag("b")))),
         r#"NOT inviter_of(tag:"a" OR tag:"b")"#,
     );
     check(descendants_of(all(), 3), "descendants_of(ALL, 3)");
+}
+
+#[test]
+fn single_events_sequences_and_anniversaries_mean_what_was_built() {
+    use tessera_protocol::message::TimeUnit;
+    let check = |built: Expr, text: &str| {
+        let (written, _) = built.to_text().unwrap();
+        assert_eq!(written, text);
+        let parsed = parse_expr(&written, &Limits::default());
+        assert!(parsed.is_ok(), "{written}: {parsed:?}");
+    };
+    let ads = || event("p").matching(attribute("c").is("ads"));
+    check(
+        ads().within(Window::days(30)).of_last("n").from(3),
+        r#"last("p"["c":$1], 30d)."n":$2.."#,
+    );
+    check(
+        event("p").of_first("c").any_of(["a", "b"]),
+        r#"first("p")."c":($1, $2)"#,
+    );
+    check(
+        event("p").of_first("c").is_not("a"),
+        r#"first("p")."c" != $1"#,
+    );
+    check(
+        event("p").of_last("c").missing(),
+        r#"last("p")."c" IS MISSING"#,
+    );
+    check(
+        event("p").mostly_any("c", ["a", "b"]),
+        r#"top("p"."c"):($1, $2)"#,
+    );
+    check(
+        event("p").within(Window::since("x")).happened(),
+        r#"did:"p"[$1..]"#,
+    );
+    check(
+        ads().within(Window::up_to("x")).count().from(1),
+        r#"count("p"["c":$1], ..$2):$3.."#,
+    );
+    check(
+        event("p").within(Window::minutes(90)).happened(),
+        r#"did:"p"[90m]"#,
+    );
+    check(
+        sequence([event("a"), ads()]).happened(),
+        r#"sequence("a" -> "p"["c":$1])"#,
+    );
+    check(
+        sequence([event("a"), event("b"), event("a")])
+            .taking_at_most(2, TimeUnit::Hour)
+            .within(Window::months(3))
+            .happened(),
+        r#"sequence("a" -> "b" -> "a", within 2h, 3mo)"#,
+    );
+    check(
+        attribute("birthday").returns_between("x", "y"),
+        r#""birthday" ANNIVERSARY IN $1..$2"#,
+    );
 }
 
 #[test]
@@ -489,6 +553,20 @@ fn what_cannot_be_asked_of_events_is_an_error() {
         QueryError::Empty("a window"),
     );
     check(descendants_of(all(), 0), QueryError::Empty("steps"));
+    check(sequence([event("p")]).happened(), QueryError::Steps);
+    let recent = || event("p").within(Window::days(1));
+    check(
+        sequence([event("p"), recent()]).happened(),
+        QueryError::Window,
+    );
+    check(
+        sequence([event("p"), event("p").matching(tag("a"))]).happened(),
+        QueryError::Property,
+    );
+    check(
+        event("p").of_last("c").any_of(Vec::<i64>::new()),
+        QueryError::Empty("any"),
+    );
     let empty = || any_of([]);
     check(
         event("p").matching(empty()).happened(),
