@@ -411,6 +411,35 @@ fn statements_around_expressions_are_statements() {
             .to_text(),
         "DIMENSION tag, tag:(a*, LIKE \"b\"), group:g",
     );
+    let ads = || event("p").matching(attribute("channel").is("ads"));
+    let bought = || ads().within(Window::days(30)).sum("amount");
+    check(
+        DimensionQuery::new()
+            .by_events(ads(), CalendarUnit::Day)
+            .by_property(event("p"), "category")
+            .by("gender")
+            .during(Window::between("x", "y"))
+            .measure(Measure::Users)
+            .measure(Measure::Events(ads().sum("amount")))
+            .greatest_first(Measure::Events(event("p").days()))
+            .to_text(),
+        "DIMENSION did:p[channel:$1] BY day, did:p.category, gender, $2..$3 \
+         MEASURE users, sum(p[channel:$4].amount) ORDER BY days(p) DESC",
+    );
+    check(
+        DimensionQuery::new()
+            .by("gender")
+            .measure(Measure::Events(bought()))
+            .having(Measure::Events(bought()), Comparison::Greater, 1000)
+            .to_text(),
+        "DIMENSION gender MEASURE sum(p[channel:$1].amount, 30d) \
+         HAVING sum(p[channel:$2].amount, 30d) > $3",
+    );
+    let window = DimensionQuery::new().by_property(ads().within(Window::days(1)), "c");
+    assert_eq!(window.to_text(), Err(QueryError::Window));
+    let tagged = event("p").matching(tag("a")).count();
+    let measured = DimensionQuery::new().measure(Measure::Events(tagged));
+    assert_eq!(measured.by("a").to_text(), Err(QueryError::Property));
     let nothing = DimensionQuery::new().to_text();
     assert_eq!(nothing, Err(QueryError::Empty("a split")));
     let sample = |percent: f64| SegmentQuery::new(all()).sample(percent, 0).to_text();

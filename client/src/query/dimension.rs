@@ -3,7 +3,7 @@
 use tessera_protocol::message::{Datum, Parameter};
 
 use crate::{
-    expr::Expr,
+    expr::{EventMeasure, Events, Expr, Window},
     render::{QueryError, Writer},
 };
 
@@ -35,10 +35,12 @@ impl CalendarUnit {
 }
 
 /// What to compute for each group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Measure {
-    /// Users.
+    /// Users, or events where these are split.
     Count,
+    /// Users, where events are split.
+    Users,
     /// The group's part of the whole, 0 to 1.
     Share,
     /// The sum of a number attribute.
@@ -51,13 +53,18 @@ pub enum Measure {
     Max(String),
     /// Its nearest-rank percentile, 0 to 100: 50 is the median.
     Percentile(u8, String),
+    /// What the group's users did, all of it together; in the window of the query if the events
+    /// have none.
+    Events(EventMeasure),
 }
 
 impl Measure {
     fn write(&self, writer: &mut Writer) -> Result<(), QueryError> {
         let (function, name) = match self {
             Self::Count => return write_plain("count", writer),
+            Self::Users => return write_plain("users", writer),
             Self::Share => return write_plain("share", writer),
+            Self::Events(measure) => return measure.write(writer),
             Self::Sum(name) => ("sum", name),
             Self::Average(name) => ("avg", name),
             Self::Min(name) => ("min", name),
@@ -117,6 +124,8 @@ enum Dim {
     Attribute(String),
     Bands(String, Vec<Datum>),
     Calendar(String, CalendarUnit),
+    EventCalendar(Events, CalendarUnit),
+    EventProperty(Events, String),
     EveryTag,
     Tags(Vec<String>),
     Group(String),
@@ -128,7 +137,7 @@ enum Direction {
     Descending,
 }
 
-/// What to split users by, what to compute for each group, and within whom.
+/// What to split users or events by, what to compute for each group, and within whom.
 ///
 /// ```
 /// use tessera_client::{CalendarUnit, DimensionQuery, Measure, expr::tag};
@@ -141,10 +150,29 @@ enum Direction {
 ///     .within(tag("vip"));
 /// # let _ = query;
 /// ```
+///
+/// ```
+/// use tessera_client::{CalendarUnit, DimensionQuery, Measure, expr::{Window, event}};
+///
+/// let query = DimensionQuery::new()
+///     .by_events(event("purchase"), CalendarUnit::Week)
+///     .by_property(event("purchase"), "category")
+///     .during(Window::days(90))
+///     .measure(Measure::Count)
+///     .measure(Measure::Users)
+///     .measure(Measure::Events(event("purchase").sum("amount")));
+/// assert_eq!(
+///     query.to_text()?.0,
+///     r#"DIMENSION did:"purchase" BY week, did:"purchase"."category", 90d "#.to_owned()
+///         + r#"MEASURE count, users, sum("purchase"."amount")"#
+/// );
+/// # Ok::<(), tessera_client::QueryError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[must_use]
 pub struct DimensionQuery {
     dims: Vec<Dim>,
+    window: Option<Window>,
     measures: Vec<Measure>,
     having: Vec<(Measure, Comparison, Datum)>,
     order: Vec<(Measure, Direction)>,
@@ -177,6 +205,23 @@ impl DimensionQuery {
     /// Splits dates or timestamps by a calendar unit.
     pub fn by_calendar(self, attribute: impl Into<String>, unit: CalendarUnit) -> Self {
         self.dim(Dim::Calendar(attribute.into(), unit))
+    }
+
+    /// Splits events, and not users, by when they were. All splits of events are of the same
+    /// ones; their time is that of [`Self::during`], and they have no window of their own.
+    pub fn by_events(self, events: Events, unit: CalendarUnit) -> Self {
+        self.dim(Dim::EventCalendar(events, unit))
+    }
+
+    /// Splits events, and not users, by the values of a property; see [`Self::by_events`].
+    pub fn by_property(self, events: Events, property: impl Into<String>) -> Self {
+        self.dim(Dim::EventProperty(events, property.into()))
+    }
+
+    /// Looks only at events of this time.
+    pub fn during(mut self, window: Window) -> Self {
+        self.window = Some(window);
+        self
     }
 
     /// Splits by each tag held; a user with three tags counts in three groups.
@@ -248,6 +293,10 @@ impl DimensionQuery {
         let mut writer = Writer::default();
         writer.words("DIMENSION ");
         writer.list("a split", &self.dims, |writer, dim| dim.write(writer))?;
+        if let Some(window) = &self.window {
+            writer.words(", ");
+            window.write(&mut writer)?;
+        }
         if !self.measures.is_empty() {
             writer.words(" MEASURE ");
             writer.list("measures", &self.measures, |writer, measure| {
@@ -302,6 +351,18 @@ impl Dim {
                 writer.name(name);
                 writer.words(" BY ");
                 writer.words(unit.word());
+            }
+            Self::EventCalendar(events, unit) => {
+                writer.words("did:");
+                events.write_without_window(writer)?;
+                writer.words(" BY ");
+                writer.words(unit.word());
+            }
+            Self::EventProperty(events, property) => {
+                writer.words("did:");
+                events.write_without_window(writer)?;
+                writer.words(".");
+                writer.name(property);
             }
             Self::EveryTag => writer.words("tag"),
             Self::Tags(globs) => {
