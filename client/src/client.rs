@@ -7,7 +7,7 @@ use std::{
 };
 
 use tessera_protocol::message::{
-    Datum, Failure, FailureCode, Parameter, RequestBody, Summary, Welcome,
+    Datum, Failure, FailureCode, HoldTerms, Parameter, RequestBody, Summary, Welcome,
 };
 use tokio::{sync::Mutex, time::Instant};
 
@@ -26,7 +26,7 @@ use crate::{
         segment::{Cursor, Page, SegmentQuery, UserRow, UserStream},
         why::Why,
     },
-    render::Writer,
+    render::{QueryError, Writer},
     retry::{Repeat, Retries},
     submission::Submission,
     track::Track,
@@ -186,6 +186,28 @@ impl Client {
         self.write(Write::new().tag(user, tags)).await
     }
 
+    /// Gives a user tags on these terms: since when, until when, and on whose word.
+    ///
+    /// ```no_run
+    /// # use tessera_client::{Client, Error, HoldEnd, HoldTerms, TimeUnit};
+    /// # async fn example(client: Client) -> Result<(), Error> {
+    /// let end = HoldEnd::After { amount: 30, unit: TimeUnit::Day };
+    /// client.hold("u1", ["member"], HoldTerms { end, ..HoldTerms::default() }).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub async fn hold<T: Into<String>>(
+        &self,
+        user: impl Into<String>,
+        tags: impl IntoIterator<Item = T>,
+        terms: HoldTerms,
+    ) -> Result<Summary, Error> {
+        self.write(Write::new().hold(user, tags, terms)).await
+    }
+
     /// Takes tags from a user.
     ///
     /// # Errors
@@ -196,6 +218,21 @@ impl Client {
         tags: impl IntoIterator<Item = T>,
     ) -> Result<Summary, Error> {
         self.write(Write::new().untag(user, tags)).await
+    }
+
+    /// Forgets that tags were given to a user or taken by hand, so that their rules decide again.
+    /// It is not repeated after a broken connection; the program may do so itself.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::Query`] if there are no tags.
+    pub async fn clear_tag<T: Into<String>>(
+        &self,
+        user: impl Into<String>,
+        tags: impl IntoIterator<Item = T>,
+    ) -> Result<Summary, Error> {
+        let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
+        let statement = clear_tag(user.into(), &tags)?;
+        Ok(self.execute_built(statement).await?.summary)
     }
 
     /// Sets attributes of a user; [`Datum::Null`] clears one.
@@ -518,6 +555,16 @@ impl Core {
             connection.close_if_silent_since(since);
         }
     }
+}
+
+/// `CLEAR TAG $1 WITH "vip"`, and the user's key beside it.
+fn clear_tag(user: String, tags: &[String]) -> Result<(String, Vec<Parameter>), QueryError> {
+    let mut writer = Writer::default();
+    writer.words("CLEAR TAG ");
+    writer.value(&Datum::from(user))?;
+    writer.words(" WITH ");
+    writer.list("tags", tags, |writer, tag| writer.named(tag))?;
+    Ok(writer.finish())
 }
 
 fn read_page(answer: Answer) -> Result<Page, Error> {

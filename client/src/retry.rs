@@ -178,10 +178,13 @@ mod tests {
         check("PORTRAIT \"u1\"", Repeat::Safe);
         check("show tags", Repeat::Safe);
         check("EXPLAIN ANALYZE COUNT ALL", Repeat::Safe);
-        check("WHY u1 IN tag:vip", Repeat::Safe);
-        check("usages TAG vip", Repeat::Safe);
-        check("LINT TAGS", Repeat::Safe);
+        check("why $1 IN ALL", Repeat::Safe);
         check("TREND tag:vip", Repeat::Safe);
+        check("USAGES TAG vip", Repeat::Safe);
+        check("LINT TAGS", Repeat::Safe);
+        check("CLEAR TAG \"u1\" WITH vip", Repeat::Unsafe);
+        check("TRACK \"u1\" login", Repeat::Unsafe);
+        check("SUBMIT FORM f FOR \"u1\"", Repeat::Unsafe);
         check("FETCH \"c\"", Repeat::Unsafe);
         check("RENAME TAG a TO b", Repeat::Unsafe);
         check("SUBMIT FORM f FOR u1", Repeat::Unsafe);

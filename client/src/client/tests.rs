@@ -333,6 +333,18 @@ async fn typed_questions_are_statements_with_parameters() {
         .unwrap();
     assert_eq!(looking.await.unwrap().unwrap(), None);
 
+    let clearing = tokio::spawn({
+        let client = client.clone();
+        async move { client.clear_tag("u1", ["vip", "a \"b\""]).await }
+    });
+    let request = peer.request().await.unwrap();
+    let text = "CLEAR TAG $1 WITH \"vip\", \"a \\\"b\\\"\"";
+    assert_eq!(self::statement(&request), text);
+    peer.end(request.id).await.unwrap();
+    assert_eq!(clearing.await.unwrap().unwrap(), Summary::default());
+    let nothing = client.clear_tag("u1", Vec::<String>::new()).await;
+    assert!(matches!(nothing, Err(Error::Query(_))), "{nothing:?}");
+
     let writing = tokio::spawn(async move { client.delete_user("u1").await });
     let request = peer.request().await.unwrap();
     let RequestBody::Write { mutations, .. } = request.body else {

@@ -13,8 +13,16 @@ pub struct Portrait {
     pub attributes: Vec<(String, Datum)>,
     /// Tags held.
     pub tags: Vec<TagHeld>,
+    /// Why tags are held by their rules: the tag, and the rule with what is so of the user.
+    pub reasons: Vec<(String, String)>,
     /// Saved segments the user belongs to.
     pub segments: Vec<String>,
+    /// What the user did, as figures by name: `count purchase`, `count 30d purchase`,
+    /// `first purchase`, `last purchase`.
+    pub behaviour: Vec<(String, Datum)>,
+    /// The last events, the latest first: the moment, as RFC 3339 has it, and the event with its
+    /// properties.
+    pub events: Vec<(String, String)>,
     /// What a newer server says beyond this.
     pub more: Vec<PortraitRow>,
 }
@@ -102,6 +110,9 @@ impl Portrait {
     fn add(&mut self, row: PortraitRow) {
         match (row.section.as_str(), &row.value) {
             ("user", Datum::Text(key)) if row.name == "key" => self.key.clone_from(key),
+            ("rule", Datum::Text(reason)) => self.reasons.push((row.name, reason.clone())),
+            ("behaviour", _) => self.behaviour.push((row.name, row.value)),
+            ("event", Datum::Text(event)) => self.events.push((row.name, event.clone())),
             ("attribute", _) => self.attributes.push((row.name, row.value)),
             ("tag", group) => {
                 let group = group.as_text().map(str::to_owned);
@@ -142,8 +153,11 @@ mod tests {
                 Datum::Timestamp(9),
                 "import".into(),
             ],
+            row("rule", "new", "did:login, once"),
             row("segment", "loyal", Datum::Null),
-            row("behaviour", "purchase", 7),
+            row("behaviour", "count login", 7),
+            row("event", "2026-11-23T10:00:00Z", "login"),
+            row("horoscope", "today", "good"),
         ];
         let answer = Answer {
             rows,
@@ -165,6 +179,11 @@ mod tests {
         );
         assert_eq!(portrait.tags[1].source.as_deref(), Some("import"));
         assert_eq!(portrait.segments, ["loyal"]);
+        let texts = |name: &str, text: &str| vec![(name.to_owned(), text.to_owned())];
+        assert_eq!(portrait.reasons, texts("new", "did:login, once"));
+        let figures = [("count login".to_owned(), Datum::Integer(7))];
+        assert_eq!(portrait.behaviour, figures);
+        assert_eq!(portrait.events, texts("2026-11-23T10:00:00Z", "login"));
         assert_eq!(portrait.more.len(), 1);
         Ok(())
     }
