@@ -1,16 +1,21 @@
 //! The page of the language says what the parser does.
 
 use tessera_query_lang::name::NAME_BYTES_MAX;
-use tessera_query_lang::{Limits, parse_statement};
+use tessera_query_lang::{Limits, parse_statement, split_statements};
 
 const PAGE: &str = include_str!("../../docs/query-language.md");
+const README: &str = include_str!("../../README.md");
 
 /// The fenced blocks of a kind.
 fn blocks(kind: &str) -> Vec<&'static str> {
+    blocks_of(PAGE, kind)
+}
+
+fn blocks_of(page: &'static str, kind: &str) -> Vec<&'static str> {
     let fence = format!("```{kind}\n");
-    let starts = PAGE
+    let starts = page
         .match_indices(&fence)
-        .map(|(at, _)| &PAGE[at + fence.len()..]);
+        .map(|(at, _)| &page[at + fence.len()..]);
     starts
         .filter_map(|rest| rest.split_once("\n```").map(|(block, _)| block))
         .collect()
@@ -37,6 +42,21 @@ fn every_example_parses_and_prints_to_itself() {
             Err(error) => assert_eq!(error.render(example), "", "this example is refused"),
         }
     }
+}
+
+#[test]
+fn the_statements_of_the_first_page_parse() {
+    let mut count = 0;
+    for block in blocks_of(README, "tessera") {
+        for span in split_statements(block).statements {
+            let statement = &block[span.range()];
+            count += 1;
+            if let Err(error) = parse_statement(statement, &Limits::default()) {
+                assert_eq!(error.render(statement), "", "this statement is refused");
+            }
+        }
+    }
+    assert!(count > 20, "only {count} statements were found");
 }
 
 #[test]
