@@ -351,3 +351,29 @@ fn statements_come_on_standard_input_too() {
     );
     assert_eq!((run.status, run.output.as_str()), (1, "count\n4\n"));
 }
+
+/// Whoever follows the first page of the project sees what it says.
+#[test]
+fn the_statements_of_the_first_page_work_one_after_the_other() {
+    let (_directory, server) = start();
+    let page = include_str!("../../README.md");
+    let blocks = page
+        .split("```tessera\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("\n```").next());
+    let script = blocks.collect::<Vec<_>>().join("\n");
+    run_with_input(server.address(), &["--format", "csv"], script.as_bytes()).well();
+    let check = |expression: &str, users: u32| {
+        let statement = format!("COUNT {expression}");
+        let arguments = ["exec", &statement, "--format", "csv"];
+        let counted = run(server.address(), &arguments).well();
+        assert_eq!(counted.output, format!("count\n{users}\n"), "{expression}");
+    };
+    check("ALL", 3);
+    check("tag:member", 2);
+    check("tag:member[until <= now+7d]", 1);
+    check("user:ada AND tag:high_value AND tag:high", 1);
+    check("tag:low", 2);
+    check("gender:f", 2);
+    check("user:eve AND referred_by(tag:high_value)", 1);
+}
