@@ -365,7 +365,7 @@ fn the_statements_of_the_first_page_work_one_after_the_other() {
     run_with_input(server.address(), &["--format", "csv"], script.as_bytes()).well();
     let check = |expression: &str, users: u32| {
         let statement = format!("COUNT {expression}");
-        let arguments = ["exec", &statement, "--format", "csv"];
+        let arguments = ["exec", statement.as_str(), "--format", "csv"];
         let counted = run(server.address(), &arguments).well();
         assert_eq!(counted.output, format!("count\n{users}\n"), "{expression}");
     };
