@@ -29,6 +29,7 @@ pub fn expected_at_end(text: &str) -> Vec<Expected> {
 /// assert_eq!(attribute.as_ref().map(|name| name.as_str()), Some("city"));
 /// assert_eq!(attribute_at_end("COUNT city:paris "), None);
 /// assert_eq!(attribute_at_end("COUNT city:paris AND did:purchase[category:"), None);
+/// assert_eq!(attribute_at_end("TAG WHERE city:paris WITH vip FROM "), None);
 /// ```
 pub fn attribute_at_end(text: &str) -> Option<Name> {
     let (expected, attribute) = expected_after(text, &Limits::default());

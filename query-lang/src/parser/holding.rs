@@ -96,6 +96,7 @@ impl Cursor<'_> {
     /// `[FROM t] [UNTIL t | FOR 30d] [SOURCE import]` after the tags of `TAG`
     pub(super) fn holding_terms(&mut self) -> Parsed<HoldingTerms> {
         let mut terms = HoldingTerms::default();
+        self.forget_attribute();
         loop {
             let found = self
                 .clause("FROM", &mut terms.from, Self::value)?

@@ -16,6 +16,7 @@ impl Having {
     /// `count >= 10`
     pub(super) fn read_leaf(cursor: &mut Cursor<'_>) -> Parsed<Self> {
         cursor.count_leaf()?;
+        cursor.forget_attribute();
         let measure = cursor.measure()?;
         let Some(comparison) = cursor.take_comparison() else {
             return Err(cursor.unexpected());

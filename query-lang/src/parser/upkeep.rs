@@ -190,6 +190,7 @@ impl Cursor<'_> {
         mut value: impl FnMut(&mut Self) -> Parsed<T>,
     ) -> Parsed<Vec<(Spanned<Name>, T)>> {
         let mut values: Vec<(Spanned<Name>, T)> = Vec::new();
+        self.forget_attribute();
         loop {
             self.check_count(Limit::Fields, values.len())?;
             let name = self.name(kind, Place::Plain)?;

@@ -270,6 +270,7 @@ mod tests {
         check("COUNT did:purchase[city:p", 24, &[]);
         check("COUNT last(purchase) < now AND city:p", 36, &["paris"]);
         check("COUNT top(purchase.city):p", 25, &[]);
+        check("DIMENSION tag WHERE city:rome HAVING count >= p", 46, &[]);
         check("COUNT desc", 6, &["descendants_of("]);
         check("COUNT lap", 6, &["lapsed("]);
         check("COUNT seq", 6, &["sequence("]);
