@@ -188,8 +188,10 @@ pub(crate) fn text(topic: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use tessera_query_lang::keywords;
+
+    use super::super::command::NAMES;
+    use super::*;
 
     /// The texts of all topics.
     fn texts() -> String {
@@ -212,6 +214,19 @@ mod tests {
         // Functions as such, and not only words of their names.
         for function in keywords::EXPRESSION {
             assert!(texts.contains(&function.to_lowercase()), "{function}");
+        }
+    }
+
+    #[test]
+    fn the_page_of_the_program_has_every_topic_and_command() {
+        let page = include_str!("../../../../docs/repl.md");
+        let row = page.lines().find(|line| line.starts_with("| `\\help"));
+        let row = row.unwrap_or_default();
+        for (topic, _) in TOPICS {
+            assert!(row.contains(topic), "{topic}");
+        }
+        for command in NAMES {
+            assert!(page.contains(&format!("`{command}")), "{command}");
         }
     }
 
