@@ -230,9 +230,7 @@ impl Events {
         let Some(filter) = &self.filter else {
             return Ok(0);
         };
-        if let Err(error) = &filter.node {
-            return Err(*error);
-        }
+        filter.node.as_ref().map_err(|error| *error)?;
         if !is_of_attributes(filter) {
             return Err(QueryError::Property);
         }
