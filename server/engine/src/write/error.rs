@@ -449,6 +449,12 @@ pub enum SchemaErrorKind {
         /// How many users hold it, or are to hold it, to an end.
         users: u64,
     },
+    /// What tagging again does, of a tag whose holdings do not end.
+    #[error("the tag {tag:?} is static: only a dynamic tag says what tagging again does")]
+    StaticRetag {
+        /// The tag.
+        tag: String,
+    },
     /// A name that new definitions do not have in this database.
     #[error(transparent)]
     Naming(NamingError),
@@ -624,6 +630,7 @@ impl SchemaError {
             SchemaErrorKind::Rule(RuleRefusal::Parameters) => ErrorCode::TypeMismatch,
             SchemaErrorKind::Unknown { .. } => ErrorCode::UnknownName,
             SchemaErrorKind::NoVocabulary { .. }
+            | SchemaErrorKind::StaticRetag { .. }
             | SchemaErrorKind::FormField { .. }
             | SchemaErrorKind::NoDay { .. }
             | SchemaErrorKind::Settled { .. }
@@ -652,6 +659,7 @@ impl SchemaError {
             | SchemaErrorKind::InUse { .. }
             | SchemaErrorKind::HoldsTwo { .. }
             | SchemaErrorKind::HoldingsEnd { .. }
+            | SchemaErrorKind::StaticRetag { .. }
             | SchemaErrorKind::Lifecycle { .. }
             | SchemaErrorKind::FormerName { .. }
             | SchemaErrorKind::FormerNames { .. }
@@ -694,6 +702,7 @@ impl SchemaError {
             SchemaErrorKind::HoldingsEnd { .. } => {
                 Some("take the tag from them first, or wait for the ends".to_owned())
             }
+            SchemaErrorKind::StaticRetag { .. } => Some("write DYNAMIC FOR 30d as well".to_owned()),
             SchemaErrorKind::Lifecycle { .. } => Some(
                 "tags go from draft to active, deprecated and archived, and back to active"
                     .to_owned(),

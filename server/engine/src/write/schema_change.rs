@@ -332,6 +332,13 @@ impl Planner<'_> {
             }
             set_validity(&mut tag, validity);
         }
+        if alter.on_retag.is_some() && matches!(tag.validity, Validity::Static) {
+            let tag = tag.name.to_string();
+            return Err(refuse(
+                SchemaErrorKind::StaticRetag { tag },
+                alter.name.span,
+            ));
+        }
         match &alter.group {
             Some(GroupChange::Into(group_name)) => {
                 let group = match tag.group {

@@ -447,3 +447,17 @@ fn plans_show_what_was_asked() {
         assert!(plan.contains(shown), "{plan}");
     }
 }
+
+#[test]
+fn only_dynamic_tags_say_what_tagging_again_does() {
+    let fixture = fixture(&["DEFINE TAG plain", "DEFINE TAG short DYNAMIC FOR 2d"]);
+    let message = "only a dynamic tag says what tagging again does";
+    refuse(&fixture, "ALTER TAG plain ON RETAG EXTEND", message);
+    refuse(&fixture, "ALTER TAG short STATIC ON RETAG LATER", message);
+    run(&fixture, "ALTER TAG short ON RETAG LATER");
+    run(&fixture, "ALTER TAG plain DYNAMIC FOR 1d ON RETAG EXTEND");
+    run(&fixture, "TAG u WITH plain, short");
+    run(&fixture, "TAG u WITH plain, short");
+    check(&fixture, "tag:plain[until = 2024-03-03T12:00:00Z]", &["u"]);
+    check(&fixture, "tag:short[until = 2024-03-03T12:00:00Z]", &["u"]);
+}
