@@ -141,6 +141,7 @@ impl Change {
             turn: None,
             budget: &given.budget,
             limits: &given.limits,
+            orders: None,
         };
         let ranks = RankedUsers::new(context);
         let resolver = resolver(dataset, &given.parameters, given.now, &given.limits)?;

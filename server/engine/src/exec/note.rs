@@ -30,6 +30,7 @@ pub(crate) fn notes_of_today(
         turn: None,
         budget,
         limits: &database.limits().queries,
+        orders: Some(database.statements().orders(view.version())),
     };
     let rows = view.tag_row_sizes()?;
     let mut sizes = Vec::with_capacity(view.schema().tag_count() as usize);

@@ -31,7 +31,7 @@ impl Query<'_> {
         let key = self.resolve(|resolver| resolver.text(key))?;
         let mut evaluation = Evaluation {
             query: self,
-            ranks: RankedUsers::new(self.context()).sharing(self.orders),
+            ranks: RankedUsers::new(self.context()),
             warnings: Vec::new(),
         };
         let rows = portrait::rows(&*self.dataset, &key, self.now_s(), &mut evaluation)?;
@@ -53,7 +53,7 @@ impl Query<'_> {
         filter: &ast::Expr,
         sink: &mut dyn ResultSink,
     ) -> Result<Summary, Error> {
-        let ranks = RankedUsers::new(self.context()).sharing(self.orders);
+        let ranks = RankedUsers::new(self.context());
         let mut resolver = self.resolver()?.ranked_by(&ranks);
         let key = resolver.text(user)?;
         let location = self.dataset.locate(&key)?;

@@ -68,6 +68,7 @@ impl Query<'_> {
             turn: None,
             budget: self.budget,
             limits: self.limits,
+            orders: self.orders,
         }
     }
 
@@ -89,7 +90,7 @@ impl Query<'_> {
         &self,
         resolve: impl FnOnce(&mut Resolver<'_>) -> Result<T, ResolveError>,
     ) -> Result<T, Error> {
-        let ranks = RankedUsers::new(self.context()).sharing(self.orders);
+        let ranks = RankedUsers::new(self.context());
         let mut resolver = self.resolver()?.ranked_by(&ranks);
         let resolved = resolve(&mut resolver).map_err(|error| ranks.reason(error))?;
         self.heard.add(resolver.finish_with_notices()?);
@@ -167,6 +168,8 @@ impl Query<'_> {
         let limit = limit.map(|limit| limit.node).or(page.open.limit);
         let context = Context {
             dataset: &*page.open.dataset,
+            // It may be an older state.
+            orders: None,
             ..self.context()
         };
         let Page { rows, next } = page

@@ -101,7 +101,6 @@ impl KnownOrders {
 /// Finds out where users stand, for one statement.
 pub(crate) struct RankedUsers<'a> {
     context: Context<'a>,
-    shared: Option<OrdersOf<'a>>,
     found: RefCell<HashMap<Ranked, Order>>,
     failure: Cell<Option<Error>>,
 }
@@ -111,15 +110,9 @@ impl<'a> RankedUsers<'a> {
     pub(crate) fn new(context: Context<'a>) -> Self {
         Self {
             context,
-            shared: None,
             found: RefCell::default(),
             failure: Cell::new(None),
         }
-    }
-
-    /// Shares what is found out with other statements about the same state.
-    pub(crate) fn sharing(self, shared: Option<OrdersOf<'a>>) -> Self {
-        Self { shared, ..self }
     }
 
     /// Why users could not be ranked, if that was so.
@@ -169,12 +162,12 @@ impl<'a> RankedUsers<'a> {
     /// What this statement, or another one about this state, found out.
     fn known(&self, of: &Ranked) -> Option<Order> {
         let found = self.found.borrow().get(of).cloned();
-        found.or_else(|| self.shared?.order(of))
+        found.or_else(|| self.context.orders?.order(of))
     }
 
     fn remember(&self, of: &Ranked, order: Order) {
-        if let Some(shared) = self.shared {
-            shared.put(of, &order);
+        if let Some(orders) = self.context.orders {
+            orders.put(of, &order);
         }
         self.found.borrow_mut().insert(of.clone(), order);
     }

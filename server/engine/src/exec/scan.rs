@@ -53,6 +53,8 @@ pub(crate) struct Context<'a> {
     pub(crate) budget: &'a Budget,
     /// How much it may take.
     pub(crate) limits: &'a super::limits::QueryLimits,
+    /// What others found out about how users are ranked in this state.
+    pub(crate) orders: Option<super::ranks::OrdersOf<'a>>,
 }
 
 impl Context<'_> {

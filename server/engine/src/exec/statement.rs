@@ -52,6 +52,12 @@ impl Statements {
         }
     }
 
+    /// What is known of how users are ranked in a state: a later one has a greater number.
+    pub(crate) fn orders(&self, version: u64) -> OrdersOf<'_> {
+        let known = &self.orders;
+        OrdersOf { known, version }
+    }
+
     /// Lets go of what nobody used for too long; `now` is the clock's monotonic time.
     pub(crate) fn sweep(&self, now: Duration, limits: &QueryLimits) {
         self.cursors.sweep(CursorRules::new(now, limits));
@@ -81,10 +87,7 @@ pub fn execute(
     let now = database.clock().now();
     let view = database.view();
     let statements = database.statements();
-    let orders = OrdersOf {
-        known: &statements.orders,
-        version: view.version(),
-    };
+    let orders = statements.orders(view.version());
     let query = Query {
         dataset: Derived::on(view, now),
         scheduler: Some(&**database.scheduler()),

@@ -44,6 +44,7 @@ impl Bench {
             turn: None,
             budget: &self.budget,
             limits: &self.limits,
+            orders: None,
         }
     }
 }
