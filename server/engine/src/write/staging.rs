@@ -10,7 +10,7 @@ mod part;
 mod prefetch;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -26,6 +26,9 @@ use crate::{
     storage::{PartitionState, SchemaKey, View, add_definition, partition_of_key},
     write::{command::SchemaChange, tag_notes::TagNotes},
 };
+
+/// Warnings that a request is answered with.
+const WARNINGS_MAX: usize = 20;
 
 /// What there is to go back to.
 struct Start {
@@ -48,6 +51,8 @@ pub(super) struct Staging {
     /// Where the present request has begun.
     begun: Vec<PartitionId>,
     start: Option<Start>,
+    /// What whoever sent the present request should know though it goes well; each once.
+    warnings: BTreeSet<String>,
 }
 
 impl Staging {
@@ -63,6 +68,7 @@ impl Staging {
             request: 0,
             begun: Vec::new(),
             start: None,
+            warnings: BTreeSet::new(),
         }
     }
 
@@ -70,6 +76,7 @@ impl Staging {
     pub(super) fn begin(&mut self) {
         self.request += 1;
         self.begun.clear();
+        self.warnings.clear();
         self.start = Some(Start {
             schema: self.schema.clone(),
             schema_changes: self.schema_changes.len(),
@@ -100,6 +107,18 @@ impl Staging {
             self.schema = start.schema;
             self.schema_changes.truncate(start.schema_changes);
         }
+    }
+
+    /// Notes what whoever sent the request should know, unless there is much of it already.
+    pub(super) fn warn(&mut self, warning: String) {
+        if self.warnings.len() < WARNINGS_MAX {
+            self.warnings.insert(warning);
+        }
+    }
+
+    /// Takes what there is to say about the present request.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings).into_iter().collect()
     }
 
     fn existing(&mut self, partition: PartitionId) -> Option<&mut Part> {

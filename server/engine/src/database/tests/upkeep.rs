@@ -271,8 +271,13 @@ fn a_renamed_tag_is_found_under_both_names() {
         unknown_tags: UnknownTags::Define,
         ..WriteRequest::default()
     };
-    fixture.db().write(request).unwrap();
-    fixture.db().load(load(&["x"], "a")).unwrap();
+    // And are told.
+    let told = ["the tag \"a\" is called \"new name\" now"];
+    assert_eq!(fixture.db().write(request).unwrap().warnings, told);
+    let loaded = fixture.db().load(load(&["x"], "a")).unwrap();
+    assert_eq!(loaded.warnings, told);
+    let named = fixture.write(vec![tag("w", &["new name"])]).unwrap();
+    assert_eq!(named.warnings, Vec::<String>::new());
     assert_eq!(fixture.holders("new name"), 4);
     let segment = |fixture: &Fixture, name: &str| {
         fixture

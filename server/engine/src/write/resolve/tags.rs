@@ -31,12 +31,12 @@ impl Resolver<'_> {
         on_unknown: OnUnknown,
     ) -> Result<Option<TagId>, Error> {
         // A name that is found as it stands needs no normalising.
-        if let Some(tag) = self.staging.schema.tag_called(name) {
-            return Ok(Some(tag.id));
+        if let Some(tag) = self.tag_called(name) {
+            return Ok(Some(tag));
         }
         let normalised = valid_name(name)?;
-        if let Some(tag) = self.staging.schema.tag_called(normalised.as_str()) {
-            return Ok(Some(tag.id));
+        if let Some(tag) = self.tag_called(normalised.as_str()) {
+            return Ok(Some(tag));
         }
         match on_unknown {
             OnUnknown::Define => self.define_tag(&normalised).map(Some),
@@ -56,6 +56,18 @@ impl Resolver<'_> {
                 .into())
             }
         }
+    }
+
+    /// The tag that has a name, or had it before: then whoever writes is told.
+    fn tag_called(&mut self, name: &str) -> Option<TagId> {
+        let tag = self.staging.schema.tag_called(name)?;
+        let id = tag.id;
+        if tag.name.as_str() != name {
+            let now = &tag.name;
+            let warning = format!("the tag \"{name}\" is called \"{now}\" now");
+            self.staging.warn(warning);
+        }
+        Some(id)
     }
 
     fn define_tag(&mut self, name: &Name) -> Result<TagId, Error> {

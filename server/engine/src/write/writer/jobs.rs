@@ -376,7 +376,11 @@ impl State {
     /// Keeps what a request staged, and says what it changed.
     fn keep(&self, group: &mut Group) -> Result<Summary, Error> {
         let saved = group.staging.keep();
-        summarise(&group.staging, &self.scheduler, &saved)
+        let summary = summarise(&group.staging, &self.scheduler, &saved)?;
+        Ok(Summary {
+            warnings: group.staging.take_warnings(),
+            ..summary
+        })
     }
 }
 
