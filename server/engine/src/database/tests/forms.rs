@@ -121,6 +121,34 @@ fn the_same_id_again_changes_nothing() {
 }
 
 #[test]
+fn the_same_submission_from_many_at_once_is_taken_once() {
+    let fixture = fixture();
+    let submitted = "SUBMIT FORM welcome FOR u1 WITH gender = f, bought = shoes ID \"k\"";
+    let (started, start) = std::sync::mpsc::sync_channel(1);
+    let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
+    std::thread::scope(|scope| {
+        let fixture = &fixture;
+        // Holds the writer, so that the others wait together.
+        scope.spawn(move || {
+            fixture.db().write_where(move |_| {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+                Ok(Vec::new())
+            })
+        });
+        start.recv().unwrap();
+        let submitting = [(); 6].map(|()| scope.spawn(move || run(fixture, submitted)));
+        release.send(()).unwrap();
+        for submission in submitting {
+            let (summary, _) = submission.join().unwrap().unwrap();
+            assert_eq!((summary.users_changed, summary.facts_changed), (1, 2));
+        }
+    });
+    assert_eq!(count_of(&fixture, "count(purchase) = 1"), Datum::Integer(1));
+    fixture.check_consistent();
+}
+
+#[test]
 fn all_that_is_wrong_is_told_at_once() {
     let fixture = fixture();
     let wrong =

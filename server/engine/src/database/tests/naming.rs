@@ -21,6 +21,7 @@ fn new_names_match_the_pattern_and_old_ones_stay() {
     refuse("DEFINE TAG vip", unlike);
     refuse("DEFINE GROUP tiers", unlike);
     refuse("RENAME TAG crm-a TO a", unlike);
+    refuse("DEFINE GROUP web-t AS crm-x: ALL, low: OTHERWISE", unlike);
     refuse(
         "DEFINE TAG crm-much-too-long",
         "has 17 characters, and names have at most 12",
@@ -74,6 +75,15 @@ fn a_group_has_room_for_so_many_tags() {
         ErrorCode::LimitExceeded,
         full,
     );
+    let layers = "DEFINE GROUP crm-t AS crm-x: tag:crm-a, crm-y: tag:crm-b, crm-z: OTHERWISE";
+    refused(
+        fixture.define(layers),
+        ErrorCode::LimitExceeded,
+        "a group has at most 2 tags, crm-t would have more",
+    );
+    let view = fixture.db().view();
+    assert!(view.schema().tag("crm-x").is_none());
+    assert!(view.schema().group("crm-t").is_none());
     // Who is in it stays in it.
     fixture.define("ALTER TAG crm-a IN GROUP g").unwrap();
 }
