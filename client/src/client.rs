@@ -37,8 +37,8 @@ use crate::{
 ///
 /// Every method that asks something may be dropped at any time: the request is then cancelled.
 /// What was asked is asked again after a broken connection, or when the server is overloaded or
-/// closing, wherever that is safe: for pings, for statements that only read (not `FETCH`), and
-/// for writes with an idempotency key.
+/// closing, wherever that is safe: for pings, for statements that only read (not `FETCH`), for
+/// writes with an idempotency key, and for submissions with an id.
 #[derive(Clone)]
 pub struct Client {
     core: Arc<Core>,
@@ -273,13 +273,19 @@ impl Client {
         self.write(Write::new().delete_user(user)).await
     }
 
-    /// Submits a form: everything that its answers set is set, or nothing. It is not repeated after a
-    /// broken connection; with an id, the program may do so itself.
+    /// Submits a form: everything that its answers set is set, or nothing. With an id it is
+    /// repeated after a broken connection, because the server takes it once; without one it is not.
     ///
     /// # Errors
     /// See [`Error`]; [`Error::Refused`] says all that is wrong with the answers.
     pub async fn submit_form(&self, submission: &Submission) -> Result<Summary, Error> {
-        Ok(self.execute_built(submission.to_text()?).await?.summary)
+        let (statement, parameters) = submission.to_text()?;
+        let body = RequestBody::Execute {
+            statement,
+            parameters,
+        };
+        let answer = self.ask_repeating(&body, submission.repeat()).await?;
+        Ok(answer.summary)
     }
 
     /// How many users satisfy the expression.
@@ -445,9 +451,14 @@ impl Client {
 
     /// Asks, as often as it is safe and within the request's time, until there is an answer.
     pub(crate) async fn ask_again(&self, body: &RequestBody) -> Result<Answer, Error> {
+        self.ask_repeating(body, Repeat::of(body)).await
+    }
+
+    /// As [`Self::ask_again`], where whoever asks knows whether it is safe.
+    async fn ask_repeating(&self, body: &RequestBody, repeat: Repeat) -> Result<Answer, Error> {
         let deadline = Instant::now().checked_add(self.request_timeout);
         let asking = async {
-            let mut retries = Retries::new(&self.core.options, Repeat::of(body));
+            let mut retries = Retries::new(&self.core.options, repeat);
             loop {
                 match self.ask_once(body, deadline).await {
                     Ok(answer) => return Ok(answer),

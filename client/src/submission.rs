@@ -2,7 +2,7 @@
 
 use tessera_protocol::message::{Datum, Parameter};
 
-use crate::{QueryError, render::Writer};
+use crate::{QueryError, render::Writer, retry::Repeat};
 
 /// A user's answers of a form, taken all or none.
 ///
@@ -46,6 +46,14 @@ impl Submission {
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
+    }
+
+    /// Whether submitting twice does the same as submitting once.
+    pub(crate) fn repeat(&self) -> Repeat {
+        match self.id {
+            Some(_) => Repeat::Safe,
+            None => Repeat::Unsafe,
+        }
     }
 
     /// The statement, and the values beside it.

@@ -285,6 +285,10 @@ mod tests {
         check("DEFINE GROUP x IN GROUP l", 24, &["lifecycle"]);
         check("TRACK \"u1\" p", 11, &["purchase"]);
         check("SUBMIT FORM w", 12, &["welcome"]);
+        check("LINT T", 5, &["TAGS"]);
+        check("USAGES SEGMENT l", 15, &["loyal"]);
+        check("TREND tag:v", 10, &["\"vip plus\"", "vip"]);
+        check("MERGE TAG x INTO v", 17, &["\"vip plus\"", "vip"]);
         check("DEFINE TAG x dyn", 13, &["dynamic"]);
         check("COUNT ALL; COUNT tag:vip AN", 25, &["AND"]);
         check("\\ti", 0, &["\\timing"]);

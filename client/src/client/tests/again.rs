@@ -97,6 +97,29 @@ async fn a_write_is_repeated_under_its_key() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_submission_is_repeated_under_its_id() {
+    let (client, mut server, mut peer) = connected().await;
+    let submit = |submission: Submission| {
+        let client = client.clone();
+        tokio::spawn(async move { client.submit_form(&submission).await })
+    };
+    let submitting = submit(Submission::new("f", "u1").answer("x", 1).id("k"));
+    let first = peer.request().await.unwrap();
+    drop(peer);
+    let mut peer = server.accept().await.unwrap();
+    let second = peer.request().await.unwrap();
+    assert_eq!(first.body, second.body);
+    peer.end(second.id).await.unwrap();
+    submitting.await.unwrap().unwrap();
+    // What has no id might be done twice.
+    let submitting = submit(Submission::new("f", "u1"));
+    peer.request().await.unwrap();
+    drop(peer);
+    assert!(submitting.await.unwrap().is_err());
+    assert!(!server.has_arrival());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_overloaded_server_is_asked_again_later() {
     let (client, _server, mut peer) = connected().await;
     let started = Instant::now();
