@@ -437,10 +437,7 @@ fn rules_follow_their_tags_to_other_names() {
     );
     let view = fixture.db().view();
     let rule = |group: &str| view.schema().group(group).unwrap().rule.clone();
-    assert_eq!(
-        rule("tiers").as_deref(),
-        Some("top: tag:b, low: OTHERWISE")
-    );
+    assert_eq!(rule("tiers").as_deref(), Some("top: tag:b, low: OTHERWISE"));
     assert!(rule("bands").unwrap().contains("\"very rich\": "));
     assert_eq!(count_of(&fixture, "tag:both"), 2);
     assert_eq!(count_of(&fixture, "tag:top"), 2);

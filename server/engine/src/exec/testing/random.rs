@@ -180,7 +180,7 @@ fn holding() -> impl Strategy<Value = (Source, i64, Option<i64>)> {
 }
 
 /// Some users, spread over partitions, blocks and shards.
-pub(crate) fn dataset() -> impl Strategy<Value = MemoryDataset> {
+pub(crate) fn users() -> impl Strategy<Value = Vec<User>> {
     let place = (
         0..PARTITIONS,
         prop_oneof![0_u32..20, 65_530_u32..65_540, 1_048_570_u32..1_048_580],
@@ -197,8 +197,13 @@ pub(crate) fn dataset() -> impl Strategy<Value = MemoryDataset> {
                 },
                 record,
             });
-        MemoryDataset::new(schema(), PARTITIONS, users.collect())
+        users.collect()
     })
+}
+
+/// [`users`] of the [`schema`].
+pub(crate) fn dataset() -> impl Strategy<Value = MemoryDataset> {
+    users().prop_map(|users| MemoryDataset::new(schema(), PARTITIONS, users))
 }
 
 fn value(value: Value) -> Spanned<Value> {

@@ -13,6 +13,7 @@ mod crowds;
 mod dense;
 mod dimensions;
 mod event_dimensions;
+mod labels;
 mod portraits;
 mod queries;
 mod referral;
