@@ -264,6 +264,7 @@ fn a_store_of_format_3_is_brought_to_this_one() {
             "{expression}"
         );
     }
+    check_younger_labels(&database);
     rows(&database, "TAG another WITH vip");
     assert_eq!(verify(&database.view()).unwrap().problem_count, 0);
     database.close().unwrap();
@@ -271,6 +272,30 @@ fn a_store_of_format_3_is_brought_to_this_one() {
     // Only what was written since is in the form of this format.
     let (left, written) = fragment_forms(dir.path());
     assert!(left > older / 2 && written >= 2, "{left} {written}");
+}
+
+/// What format 3 did not have works on what it left.
+fn check_younger_labels(database: &Database) {
+    let check = |expression: &str, users| {
+        let found = count(database, expression);
+        assert_eq!(found, Datum::Integer(users), "{expression}");
+    };
+    rows(
+        database,
+        "DEFINE TAG spender AS sum(purchase.amount, 90d) > 50",
+    );
+    check("tag:spender", 14);
+    rows(database, "UNTAG WHERE tag:spender WITH spender");
+    check("tag:spender", 0);
+    rows(database, "CLEAR TAG WHERE did:purchase WITH spender");
+    check("tag:spender[source = rule]", 14);
+    rows(database, "RENAME TAG vip TO best");
+    check("tag:best", 25);
+    check("segment:loyal", 5);
+    rows(database, "DEFINE TAG good");
+    rows(database, "MERGE TAG best INTO good");
+    check("tag:vip", 25);
+    check("segment:loyal", 5);
 }
 
 #[test]
