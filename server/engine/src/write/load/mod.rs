@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod inviters;
 mod newcomers;
+mod places;
 mod request;
 mod resolve;
 mod rows;

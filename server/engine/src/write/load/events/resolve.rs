@@ -14,7 +14,8 @@ use crate::{
     write::{
         load::{
             NumberForm, PackedTexts,
-            resolve::{Places, as_dictionary, is_stored_as_sent},
+            places::Places,
+            resolve::{as_dictionary, is_stored_as_sent},
             row_bits,
             rows::RowColumn,
         },
