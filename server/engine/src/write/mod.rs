@@ -33,6 +33,7 @@ mod mutation;
 mod queue;
 mod reply;
 mod resolve;
+mod schema_attributes;
 mod schema_change;
 mod schema_drop;
 mod schema_events;

@@ -6,7 +6,8 @@ use tessera_query_lang::{
 };
 
 use super::{
-    schema_change::{Planned, Planner, kind_of, put_values, refuse},
+    schema_attributes::{kind_of, put_values},
+    schema_change::{Planned, Planner, refuse},
     schema_names::{Kind, check_notes, find},
 };
 use crate::{

@@ -8,7 +8,8 @@ use tessera_query_lang::{
 use super::{
     coerce,
     forms::{answer_text, read_form},
-    schema_change::{Planned, Planner, kind_of, refuse},
+    schema_attributes::kind_of,
+    schema_change::{Planned, Planner, refuse},
     schema_names::{Kind, check_notes, find},
 };
 use crate::{
