@@ -12,120 +12,38 @@ pub(crate) mod blame;
 mod events;
 mod lane;
 mod ledger;
+mod options;
+mod report;
 mod rows;
+mod size;
 
 use std::{
     hash::{BuildHasher, RandomState},
     ops::Range,
     sync::Arc,
-    time::Duration,
 };
 
 use tessera_protocol::{
     load::{EventRows, LoadRows},
-    message::{Datum, Failure, Mutation, UnknownTags, UnknownUsers},
+    message::Mutation,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::JoinSet,
 };
 
-use self::{events::Events, ledger::Ledger, rows::Rows};
+use self::{
+    events::Events,
+    ledger::Ledger,
+    options::{bounded, memory_bytes_max},
+    rows::Rows,
+    size::estimated_bytes,
+};
+pub use self::{
+    options::BulkOptions,
+    report::{BatchFailure, BulkReport, BulkTotals, Refusal},
+};
 use crate::{client::Client, error::Error};
-
-/// How many changes are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BulkOptions {
-    /// Changes in one batch; the server's own limit also holds. More changes that are given
-    /// together are a batch of their own.
-    pub batch_mutations_max: usize,
-    /// Bytes in one batch, about.
-    pub batch_bytes_max: usize,
-    /// How long a change may wait for its batch to fill.
-    pub flush_interval: Duration,
-    /// Batches under way at once.
-    pub lanes: usize,
-    /// Time for one batch with all its repetitions.
-    pub batch_timeout: Duration,
-    /// What to do about tags that are not defined.
-    pub unknown_tags: UnknownTags,
-    /// What to do about events, given column by column, of keys that are no user's.
-    pub unknown_users: UnknownUsers,
-    /// Refusals kept for the report; further ones are only counted.
-    pub refusals_kept_max: usize,
-}
-
-impl Default for BulkOptions {
-    fn default() -> Self {
-        Self {
-            batch_mutations_max: 2_000,
-            batch_bytes_max: 512 * 1024,
-            flush_interval: Duration::from_millis(50),
-            lanes: 4,
-            batch_timeout: Duration::from_secs(60),
-            unknown_tags: UnknownTags::Refuse,
-            unknown_users: UnknownUsers::Create,
-            refusals_kept_max: 10_000,
-        }
-    }
-}
-
-/// A change that the server refused, and with it those that were given together with it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
-    /// Its place among the changes given to the writer, from 0. The server names no place: among
-    /// changes given together it is the first whose attribute or tag the failure's message
-    /// names, and the first of all when there is none.
-    pub index: u64,
-    /// The change; of a row that was given column by column the one that is to blame.
-    pub mutation: Mutation,
-    /// The places of all changes that were refused with it, its own among them.
-    pub together: Range<u64>,
-    /// Why.
-    pub failure: Failure,
-}
-
-/// A batch that could not be written, for reasons that do not lie in it. Its changes may or may
-/// not have been applied, unless the error says that nothing was done.
-#[derive(Debug, Clone)]
-pub struct BatchFailure {
-    /// The places of its changes among those given to the writer.
-    pub indices: Vec<u64>,
-    /// Why.
-    pub error: Error,
-}
-
-/// How many changes came to what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BulkTotals {
-    /// Changes given to the writer; a row that is given column by column is one, here and below.
-    pub given: u64,
-    /// Changes applied.
-    pub applied: u64,
-    /// Changes refused, those refused for another's sake included.
-    pub refused: u64,
-    /// Changes in batches that failed.
-    pub failed: u64,
-    /// Batches that were applied.
-    pub batches: u64,
-    /// Users changed, created or deleted, summed over batches: one whose changes lie in several
-    /// batches counts in each.
-    pub users_changed: u64,
-    /// Facts changed, summed over batches: one that several batches change counts in each.
-    pub facts_changed: u64,
-}
-
-/// What became of the changes given to a writer.
-#[derive(Debug, Clone, Default)]
-pub struct BulkReport {
-    /// How many came to what.
-    pub totals: BulkTotals,
-    /// The first refusals to be known, when no function takes them.
-    pub refusals: Vec<Refusal>,
-    /// Batches that failed. The first one stops the writer; changes that were still waiting
-    /// then follow with [`Error::Stopped`] and were not sent.
-    pub failures: Vec<BatchFailure>,
-}
 
 /// Takes refusals as they become known.
 pub(crate) type OnRefusal = Box<dyn FnMut(Refusal) + Send>;
@@ -475,25 +393,6 @@ struct Unit {
     memory: Arc<OwnedSemaphorePermit>,
 }
 
-/// Options under which the writer can work at all.
-fn bounded(options: &BulkOptions) -> BulkOptions {
-    const MUTATIONS_LIMIT: usize = 1 << 20;
-    const BYTES_LIMIT: usize = 16 * 1024 * 1024;
-    const LANES_LIMIT: usize = 1024;
-    BulkOptions {
-        batch_mutations_max: options.batch_mutations_max.clamp(1, MUTATIONS_LIMIT),
-        batch_bytes_max: options.batch_bytes_max.clamp(1, BYTES_LIMIT),
-        lanes: options.lanes.clamp(1, LANES_LIMIT),
-        ..options.clone()
-    }
-}
-
-/// For each lane: a batch under way, one that fills, and one that waits.
-fn memory_bytes_max(options: &BulkOptions) -> usize {
-    const BATCHES_PER_LANE: usize = 3;
-    options.lanes * options.batch_bytes_max * BATCHES_PER_LANE
-}
-
 fn user_of(mutation: &Mutation) -> &str {
     match mutation {
         Mutation::Ensure { user }
@@ -505,52 +404,6 @@ fn user_of(mutation: &Mutation) -> &str {
         | Mutation::Remove { user, .. }
         | Mutation::DeleteUser { user } => user,
         Mutation::Track(track) => &track.user,
-    }
-}
-
-/// About the bytes a change takes on the wire.
-fn estimated_bytes(mutation: &Mutation) -> usize {
-    const OVERHEAD: usize = 4;
-    const TERMS: usize = 24;
-    let of_texts = |texts: &[String]| {
-        texts
-            .iter()
-            .map(|text| text.len() + OVERHEAD)
-            .sum::<usize>()
-    };
-    let of_values = |values: &[Datum]| values.iter().map(datum_bytes).sum::<usize>();
-    let of_named = |values: &[(String, Datum)]| {
-        values
-            .iter()
-            .map(|(name, value)| name.len() + OVERHEAD + datum_bytes(value))
-            .sum::<usize>()
-    };
-    let beside_user = match mutation {
-        Mutation::Ensure { .. } | Mutation::DeleteUser { .. } => 0,
-        Mutation::Tag { tags, .. } | Mutation::Untag { tags, .. } => of_texts(tags),
-        Mutation::Hold { tags, .. } => of_texts(tags) + TERMS,
-        Mutation::Set { values, .. } => of_named(values),
-        Mutation::Track(track) => {
-            let id = track.id.as_ref().map_or(0, String::len);
-            track.event.len() + id + 3 * OVERHEAD + of_named(&track.values)
-        }
-        Mutation::Add {
-            attribute, values, ..
-        }
-        | Mutation::Remove {
-            attribute, values, ..
-        } => attribute.len() + OVERHEAD + of_values(values),
-    };
-    user_of(mutation).len() + OVERHEAD + beside_user
-}
-
-fn datum_bytes(datum: &Datum) -> usize {
-    match datum {
-        Datum::Null | Datum::Boolean(_) => 2,
-        Datum::Integer(_) | Datum::Real(_) | Datum::Date(_) | Datum::Timestamp(_) => 9,
-        Datum::Decimal { .. } => 18,
-        Datum::Text(text) => text.len() + 4,
-        Datum::List(texts) => texts.iter().map(|text| text.len() + 4).sum::<usize>() + 4,
     }
 }
 

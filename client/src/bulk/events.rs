@@ -10,7 +10,7 @@ use tessera_protocol::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::datum_bytes;
+use super::size::datum_bytes;
 
 /// Once some of them are refused, the others go on in pieces of so many: each refusal costs
 /// sending what is left of its piece again.

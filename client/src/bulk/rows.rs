@@ -10,7 +10,7 @@ use tessera_protocol::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::datum_bytes;
+use super::size::datum_bytes;
 
 /// Some of the rows that were given together.
 #[derive(Debug)]

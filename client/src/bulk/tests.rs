@@ -9,9 +9,12 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use tessera_protocol::message::{FailureCode, Request, RequestBody, ServerMessage, Summary};
+use tessera_protocol::message::{
+    Failure, FailureCode, Request, RequestBody, ServerMessage, Summary,
+};
 use tokio::time::Instant;
 
 use super::*;
