@@ -1,6 +1,8 @@
 //! Rows on their way to the server, and what becomes of them.
 //!
-//! Knows the bulk writer and the reject file. Does not know the files' form.
+//! Knows the bulk writer; the reject file is in `refusals`. Does not know the files' form.
+
+mod refusals;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,13 +17,13 @@ use super::mapping::{Mapping, UnknownUsers};
 use super::pending::{FoundRow, Pending};
 use super::plan::Form;
 use super::read::Item;
-use super::rejects::{Reject, Rejects};
+use super::rejects::Rejects;
 use super::source::BytesRead;
-use crate::bulk::{BulkReport, BulkTotals, Flush, Refusal, blame::speaks_of};
-use crate::cli::error::{CliError, with_hint};
+use crate::bulk::{BulkReport, BulkTotals, Flush, Refusal};
+use crate::cli::error::CliError;
 use crate::cli::output::printable;
 use crate::cli::progress::Progress;
-use crate::cli::session::{BulkOptions, BulkWriter, Mutation, Session, UnknownTags};
+use crate::cli::session::{BulkOptions, BulkWriter, Session, UnknownTags};
 use crate::{LoadColumn, LoadRows};
 
 /// Bytes of rows that are under way, about, for each lane of the bulk writer.
@@ -347,21 +349,6 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    fn refuse(&mut self, row: FoundRow, reason: String) -> Result<(), Stop> {
-        let reject = Reject {
-            file: self.files.get(row.file).cloned().unwrap_or_default(),
-            line: row.line,
-            column: None,
-            reason,
-            record: row.record,
-        };
-        self.reject(&reject)?;
-        match self.strictness {
-            Strictness::Strict => Err(Stop::BadRow(reject.told())),
-            Strictness::Lenient => Ok(()),
-        }
-    }
-
     /// When too much is kept: waits until the first half of it is answered, and lets it go.
     async fn forget_answered(&mut self) -> Result<(), Stop> {
         let Some(server) = &mut self.server else {
@@ -378,44 +365,6 @@ impl<'a> Sending<'a> {
             flush.ended().await.map_err(|_| Stop::Writer)?;
             self.take_refusals()?;
             self.pending.clear_before(before);
-        }
-        Ok(())
-    }
-
-    fn take_refusals(&mut self) -> Result<(), Stop> {
-        loop {
-            let Some(server) = &self.server else {
-                return Ok(());
-            };
-            let Ok(refusal) = server.refusals.try_recv() else {
-                return Ok(());
-            };
-            let reject = self.reject_of(&refusal);
-            self.reject(&reject)?;
-            if self.strictness == Strictness::Strict {
-                return Err(Stop::RefusedRow(reject.told()));
-            }
-        }
-    }
-
-    fn reject_of(&self, refusal: &Refusal) -> Reject {
-        let (file, line, record) = match self.pending.row_of(refusal.together.start) {
-            Some(row) => (row.file, row.line, row.record),
-            None => (0, 0, Vec::new()),
-        };
-        Reject {
-            file: self.files.get(file).cloned().unwrap_or_default(),
-            line,
-            column: column_of(self.mapping, refusal),
-            reason: with_hint(&refusal.failure),
-            record,
-        }
-    }
-
-    fn reject(&mut self, reject: &Reject) -> Result<(), Stop> {
-        self.totals.rejected += 1;
-        if let Some(line) = self.rejects.add(reject)? {
-            self.progress.aside(|| writeln!(self.stderr, "{line}"))?;
         }
         Ok(())
     }
@@ -491,83 +440,4 @@ impl<'a> Sending<'a> {
 
 fn stopped_at(bad_row: &str) -> CliError {
     CliError::Stopped(format!("stopped at the first bad row: {bad_row}"))
-}
-
-/// The column whose attribute a refusal speaks of.
-fn column_of(mapping: &Mapping, refusal: &Refusal) -> Option<String> {
-    let names: Vec<&str> = match &refusal.mutation {
-        Mutation::Set { values, .. } => values.iter().map(|(name, _)| name.as_str()).collect(),
-        Mutation::Add { attribute, .. } | Mutation::Remove { attribute, .. } => vec![attribute],
-        Mutation::Ensure { .. }
-        | Mutation::Tag { .. }
-        | Mutation::Hold { .. }
-        | Mutation::Untag { .. }
-        | Mutation::DeleteUser { .. } => Vec::new(),
-        Mutation::Track(track) => track.values.iter().map(|(name, _)| name.as_str()).collect(),
-    };
-    let name = match names.as_slice() {
-        [only] => Some(*only),
-        several => several
-            .iter()
-            .copied()
-            .find(|name| speaks_of(&refusal.failure.message, name)),
-    }?;
-    let properties = mapping.events.iter().flat_map(|event| &event.properties);
-    let properties = properties.map(|rule| (rule.target(), &rule.column));
-    let attributes = mapping.attributes.iter();
-    let attributes = attributes.map(|rule| (rule.target(), &rule.column));
-    let mut rules = attributes.chain(properties);
-    let (_, column) = rules.find(|(target, _)| *target == name)?;
-    Some(column.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-
-    use super::*;
-    use crate::FailureCode;
-    use crate::cli::session::{Datum, Failure};
-
-    #[test]
-    fn a_refusal_is_traced_to_its_column() {
-        let mapping = Mapping::parse(
-            "key = \"id\"\n[[attribute]]\ncolumn = \"sex\"\nname = \"gender\"\ntype = \"enum\"\n\
-             [[attribute]]\ncolumn = \"age\"\ntype = \"integer\"\n",
-        )
-        .unwrap();
-        let check = |names: &[&str], message: &str, expected: Option<&str>| {
-            let values = names
-                .iter()
-                .map(|name| ((*name).to_owned(), Datum::Null))
-                .collect();
-            let refusal = Refusal {
-                index: 0,
-                together: 0..1,
-                mutation: Mutation::Set {
-                    user: "u".to_owned(),
-                    values,
-                },
-                failure: Failure {
-                    code: FailureCode::Conflict,
-                    message: message.to_owned(),
-                    span: None,
-                    hint: None,
-                },
-            };
-            assert_eq!(
-                column_of(&mapping, &refusal).as_deref(),
-                expected,
-                "{message}"
-            );
-        };
-        check(&["gender"], "no", Some("sex"));
-        check(
-            &["gender", "age"],
-            "attribute `gender` is write-once",
-            Some("sex"),
-        );
-        check(&["gender", "age"], "the language is wrong", None);
-        check(&["gender", "age"], "value for age", Some("age"));
-    }
 }
