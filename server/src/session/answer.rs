@@ -1,6 +1,10 @@
 //! Answers one request: through the door, and what comes back onto the wire.
 //!
-//! Knows deadlines, credit and how an answer ends. Does not know sockets.
+//! Knows deadlines and how an answer ends; what comes before the end is in `stream`, what the log
+//! says of it in `note`. Does not know sockets.
+
+mod note;
+mod stream;
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
@@ -18,21 +22,21 @@ use tessera_protocol::{
     },
 };
 use tokio::{
-    sync::mpsc::{Receiver, UnboundedSender, unbounded_channel},
-    time::{Instant, sleep_until, timeout},
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    time::{Instant, sleep_until},
 };
 
+use self::note::kind;
 use super::{
     context::Context,
     memory::Share,
-    outgoing::{Gone, Outgoing, Room, Sending},
+    outgoing::{Outgoing, Room, Sending},
     requests::Entry,
-    sink::{FrameSink, Left, Part},
+    sink::FrameSink,
     stop::StopReason,
 };
 use crate::{
-    door::{Call, Panicked, Statement, WriteOutcome, WritePlace},
-    log::statement_kind,
+    door::{Panicked, Statement, WriteOutcome, WritePlace},
     map::{self, engine_failure, failure},
 };
 
@@ -97,10 +101,6 @@ impl EndedWrites {
         let _told = self.0.send(write);
     }
 }
-
-/// Parts of the answer were not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct CutShort;
 
 impl Answer {
     /// Begins to answer. A write for which there is a place needs no task: the engine says when it
@@ -331,118 +331,6 @@ impl Answer {
         self.stream(call, parts, memory).await
     }
 
-    /// Sends what a call answers while it runs. A failure does not wait for credit.
-    async fn stream(
-        &self,
-        call: Call<(Result<Summary, Error>, Left)>,
-        parts: Receiver<Part>,
-        memory: Share,
-    ) -> Result<Summary, Failure> {
-        let mut credit_used = 0;
-        let mut call = pin!(call.outcome());
-        let (forwarded, summary, left) = {
-            let mut forwarding = pin!(self.forward(parts, &mut credit_used));
-            tokio::select! {
-                biased;
-                forwarded = &mut forwarding => {
-                    let outcome = call.await;
-                    drop(memory);
-                    let (summary, left) = self.succeeded(outcome)?;
-                    (forwarded, summary, left)
-                }
-                outcome = &mut call => {
-                    drop(memory);
-                    let (summary, left) = self.succeeded(outcome)?;
-                    (forwarding.await, summary, left)
-                }
-            }
-        };
-        let whole = match (forwarded, left) {
-            (Ok(()), Some(part)) => self.send(part, &mut credit_used).await,
-            (forwarded, _) => forwarded,
-        };
-        whole
-            .map(|()| summary)
-            .map_err(|CutShort| self.stop_failure())
-    }
-
-    /// What is left of an answer that the engine has given in full.
-    fn succeeded(
-        &self,
-        outcome: Result<(Result<Summary, Error>, Left), Panicked>,
-    ) -> Result<(Summary, Option<Part>), Failure> {
-        match outcome.map_err(defect)? {
-            (_, Left::Failed(failure)) => Err(failure),
-            (Err(error), Left::Whole(_) | Left::Unwanted) => Err(self.explain(&error)),
-            (Ok(_), Left::Unwanted) => Err(self.stop_failure()),
-            (Ok(summary), Left::Whole(part)) => Ok((summary, part)),
-        }
-    }
-
-    /// Sends the parts of an answer as they come, until there are no more or it is stopped.
-    async fn forward(
-        &self,
-        mut parts: Receiver<Part>,
-        credit_used: &mut u64,
-    ) -> Result<(), CutShort> {
-        let stop = self.entry.stop();
-        loop {
-            let part = tokio::select! {
-                biased;
-                () = stop.asked() => break,
-                part = parts.recv() => part,
-            };
-            match part {
-                None => return Ok(()),
-                Some(part) => {
-                    if self.send(part, credit_used).await.is_err() {
-                        parts.close();
-                        return Err(CutShort);
-                    }
-                }
-            }
-        }
-        // Stopped. If the engine had nothing more to say, the answer is whole nevertheless.
-        parts.close();
-        match parts.recv().await {
-            Some(_) => Err(CutShort),
-            None => Ok(()),
-        }
-    }
-
-    async fn send(&self, part: Part, credit_used: &mut u64) -> Result<(), CutShort> {
-        let stop = self.entry.stop();
-        let frame = match part {
-            Part::Header(frame) => frame,
-            Part::Rows(frame) => {
-                *credit_used += 1;
-                let credit = timeout(
-                    self.context.stall_timeout,
-                    self.entry.credit_of(*credit_used),
-                );
-                let credited = tokio::select! {
-                    biased;
-                    credited = credit => credited,
-                    () = stop.asked() => return Err(CutShort),
-                };
-                if credited.is_err() {
-                    stop.ask(StopReason::Stalled);
-                    return Err(CutShort);
-                }
-                frame
-            }
-        };
-        let sent = tokio::select! {
-            biased;
-            () = stop.asked() => return Err(CutShort),
-            sent = self.outgoing.send(frame) => sent,
-        };
-        sent.map_err(|Gone| {
-            stop.ask(StopReason::Disconnected);
-            CutShort
-        })
-    }
-
     /// What the engine refused; where it was stopped, why.
     fn explain(&self, error: &Error) -> Failure {
         match (error.code(), self.entry.stop().reason()) {
@@ -464,68 +352,6 @@ impl Answer {
             () = self.entry.stop().asked() => Err(self.stop_failure()),
             done = work => Ok(done),
         }
-    }
-
-    /// Logs how the request ended.
-    fn note(&self, kind: &'static str, outcome: &Result<Summary, Failure>) {
-        let id = self.entry.id.0;
-        let elapsed_us = u64::try_from(self.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let slow = self.context.is_slow(elapsed_us);
-        match outcome {
-            Ok(summary) if slow => {
-                let rows = summary.rows;
-                tracing::warn!(id, kind, elapsed_us, rows, "slow request");
-            }
-            Ok(summary) => tracing::debug!(id, kind, elapsed_us, rows = summary.rows, "answered"),
-            Err(Failure { code, message, .. }) => match weight(*code) {
-                // The message is about the server, so that it is for the log too.
-                Weight::Defect => {
-                    tracing::error!(id, kind, elapsed_us, ?code, error = message, "failed");
-                }
-                Weight::Trouble => tracing::warn!(id, kind, elapsed_us, ?code, "refused"),
-                Weight::Ordinary => tracing::debug!(id, kind, elapsed_us, ?code, "refused"),
-            },
-        }
-    }
-}
-
-/// How much a failure matters to whoever runs the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Weight {
-    /// The server's own fault.
-    Defect,
-    /// Too much load, or a client that is built wrongly.
-    Trouble,
-    /// What was asked makes no sense or was given up: the client was told, and an import with
-    /// many bad rows must not flood the log.
-    Ordinary,
-}
-
-fn weight(code: FailureCode) -> Weight {
-    match code {
-        FailureCode::Storage | FailureCode::Internal => Weight::Defect,
-        FailureCode::Overloaded | FailureCode::Protocol | FailureCode::Version => Weight::Trouble,
-        FailureCode::Syntax
-        | FailureCode::UnknownName
-        | FailureCode::TypeMismatch
-        | FailureCode::LimitExceeded
-        | FailureCode::Conflict
-        | FailureCode::NotAvailableYet
-        | FailureCode::Cancelled
-        | FailureCode::DeadlineExceeded
-        | FailureCode::UnknownCursor
-        | FailureCode::Closing => Weight::Ordinary,
-    }
-}
-
-/// What a request is, for the log.
-fn kind(body: &RequestBody) -> &'static str {
-    match body {
-        RequestBody::Ping => "ping",
-        RequestBody::Execute { statement, .. } => statement_kind(statement),
-        RequestBody::Write { .. } => "write",
-        RequestBody::Load { .. } => "load",
-        RequestBody::LoadEvents { .. } => "load of events",
     }
 }
 
