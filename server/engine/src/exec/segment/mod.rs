@@ -6,6 +6,7 @@
 //! is short, the index of texts is walked instead. Does not know cursors, only where a page ended.
 
 mod ahead;
+mod candidate;
 mod fields;
 mod order;
 mod primary;
@@ -24,7 +25,7 @@ use crate::{
         query::{Field, OrderField, Sample},
     },
 };
-pub(crate) use order::Candidate;
+pub(crate) use candidate::Candidate;
 
 /// A segment that can be run, and run on after a page.
 #[derive(Debug)]

@@ -18,7 +18,8 @@ use tessera_query_lang::ast::Direction;
 
 use super::{
     PreparedSegment,
-    order::{Chosen, SortValue, Sorter, Top},
+    candidate::{Chosen, SortValue},
+    order::{Sorter, Top},
 };
 use crate::{
     bitmap::Block,
