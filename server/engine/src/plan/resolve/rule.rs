@@ -7,28 +7,26 @@
 //! - A rule is resolved once for a statement, however often it is used; every use counts for the
 //!   limits.
 //! - A holding by a rule has the source `rule`, no known start and no end.
+//!
+//! What the layers of a group are by themselves is in `conditions`.
+
+mod conditions;
 
 use std::{collections::HashMap, sync::Arc};
 
 use tessera_query_lang::{
     Limits, ParseError,
-    ast::{
-        self, AttributeTest, Band, GroupRule, HoldingTest, Layer, Presence, Quantity, RangeTest,
-        Span, Spanned, When,
-    },
+    ast::{self, GroupRule, HoldingTest, Presence, Span},
     parse_expr, parse_group_rule,
 };
 
 use super::{
-    Expanding, Literal, ResolveError, Resolver, attribute::union, bindings::Bindings,
-    counted::Counted, holding::source_of,
+    Expanding, ResolveError, Resolver, attribute::union, bindings::Bindings, counted::Counted,
+    holding::source_of,
 };
 use crate::{
     ids::{GroupId, TagId},
-    plan::{
-        logical::{Expr, Leaf, Sources},
-        rank::{Share, Shares},
-    },
+    plan::logical::{Expr, Leaf, Sources},
     schema::{Blocking, GroupDefinition, TagDefinition, TagRule},
     storage::Source,
 };
@@ -400,86 +398,6 @@ impl<'a> Resolver<'a> {
             // It is only about to be defined.
             None => format!("this {kind}"),
         }
-    }
-
-    /// The conditions of a group's layers, each by itself.
-    fn conditions(&mut self, rule: &GroupRule) -> Result<Vec<(TagId, Expr)>, ResolveError> {
-        match rule {
-            GroupRule::Layers(layers) => {
-                self.each_layer(layers, |resolver, rule| resolver.resolve_expr(rule))
-            }
-            GroupRule::Bands { of, bands } => {
-                self.each_layer(bands, |resolver, band| resolver.band(of, band))
-            }
-            GroupRule::Percentiles { of, bands } => {
-                let mut shares = Vec::with_capacity(bands.len());
-                for layer in bands {
-                    if let When::If(band) = &layer.when {
-                        shares.push(self.shares(band)?);
-                    }
-                }
-                let mut ranked = self.ranked(of, &shares)?.into_iter();
-                self.each_layer(bands, |_, _| Ok(ranked.next().unwrap_or(Expr::None)))
-            }
-        }
-    }
-
-    fn each_layer<T>(
-        &mut self,
-        layers: &[Layer<T>],
-        mut condition: impl FnMut(&mut Self, &T) -> Result<Expr, ResolveError>,
-    ) -> Result<Vec<(TagId, Expr)>, ResolveError> {
-        let mut conditions = Vec::with_capacity(layers.len());
-        for Layer { tag, when } in layers {
-            let tag = self.tag_named(&tag.node, tag.span)?.id;
-            self.grow(1, Span::default())?;
-            let condition = match when {
-                When::If(of) => condition(self, of)?,
-                When::Otherwise => Expr::All,
-            };
-            conditions.push((tag, condition));
-        }
-        Ok(conditions)
-    }
-
-    fn band(&mut self, of: &Quantity, band: &Band) -> Result<Expr, ResolveError> {
-        let (low, high) = (band.low.clone(), band.high.clone());
-        match of {
-            Quantity::Attribute(name) => {
-                let attribute = self.attribute_named(name)?;
-                let test = AttributeTest::Between { low, high };
-                self.attribute_test(attribute, &test, name.span)
-            }
-            Quantity::Events(measure) => {
-                let measure = (**measure).clone();
-                let test = RangeTest::Between { low, high };
-                let behaviour = ast::Behaviour::Measure { measure, test };
-                self.behaviour(&Spanned::synthetic(behaviour))
-            }
-        }
-    }
-
-    fn shares(&mut self, band: &Band) -> Result<Shares, ResolveError> {
-        let mut share = |value: &Option<Spanned<ast::Value>>| {
-            let Some(value) = value else {
-                return Ok(None);
-            };
-            let literal: Literal = self.literal(value)?;
-            let share = literal
-                .number()
-                .and_then(|(units, scale)| Share::percent(units, scale));
-            share.map(Some).ok_or_else(|| {
-                let message = format!(
-                    "a percentile is a number from 0 to 100, and {} is not",
-                    literal.describe()
-                );
-                ResolveError::mismatch(message, value.span)
-            })
-        };
-        Ok(Shares {
-            low: share(&band.low)?,
-            high: share(&band.high)?,
-        })
     }
 }
 
