@@ -177,16 +177,23 @@ impl Evaluates for Evaluation<'_> {
             self.query.budget.check()?;
             tags.extend(self.layer_of(group, subject, &mut unnamed)?);
         }
-        self.warn_unnamed(unnamed, "rules");
         let mut tags: Vec<_> = tags.iter().filter_map(|id| schema.tag_by_id(*id)).collect();
         tags.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         let budget = self.query.budget;
         let mut found = Vec::with_capacity(tags.len());
         for tag in tags {
-            let reason = why::reason(&mut self.resolver()?, schema, subject, tag, budget)?;
-            let tag = tag.id;
-            found.push(ByRule { tag, reason });
+            let reason = why::reason(&mut self.resolver()?, schema, subject, tag, budget);
+            match reason {
+                Ok(reason) => found.push(ByRule {
+                    tag: tag.id,
+                    reason,
+                }),
+                // A question about the tag would be too large too.
+                Err(Error::Resolve(error)) => self.warn(&mut unnamed, &error)?,
+                Err(error) => return Err(error),
+            }
         }
+        self.warn_unnamed(unnamed, "rules");
         Ok(found)
     }
 
