@@ -125,7 +125,7 @@ fn a_new_meaning_must_not_make_rules_too_large() {
     }
     check(&fixture, "segment:s", &["a"]);
     run(&fixture, "ALTER TAG r0 AS ALL");
-    // What nobody needs may be as large as a question.
+    // Within the limits it may grow.
     run(
         &fixture,
         &format!("ALTER GROUP tier AS high: {wide}, low: ALL"),
