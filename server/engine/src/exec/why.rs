@@ -18,7 +18,11 @@ mod smallest;
 mod tree;
 mod value;
 
-use tessera_query_lang::ast::{self, Spanned, TagPattern};
+use tessera_query_lang::{
+    Limits,
+    ast::{self, GroupRule, Layer, Spanned, TagPattern, When},
+    parse_group_rule,
+};
 
 use crate::{
     budget::Budget,
@@ -143,9 +147,9 @@ pub(crate) fn reason(
     let expr = ast::Expr::Tag(vec![pattern]);
     let node = Builder::new(resolver, schema, subject, budget).node(&expr, 0)?;
     let rule = match schema.rule_of(tag) {
-        Some(TagRule::Own(rule)) => rule,
-        Some(TagRule::OfGroup(_, rule)) => rule,
-        None => "",
+        Some(TagRule::Own(rule)) => rule.to_owned(),
+        Some(TagRule::OfGroup(_, rule)) => layer_of(rule, tag),
+        None => String::new(),
     };
     let mut known = Vec::new();
     for inner in node.of.iter().chain(&node.shown) {
@@ -156,6 +160,34 @@ pub(crate) fn reason(
     Ok(match known.is_empty() {
         true => rule,
         false => format!("{rule} ({})", known.join("; ")),
+    })
+}
+
+/// What a group's rule asks of one of its tags.
+fn layer_of(rule: &str, tag: &TagDefinition) -> String {
+    let layer = match parse_group_rule(rule, &Limits::default()) {
+        Ok(GroupRule::Layers(layers)) => when(&layers, tag, |condition| condition.to_string()),
+        Ok(GroupRule::Bands { of, bands }) => {
+            when(&bands, tag, |band| format!("{of} within {band}"))
+        }
+        Ok(GroupRule::Percentiles { of, bands }) => when(&bands, tag, |band| {
+            format!("percentile of {of} within {band}")
+        }),
+        Err(_) => None,
+    };
+    layer.unwrap_or_else(|| rule.to_owned())
+}
+
+/// The condition of a tag's layer, if it has one.
+fn when<T>(
+    layers: &[Layer<T>],
+    tag: &TagDefinition,
+    show: impl Fn(&T) -> String,
+) -> Option<String> {
+    let layer = layers.iter().find(|layer| layer.tag.node == tag.name)?;
+    Some(match &layer.when {
+        When::If(condition) => show(condition),
+        When::Otherwise => "no layer before fits".to_owned(),
     })
 }
 

@@ -226,9 +226,12 @@ fn dynamic_tags_that_nobody_gives_are_told() {
     let fixture = Fixture::defined(&[
         "DEFINE TAG short DYNAMIC FOR 10d",
         "DEFINE TAG new DYNAMIC FOR 2d",
+        "DEFINE TAG long DYNAMIC FOR 1y",
     ]);
     set_clock(&fixture, START_S);
     tagged(&fixture, 0..3, &["short"]);
+    // Given just now, for a part of its validity only.
+    texts(&fixture, "TAG u0 WITH long FOR 20d", 0);
     assert!(findings(&fixture, "stale").is_empty());
     set_clock(&fixture, START_S + 4 * DAY_S);
     assert!(findings(&fixture, "stale").is_empty());

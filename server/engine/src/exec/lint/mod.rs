@@ -20,7 +20,7 @@ use crate::{
     ids::{NumberId, TagId},
     plan::logical::{Leaf, Range},
     schema::{Lifecycle, Schema, TagDefinition, Validity},
-    time::{day_of_micros, micros_of_timestamp, second_of_micros},
+    time::{Length, day_of_micros, micros_of_timestamp, second_of_micros},
 };
 use pairs::{Likeness, Pair, SizedTag};
 
@@ -221,22 +221,7 @@ impl Lint<'_> {
             if self.context.dataset.schema().rule_of(tag).is_some() {
                 continue;
             }
-            let now_s = second_of_micros(micros_of_timestamp(self.now));
-            let Ok(end_s) = length.after_s(now_s) else {
-                continue;
-            };
-            let half_s = now_s.saturating_add(end_s.saturating_sub(now_s) / 2);
-            let until = NumberId::Until(tag.id);
-            let ending = Leaf::Range(until, Range::FULL);
-            if self.any(ending)?
-                && !self.any(Leaf::Range(
-                    until,
-                    Range {
-                        low: half_s.saturating_add(1),
-                        high: i64::MAX,
-                    },
-                ))?
-            {
+            if self.is_stale(tag, length)? {
                 let still = tag_size::users_of(self.context, tag, self.now)?;
                 let advice = "nobody was given it for more than half of its validity: see to whoever should give it, or deprecate it";
                 findings.push(Finding::about(
@@ -248,6 +233,25 @@ impl Lint<'_> {
             }
         }
         Ok(findings)
+    }
+
+    /// Whether a dynamic tag has holdings, none of which began within half of its validity or
+    /// goes on for more than that.
+    fn is_stale(&self, tag: &TagDefinition, length: Length) -> Result<bool, Error> {
+        let now_s = second_of_micros(micros_of_timestamp(self.now));
+        let Ok(end_s) = length.after_s(now_s) else {
+            return Ok(false);
+        };
+        let half_s = end_s.saturating_sub(now_s) / 2;
+        let beyond = |number: NumberId, second: i64| {
+            let low = second.saturating_add(1);
+            let high = i64::MAX;
+            Leaf::Range(number, Range { low, high })
+        };
+        let (since, until) = (NumberId::Since(tag.id), NumberId::Until(tag.id));
+        Ok(self.any(Leaf::Range(until, Range::FULL))?
+            && !self.any(beyond(until, now_s.saturating_add(half_s)))?
+            && !self.any(beyond(since, now_s.saturating_sub(half_s)))?)
     }
 
     fn any(&self, leaf: Leaf) -> Result<bool, Error> {
