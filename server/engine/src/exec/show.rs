@@ -20,8 +20,8 @@ use crate::{
     ids::RowId,
     plan::ResolveError,
     schema::{
-        AttributeClass, AttributeDefinition, AttributeKind, Lifecycle, Schema, TagDefinition,
-        Vocabulary,
+        AttributeClass, AttributeDefinition, AttributeKind, Lifecycle, OnRetag, Schema,
+        TagDefinition, Validity, Vocabulary,
     },
     write::read_form,
 };
@@ -43,8 +43,9 @@ impl<'a> Show<'a> {
         }
     }
 
-    /// `name`, `group`, `users`, `lifecycle`, `description`, `owner`; without the archived ones,
-    /// unless one is named.
+    /// `name`, `group`, `users`, `lifecycle`, `description`, `owner`, and of dynamic tags `validity`
+    /// and `on_retag`, of those with one of their own the `rule`; without the archived ones, unless
+    /// one is named.
     ///
     /// # Errors
     /// When the store fails, the budget is used up, or the receiver stops.
@@ -56,6 +57,9 @@ impl<'a> Show<'a> {
             "lifecycle",
             "description",
             "owner",
+            "validity",
+            "on_retag",
+            "rule",
         ]);
         let tags = self.schema.tags().filter(|tag| is_listed(tag, list));
         let tags = chosen(tags, list, |tag| tag.name.as_str());
@@ -64,10 +68,10 @@ impl<'a> Show<'a> {
             let group = group.map_or(Datum::Null, |group| text(group.name.as_str()));
             let users = self.holders(tag)?;
             let lifecycle = text(tag.lifecycle.word());
-            Ok(noted(
-                vec![text(tag.name.as_str()), group, users, lifecycle],
-                &tag.notes,
-            ))
+            let row = vec![text(tag.name.as_str()), group, users, lifecycle];
+            let mut row = noted(row, &tag.notes);
+            row.extend(how_held(tag));
+            Ok(row)
         })
     }
 
@@ -94,8 +98,8 @@ impl<'a> Show<'a> {
         }
     }
 
-    /// `name`, `exclusive`, `tags`, `parent`, `description`, `owner`. The tags are those of the
-    /// groups beneath, too.
+    /// `name`, `exclusive`, `tags`, `parent`, `description`, `owner`, `rule`. The tags are those of
+    /// the groups beneath, too.
     ///
     /// # Errors
     /// When the receiver stops.
@@ -107,6 +111,7 @@ impl<'a> Show<'a> {
             "parent",
             "description",
             "owner",
+            "rule",
         ]);
         let groups = chosen(self.schema.groups(), list, |group| group.name.as_str());
         write(sink, header, groups, |group| {
@@ -116,10 +121,10 @@ impl<'a> Show<'a> {
                 .parent
                 .and_then(|parent| self.schema.group_by_id(parent));
             let parent = parent.map_or(Datum::Null, |parent| text(parent.name.as_str()));
-            Ok(noted(
-                vec![text(group.name.as_str()), exclusive, tags, parent],
-                &group.notes,
-            ))
+            let row = vec![text(group.name.as_str()), exclusive, tags, parent];
+            let mut row = noted(row, &group.notes);
+            row.push(group.rule.as_deref().map_or(Datum::Null, text));
+            Ok(row)
         })
     }
 
@@ -372,6 +377,20 @@ fn write<T>(
         writer.write(vec![row(item)?])?;
     }
     writer.finish()
+}
+
+/// The validity of a tag, what tagging again does, and its own rule.
+fn how_held(tag: &TagDefinition) -> [Datum; 3] {
+    let rule = tag.rule.as_deref().map_or(Datum::Null, text);
+    let Validity::Dynamic(length) = tag.validity else {
+        return [Datum::Null, Datum::Null, rule];
+    };
+    let on_retag = match tag.on_retag {
+        OnRetag::Replace => "replace",
+        OnRetag::Extend => "extend",
+        OnRetag::Later => "later",
+    };
+    [text(&length.to_string()), text(on_retag), rule]
 }
 
 fn noted(mut row: Row, notes: &Notes) -> Row {

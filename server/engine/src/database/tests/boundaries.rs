@@ -461,3 +461,23 @@ fn only_dynamic_tags_say_what_tagging_again_does() {
     check(&fixture, "tag:plain[until = 2024-03-03T12:00:00Z]", &["u"]);
     check(&fixture, "tag:short[until = 2024-03-03T12:00:00Z]", &["u"]);
 }
+
+#[test]
+fn what_ends_and_what_follows_a_rule_is_shown() {
+    let fixture = fixture(&[
+        "DEFINE EVENT e",
+        "DEFINE TAG plain",
+        "DEFINE TAG short DYNAMIC FOR 2d ON RETAG LATER",
+        "DEFINE TAG recent AS did:e[1d]",
+        "DEFINE GROUP tiers AS high: did:e[30d], low: OTHERWISE",
+    ]);
+    let last = |statement: &str, columns: usize| -> Vec<String> {
+        let rows = table(&fixture, statement);
+        let last = |row: &Vec<String>| row[row.len() - columns..].join(" | ");
+        rows.iter().map(last).collect()
+    };
+    assert_eq!(last("SHOW TAGS LIKE plain", 3), ["- | - | -"]);
+    assert_eq!(last("SHOW TAGS LIKE short", 3), ["2d | later | -"]);
+    assert_eq!(last("SHOW TAGS LIKE recent", 3), ["- | - | did:e[1d]"]);
+    assert_eq!(last("SHOW GROUPS", 1), ["high: did:e[30d], low: OTHERWISE"]);
+}
