@@ -94,6 +94,20 @@ fn windows_begin_and_end_at_their_very_moments() {
 }
 
 #[test]
+fn windows_that_begin_before_the_calendar_have_no_beginning() {
+    let fixture = fixture(&["DEFINE EVENT e", "DEFINE TAG short DYNAMIC FOR 2d"]);
+    track(&fixture, "u", "e", "2023-03-01");
+    run(
+        &fixture,
+        "TAG v WITH short FROM 2023-01-01 UNTIL 2023-02-01",
+    );
+    for period in ["20000y", "2000000000d"] {
+        check(&fixture, &format!("did:e[{period}]"), &["u"]);
+        check(&fixture, &format!("lapsed(tag:short, {period})"), &["v"]);
+    }
+}
+
+#[test]
 fn days_are_those_of_utc_whatever_the_offsets() {
     let fixture = fixture(&["DEFINE EVENT e"]);
     at(&fixture, "2024-03-31T12:00:00Z");

@@ -162,7 +162,11 @@ impl Resolver<'_> {
         window: &Spanned<Window>,
     ) -> Result<Option<(i64, i64)>, ResolveError> {
         let (first, last) = match &window.node {
-            Window::Last(period) => (self.window_start(*period, window.span)?, self.now_s()),
+            Window::Last(period) => {
+                // What goes back beyond the calendar goes back for ever, as of events.
+                let start = self.window_start(*period, window.span);
+                (start.unwrap_or(i64::MIN), self.now_s())
+            }
             Window::Between { first, last } => {
                 let first = self.optional_seconds(first.as_ref())?;
                 let last = self.optional_seconds(last.as_ref())?;
