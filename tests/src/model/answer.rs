@@ -151,7 +151,8 @@ impl Model {
                     | AttributeType::User => return Err(FailureCode::TypeMismatch),
                 }
             }
-            Show::Events(_) | Show::Forms(_) => panic!("the model does not know {show}"),
+            Show::Events(list) => listed(self.events.iter(), list),
+            Show::Forms(_) => panic!("the model does not know {show}"),
             Show::Status => return Ok(None),
         }))
     }

@@ -1,4 +1,4 @@
-//! Definitions: tags, groups, attributes and saved segments that come, change and go.
+//! Definitions: tags, groups, attributes, events and saved segments that come, change and go.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use tessera_query_lang::ast::{
     Statement, TagPattern,
 };
 
-use super::{Attribute, Model, Refused, expr::name_of};
+use super::{Attribute, Model, Refused, behaviour::names_event, expr::name_of};
 
 impl Model {
     /// Runs a statement that changes definitions.
@@ -49,7 +49,11 @@ impl Model {
                 &segment.name.node,
                 self.segments.contains_key(segment.name.node.as_str()),
             ),
-            Define::Derived { .. } | Define::Event(_) | Define::Form(_) => {
+            Define::Event(event) => (
+                &event.name.node,
+                self.events.contains(event.name.node.as_str()),
+            ),
+            Define::Derived { .. } | Define::Form(_) => {
                 panic!("the model does not know {define:?}")
             }
         };
@@ -99,7 +103,10 @@ impl Model {
                 self.attributes.insert(name, attribute);
             }
             Define::Segment(segment) => return self.save_segment(&name, &segment.filter),
-            Define::Derived { .. } | Define::Event(_) | Define::Form(_) => {
+            Define::Event(_) => {
+                self.events.insert(name);
+            }
+            Define::Derived { .. } | Define::Form(_) => {
                 panic!("the model does not know {define:?}")
             }
         }
@@ -230,9 +237,8 @@ impl Model {
             DefinitionKind::Group => self.groups.contains_key(name),
             DefinitionKind::Attribute => self.attributes.contains_key(name),
             DefinitionKind::Segment => self.segments.contains_key(name),
-            DefinitionKind::Event | DefinitionKind::Form => {
-                panic!("the model does not know {kind:?}")
-            }
+            DefinitionKind::Event => self.events.contains(name),
+            DefinitionKind::Form => panic!("the model does not know {kind:?}"),
         };
         if !known {
             return match on_conflict {
@@ -274,9 +280,13 @@ impl Model {
             DefinitionKind::Segment => {
                 self.segments.remove(name);
             }
-            DefinitionKind::Event | DefinitionKind::Form => {
-                panic!("the model does not know {kind:?}")
+            DefinitionKind::Event => {
+                self.events.remove(name);
+                for user in self.users.values_mut() {
+                    user.events.retain(|done| done.event != name);
+                }
             }
+            DefinitionKind::Form => panic!("the model does not know {kind:?}"),
         }
     }
 }
@@ -285,7 +295,10 @@ impl Model {
 fn names(expr: &Expr, kind: DefinitionKind, wanted: &str) -> bool {
     match expr {
         Expr::All | Expr::Users(_) => false,
-        Expr::Held { .. } | Expr::Lapsed { .. } | Expr::Behaviour(_) | Expr::Referral(_) => {
+        Expr::Behaviour(behaviour) => {
+            kind == DefinitionKind::Event && names_event(&behaviour.node, wanted)
+        }
+        Expr::Held { .. } | Expr::Lapsed { .. } | Expr::Referral(_) => {
             panic!("the model does not know {expr}")
         }
         Expr::Tag(patterns) => {

@@ -43,11 +43,12 @@ impl Model {
             Expr::Segment(names) => names
                 .iter()
                 .try_for_each(|name| self.check(self.segment(&name.node)?)),
-            Expr::Held { .. } | Expr::Lapsed { .. } | Expr::Behaviour(_) | Expr::Referral(_) => {
+            Expr::Held { .. } | Expr::Lapsed { .. } | Expr::Referral(_) => {
                 panic!("the model does not know {expr}")
             }
             Expr::All
             | Expr::Tag(_)
+            | Expr::Behaviour(_)
             | Expr::Attribute { .. }
             | Expr::Group { .. }
             | Expr::Users(_) => self.holds(expr, "", &User::default()).map(drop),
@@ -61,7 +62,8 @@ impl Model {
                 let tags = self.tags_of(patterns)?;
                 Ok(tags.iter().any(|tag| user.tags.contains(*tag)))
             }
-            Expr::Held { .. } | Expr::Lapsed { .. } | Expr::Behaviour(_) | Expr::Referral(_) => {
+            Expr::Behaviour(behaviour) => self.behaves(&behaviour.node, user),
+            Expr::Held { .. } | Expr::Lapsed { .. } | Expr::Referral(_) => {
                 panic!("the model does not know {expr}")
             }
             Expr::Attribute { name, test } => {

@@ -4,6 +4,7 @@
 //! bitmaps, columns, partitions, plans, files or time that passes: it is told the time.
 
 pub mod answer;
+pub mod behaviour;
 pub mod define;
 pub mod dimension;
 pub mod expr;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use tessera_protocol::message::FailureCode;
 use tessera_query_lang::ast::{AttributeType, Exclusivity, Expr, Mutability};
 
+use behaviour::Done;
 use value::Held;
 
 /// Why a statement or a write is refused; the code is what the server would send.
@@ -33,6 +35,8 @@ pub struct Model {
     pub groups: BTreeMap<String, Exclusivity>,
     /// Attributes.
     pub attributes: BTreeMap<String, Attribute>,
+    /// Events, none of which has properties.
+    pub events: BTreeSet<String>,
     /// Saved segments.
     pub segments: BTreeMap<String, Expr>,
     /// Users by key.
@@ -71,6 +75,8 @@ pub struct User {
     pub tags: BTreeSet<String>,
     /// The attributes' values.
     pub values: BTreeMap<String, Held>,
+    /// What was done, in the order in which it was told.
+    pub events: Vec<Done>,
 }
 
 impl Model {
@@ -81,6 +87,7 @@ impl Model {
             tags: BTreeMap::new(),
             groups: BTreeMap::new(),
             attributes: BTreeMap::new(),
+            events: BTreeSet::new(),
             segments: BTreeMap::new(),
             users: BTreeMap::new(),
             users_created: 0,

@@ -18,7 +18,7 @@ use super::{
 pub struct Changes {
     /// Users that came, went or are different.
     pub users: u64,
-    /// Tags and values that are held now and were not, or the other way round.
+    /// Tags and values that are held now and were not, or the other way round, and new events.
     pub facts: u64,
 }
 
@@ -71,11 +71,7 @@ impl Model {
             Mutation::Tag { user, tags } | Mutation::Hold { user, tags, .. } => tags
                 .iter()
                 .try_for_each(|tag| self.tag(user, tag, unknown_tags)),
-            // Nor does it know what users did.
-            Mutation::Track(track) => {
-                self.user_mut(&track.user);
-                Ok(())
-            }
+            Mutation::Track(track) => self.track(track),
             Mutation::Untag { user, tags } => tags
                 .iter()
                 .try_for_each(|tag| self.untag(user, tag, unknown_tags)),
@@ -106,7 +102,7 @@ impl Model {
     }
 
     /// A user; a new one where there is none.
-    fn user_mut(&mut self, key: &str) -> &mut User {
+    pub(super) fn user_mut(&mut self, key: &str) -> &mut User {
         let created = &mut self.users_created;
         self.users.entry(key.to_owned()).or_insert_with(|| {
             *created += 1;
@@ -373,8 +369,8 @@ impl Model {
     }
 }
 
-/// How many tags and values one of two states of a user has and the other has not. Who is
-/// deleted and comes back is somebody else.
+/// How many tags and values one of two states of a user has and the other has not, and how many
+/// events came. Who is deleted and comes back is somebody else.
 fn facts(before: &User, after: &User) -> u64 {
     let nobody = User {
         created: after.created,
@@ -401,7 +397,8 @@ fn facts(before: &User, after: &User) -> u64 {
                 (before, after) => usize::from(before != after),
             },
         );
-    (tags + values.sum::<usize>()) as u64
+    let events = after.events.len().saturating_sub(before.events.len());
+    (tags + values.sum::<usize>() + events) as u64
 }
 
 /// What happens to the values of a multi.

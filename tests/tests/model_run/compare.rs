@@ -99,7 +99,19 @@ pub(crate) fn check_portrait(model: &Model, key: &str, found: &[Vec<Datum>], pla
             expected.push(row("segment", name, Datum::Null));
         }
     }
+    let (behaviour, event) = (text("behaviour"), text("event"));
+    let is_of_events = |row: &&Vec<Datum>| row[0] == behaviour || row[0] == event;
     // The model says nothing of how tags are held.
-    let known: Vec<&[Datum]> = found.iter().filter_map(|row| row.get(..3)).collect();
+    let others = found.iter().filter(|row| !is_of_events(row));
+    let known: Vec<&[Datum]> = others.filter_map(|row| row.get(..3)).collect();
     assert_eq!(known, expected, "{place}");
+    let of_events: Vec<&Vec<Datum>> = found.iter().filter(is_of_events).collect();
+    for name in &model.events {
+        let done = user.events.iter().filter(|done| done.event == *name);
+        let count = Datum::Integer(done.count() as i64);
+        let figure = text(&format!("count {name}"));
+        let row = of_events.iter().find(|row| row[1] == figure);
+        let told = row.map_or(Datum::Integer(0), |row| row[2].clone());
+        assert_eq!(told, count, "{place}: {name}");
+    }
 }

@@ -13,7 +13,7 @@ use tessera_engine::{
     error::{Error, ErrorCode},
     time::ManualClock,
 };
-use tessera_protocol::message::{Datum, FailureCode, Mutation, UnknownTags};
+use tessera_protocol::message::{Datum, FailureCode, Mutation, Track, UnknownTags};
 
 /// An answer.
 #[derive(Debug, Default)]
@@ -190,8 +190,7 @@ fn mutation(mutation: Mutation) -> database::Mutation {
         Mutation::Tag { user, tags } | Mutation::Hold { user, tags, .. } => {
             database::Mutation::Tag { user, tags }
         }
-        // Nor of what users did.
-        Mutation::Track(track) => database::Mutation::Ensure { user: track.user },
+        Mutation::Track(track) => tracked(*track),
         Mutation::Untag { user, tags } => database::Mutation::Untag { user, tags },
         Mutation::Set { user, values } => database::Mutation::Set {
             user,
@@ -219,5 +218,25 @@ fn mutation(mutation: Mutation) -> database::Mutation {
             values: values.into_iter().map(to_engine).collect(),
         },
         Mutation::DeleteUser { user } => database::Mutation::DeleteUser { user },
+    }
+}
+
+fn tracked(track: Track) -> database::Mutation {
+    let Track {
+        user,
+        event,
+        time_us,
+        id,
+        values,
+    } = track;
+    let values = values.into_iter();
+    database::Mutation::Track {
+        user,
+        event,
+        at_us: time_us,
+        id,
+        values: values
+            .map(|(name, value)| (name, to_engine(value)))
+            .collect(),
     }
 }

@@ -26,7 +26,7 @@ impl Generator {
     }
 
     pub(super) fn any_define(&mut self, model: &Model) -> Statement {
-        let define = match self.rng.random_range(0..10) {
+        let define = match self.rng.random_range(0..11) {
             0..4 => self.define_tag(model),
             4..5 => Define::Group(DefineGroup {
                 exclusivity: if self.chance(0.6) {
@@ -38,6 +38,7 @@ impl Generator {
                 ..DefineGroup::new(named(self.pick(&GROUPS).expect("groups")))
             }),
             5..9 => self.define_attribute(),
+            9 => self.define_event(),
             _ => Define::Segment(self.saved_segment(model)),
         };
         let on_conflict = if self.chance(0.7) {
@@ -106,7 +107,7 @@ impl Generator {
         }
     }
 
-    fn notes(&mut self) -> Notes {
+    pub(super) fn notes(&mut self) -> Notes {
         let mut note = |text: &str| self.chance(0.2).then(|| text.to_owned());
         Notes {
             description: note("what it \"means\""),
@@ -191,13 +192,14 @@ impl Generator {
     }
 
     fn drop_statement(&mut self, model: &Model) -> Statement {
-        let (kind, name) = match self.rng.random_range(0..10) {
+        let (kind, name) = match self.rng.random_range(0..11) {
             0..4 => (DefinitionKind::Tag, self.defined(model.tags.keys())),
             4..5 => (DefinitionKind::Group, self.defined(model.groups.keys())),
             5..8 => (
                 DefinitionKind::Attribute,
                 self.defined(model.attributes.keys()),
             ),
+            8 => (DefinitionKind::Event, self.defined(model.events.iter())),
             _ => (DefinitionKind::Segment, self.defined(model.segments.keys())),
         };
         let on_conflict = if self.chance(0.5) {

@@ -62,6 +62,7 @@ impl Generator {
             7..16 => self.attribute_leaf(model),
             16 => self.group_leaf(model),
             17 => self.segment_leaf(model),
+            18 => self.behaviour_leaf(model),
             _ => None,
         };
         leaf.unwrap_or_else(|| {

@@ -3,6 +3,7 @@
 //! Knows what is defined (it looks at the model) so that most of what it says means something.
 //! Does not know what the right answer is.
 
+mod behaviour;
 mod definition;
 mod dimension;
 mod expr;

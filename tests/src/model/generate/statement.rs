@@ -108,7 +108,7 @@ impl Generator {
         let like = self.chance(0.4).then(|| Glob::new("*o*").expect("a glob"));
         let limit = self.chance(0.3).then(|| self.rng.random_range(1..4));
         let list = ShowList { like, limit };
-        match self.rng.random_range(0..6) {
+        match self.rng.random_range(0..7) {
             0 => Show::Groups(list),
             1 => Show::Attributes(list),
             2 => Show::Segments(list),
@@ -125,6 +125,7 @@ impl Generator {
                 }
             }
             4 => Show::Status,
+            5 => Show::Events(list),
             _ => Show::Tags(list),
         }
     }

@@ -30,7 +30,8 @@ impl Generator {
         let user = self.key();
         match self.rng.random_range(0..100) {
             0..5 => Mutation::Ensure { user },
-            5..40 => Mutation::Tag {
+            5..15 => self.track(model, user),
+            15..40 => Mutation::Tag {
                 user,
                 tags: self.tags(model, unknown_tags),
             },
