@@ -71,8 +71,8 @@ ask "Save the best customers as a segment" \
 bold "A customer pays, and the labels follow"
 ask "Today customer 11508 is" \
     "SEGMENT user:\"11508\" RETURN credit_limit, TAGS"
-ask "Why is she not one of the best?" \
-    "WHY \"11508\" IN segment:best"
+ask "Why is she not active?" \
+    "WHY \"11508\" IN tag:active"
 ask "A payment comes in" \
     "TRACK \"11508\" statement AT 2005-09-29 ID \"late-1\" WITH bill = 0, paid = 20000, months_behind = -1"
 ask "The same message once more changes nothing" \

@@ -19,6 +19,7 @@ pub(crate) const ATTACKS: Attacks = &[
     ("times outside of the calendar", far_times),
     ("labels that cannot be", impossible_labels),
     ("events larger than can be counted", large_events),
+    ("changes of what is not there", nothing_there),
 ];
 
 fn code(outcome: Result<tessera_tests::wire::Answer, WireError>, what: &str) -> FailureCode {
@@ -344,5 +345,51 @@ fn large_events(server: SocketAddr) -> Vec<Wire> {
         }
     }
     wire.execute("DELETE USER rich, poor").unwrap();
+    Vec::new()
+}
+
+fn nothing_there(server: SocketAddr) -> Vec<Wire> {
+    let mut wire = Wire::connect(server).unwrap();
+    for text in [
+        "RENAME TAG nothing TO vip2",
+        "MERGE TAG nothing INTO vip",
+        "MERGE TAG vip INTO nothing",
+        "ALTER TAG nothing ARCHIVED",
+        "DROP FORM nothing",
+        "USAGES FORM nothing",
+        "TREND tag:nothing",
+        "SUBMIT FORM nothing FOR fine WITH x = 1",
+        "CLEAR TAG fine WITH nothing",
+    ] {
+        let code = code(wire.execute(text), text);
+        assert_eq!(code, FailureCode::UnknownName, "{text}");
+    }
+    let long = "x".repeat(300);
+    for text in [
+        format!("RENAME TAG vip TO {long}"),
+        format!("MERGE TAG vip INTO {long}"),
+    ] {
+        let code = code(wire.execute(&text), &text);
+        assert_eq!(code, FailureCode::Syntax, "{text}");
+    }
+    let itself = "MERGE TAG vip INTO vip";
+    assert_eq!(code(wire.execute(itself), itself), FailureCode::Conflict);
+    for period in ["0d", "2147483647y", "99999999999999999999d"] {
+        let text = format!("TREND tag:vip LAST {period}");
+        // Whether there are days so far back is for the server to say; it must say something.
+        match wire.execute(&text) {
+            Ok(answer) => assert!(answer.rows.len() <= 1, "{text}: {answer:?}"),
+            Err(error) => assert!(
+                matches!(
+                    error.code(),
+                    FailureCode::TypeMismatch | FailureCode::Syntax | FailureCode::LimitExceeded
+                ),
+                "{text}: {error:?}"
+            ),
+        }
+    }
+    let answer = wire.execute("LINT TAGS LIKE \"%\" LIMIT 0");
+    assert!(answer.map_or(true, |answer| answer.rows.is_empty()));
+    assert_eq!(wire.count("user:fine").unwrap(), 0);
     Vec::new()
 }
