@@ -395,6 +395,41 @@ fn a_merge_unites_holders_and_names() {
 }
 
 #[test]
+fn what_was_taken_by_hand_is_forgotten_with_the_tag() {
+    let mut fixture = Fixture::defined(&[
+        "DEFINE ATTRIBUTE points INTEGER",
+        "DEFINE TAG a AS points >= 10",
+        "DEFINE TAG b AS points >= 10",
+        "DEFINE TAG c AS points >= 10",
+    ]);
+    let points = |user: &str, points: i64| set(user, "points", Datum::Integer(points));
+    for user in ["u1", "u2", "u3"] {
+        fixture.changed(vec![points(user, 20), untag(user, &["a", "b", "c"])]);
+    }
+    for name in ["a", "b"] {
+        let no_rule = format!("ALTER TAG {name} NO RULE");
+        fixture.define(&no_rule).unwrap();
+    }
+    fixture.changed(vec![tag("u1", &["a"])]);
+    fixture.define("MERGE TAG a INTO b").unwrap();
+    fixture.define("DROP TAG c").unwrap();
+    fixture.check_consistent();
+    fixture.restart();
+    // Who comes to hold the tag that stays has it taken no more.
+    fixture.define("ALTER TAG b AS points >= 10").unwrap();
+    assert_eq!(count_of(&fixture, "tag:b"), 1);
+    let b = fixture.db().view().schema().tag("b").unwrap().id;
+    fixture.changed(vec![points("u1", 30), points("u2", 30)]);
+    let blocked = |user: &str| fixture.record(user).unwrap().blocked().to_vec();
+    assert_eq!(blocked("u1"), []);
+    assert_eq!(blocked("u2"), [b]);
+    assert_eq!(fixture.count(RowId::Blocked(b)), 2);
+    fixture.changed(vec![delete("u2"), delete("u3")]);
+    assert_eq!(fixture.count(RowId::Blocked(b)), 0);
+    fixture.check_consistent();
+}
+
+#[test]
 fn rules_follow_their_tags_to_other_names() {
     let mut fixture = Fixture::defined(&[
         "DEFINE ATTRIBUTE points INTEGER",
