@@ -185,6 +185,44 @@ fn questions_find_who_did_what() {
     assert!(shown.contains("from tables of events"), "{shown}");
 }
 
+/// The day on which summer time ends has an hour twice on the walls of Europe, and no hour twice
+/// in UTC.
+#[test]
+fn days_are_those_of_utc_whatever_the_offset_of_their_hours() {
+    let fixture = fixture();
+    let at = |moment: &str| fixture.clock.set_now(moment.parse().unwrap());
+    at("2024-10-27T12:00:00Z");
+    for statement in [
+        "DEFINE TAG member DYNAMIC FOR 30d",
+        "TRACK a login AT 2024-10-27T02:30:00+02:00",
+        "TRACK a login AT 2024-10-27T02:30:00+01:00",
+        "TRACK b login AT 2024-10-27T00:30:00+02:00",
+        "TRACK b login AT 2024-10-27T12:30:00+02:00",
+        "TAG c WITH member FROM 2024-10-27T02:30:00+02:00 UNTIL 2024-10-27T14:00:00+01:00",
+    ] {
+        run(&fixture, statement);
+    }
+    let check = |expr: &str, expected: &[&str]| {
+        assert_eq!(found(&fixture, expr), strings(expected), "{expr}");
+    };
+    check("count(login, 1d) = 2", &["a"]);
+    check("days(login) = 2", &["b"]);
+    check("did:login[2024-10-26..2024-10-26]", &["b"]);
+    check("first(login) >= 2024-10-27", &["a"]);
+    check("first(login) = 2024-10-27T00:30:00Z", &["a"]);
+    check("last(login) = 2024-10-27T01:30:00Z", &["a"]);
+    check("sequence(login -> login, within 61m)", &["a"]);
+    check("tag:member", &["c"]);
+    at("2024-10-27T12:59:59Z");
+    check("tag:member", &["c"]);
+    at("2024-10-27T13:00:00Z");
+    check("tag:member", &[]);
+    check("lapsed(tag:member, 1d)", &["c"]);
+    at("2024-10-28T00:00:00Z");
+    check("did:login[1d]", &[]);
+    check("did:login[2d]", &["a", "b"]);
+}
+
 #[test]
 fn an_id_counts_once_and_a_user_takes_events_along() {
     let mut fixture = fixture();
