@@ -200,7 +200,10 @@ mod tests {
         };
         let last = 10 * NEIGHBOURS_MIN as u32 - 1;
         let of_first = (key(1, 0), key(1, last));
-        assert_eq!(found(many(6, 1, 100).collect()), [of_first.clone()]);
+        assert_eq!(
+            found(many(6, 1, 100).collect()),
+            std::slice::from_ref(&of_first)
+        );
         // Two partitions make two runs.
         let two: Vec<FileSpan> = many(6, 1, 100).chain(many(6, 2, 100)).collect();
         assert_eq!(found(two), [of_first, (key(2, 0), key(2, last))]);
