@@ -8,13 +8,13 @@ use crate::{
     },
     storage::{
         StorageError,
+        definition_format::{
+            StoredDefinition, attribute_from, event_from, group_from, segment_from, stored_name,
+            tag_from,
+        },
         families::{
             Definitions, Family, NextEventIdKey, NextIdsKey, UnusedEventId, UnusedIds, damaged_at,
             read, scan,
-        },
-        formats::{
-            StoredDefinition, attribute_from, event_from, group_from, segment_from, stored_name,
-            tag_from,
         },
         keys::{FormatError, KeyFormat, SchemaKey},
         rocks::Snapshot,

@@ -9,7 +9,8 @@ use crate::{
     ids::{EventId, PartitionId, UserId},
     storage::{
         EventDetails, StorageError, UserRecord,
-        formats::{DatabaseFacts, NextIds, StoredDefinition, ValueFormat},
+        definition_format::StoredDefinition,
+        formats::{DatabaseFacts, NextIds, ValueFormat},
         incoming::IncomingList,
         keys::{
             ColumnKey, EventExtentKey, EventIdKey, EventKey, EventTableKey, FormatError,

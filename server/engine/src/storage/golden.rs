@@ -8,16 +8,16 @@
 use std::fmt::Write;
 
 use super::{
+    definition_format::{
+        StoredDefinition, StoredKind, StoredLifecycle, StoredNotes, StoredProperty, StoredRetag,
+    },
     families::{
         Columns, DatabaseFactsKey, Definitions, EventExtents, EventIds, EventTables, Events, Facts,
         Family, FormatVersionKey, FormatVersions, Fragments, IdempotentOutcome, IncomingKey,
         IncomingLists, KeyBlocks, NextEventIdKey, NextIdsKey, PartitionState, Partitions, Records,
         Requests, Texts, UnusedEventId, UnusedIds, UserIds,
     },
-    formats::{
-        DatabaseFacts, NextIds, StoredDefinition, StoredKind, StoredLifecycle, StoredNotes,
-        StoredProperty, StoredRetag, ValueFormat,
-    },
+    formats::{DatabaseFacts, NextIds, ValueFormat},
     incoming::IncomingList,
     keys::{
         ColumnKey, EventExtentKey, EventIdKey, EventKey, EventTableKey, FragmentKey, KeyBlockKey,

@@ -1,7 +1,8 @@
 //! The store, in three layers: byte formats, typed column families, domain operations.
 //!
 //! - `rocks`: the only place that knows RocksDB. Bytes in families, snapshots, batches.
-//! - `keys`, `formats`, `record_format`, `terms_format`: how keys and values are written as bytes.
+//! - `keys`, `formats`, `definition_format`, `record_format`, `terms_format`: how keys and values
+//!   are written as bytes.
 //! - `families`: which key and value a family has, so that nothing is read as the wrong type.
 //! - `log_ahead`: how long the log is.
 //! - `incoming`: how the files of a load come in, whatever breaks off.
@@ -15,6 +16,7 @@ mod batch;
 mod cache;
 mod catalog;
 mod compactor;
+mod definition_format;
 mod error;
 mod event;
 mod families;
@@ -48,13 +50,12 @@ pub use view::{TextsFrom, View};
 
 pub(crate) use batch::Changes;
 pub(crate) use catalog::add as add_definition;
+pub(crate) use definition_format::{StoredDefinition, StoredNotes};
 pub(crate) use families::{
     Definitions, EventExtents, EventIds, Events, FamilyId, NextEventIdKey, NextIdsKey, Partitions,
     Records, Requests, Texts, UnusedEventId, UnusedIds, UserIds, damaged_state,
 };
-pub(crate) use formats::{
-    IdempotentOutcome, NextIds, PartitionState, StoredDefinition, StoredNotes,
-};
+pub(crate) use formats::{IdempotentOutcome, NextIds, PartitionState};
 pub(crate) use incoming::{Entries, IncomingFiles};
 pub(crate) use keys::{
     ColumnKey, EventExtentKey, EventIdKey, EventKey, EventTableKey, FormatError, FragmentKey,
