@@ -1,7 +1,9 @@
 //! The client: one connection at a time, shared by all clones, renewed when it breaks.
 
+mod shared;
+
 use std::{
-    fmt, io,
+    fmt,
     sync::Arc,
     time::{Duration, Instant as StdInstant},
 };
@@ -11,10 +13,10 @@ use tessera_protocol::message::{
 };
 use tokio::{sync::Mutex, time::Instant};
 
+use self::shared::Core;
 use crate::{
     answer::{Answer, AnswerStream},
     bulk::{BulkOptions, BulkWriter, Refusal},
-    connection::Connection,
     dial::{Dial, Tcp},
     error::Error,
     expr::Expr,
@@ -43,20 +45,6 @@ use crate::{
 pub struct Client {
     core: Arc<Core>,
     request_timeout: Duration,
-}
-
-struct Core {
-    dial: Box<dyn Dial>,
-    options: ClientOptions,
-    slot: Mutex<Slot>,
-}
-
-/// The current connection, and what was learnt from failing to get one.
-#[derive(Default)]
-struct Slot {
-    connection: Option<Connection>,
-    failures: u32,
-    not_before: Option<Instant>,
 }
 
 impl fmt::Debug for Client {
@@ -515,56 +503,6 @@ impl Client {
                 self.core.suspect(started);
                 Err(Error::Timeout(self.request_timeout))
             })
-    }
-}
-
-impl Core {
-    /// The connection, renewed if need be. One task at a time renews it, the others wait for it;
-    /// after a failure the next attempt waits first.
-    async fn connection(&self) -> Result<Connection, Error> {
-        let mut slot = self.slot.lock().await;
-        if let Some(connection) = &slot.connection
-            && connection.is_usable()
-        {
-            return Ok(connection.clone());
-        }
-        slot.connection = None;
-        if let Some(moment) = slot.not_before {
-            tokio::time::sleep_until(moment).await;
-        }
-        match Connection::open(self.dial.as_ref(), &self.options).await {
-            Ok(connection) => {
-                *slot = Slot {
-                    connection: Some(connection.clone()),
-                    ..Slot::default()
-                };
-                Ok(connection)
-            }
-            Err(error) => {
-                slot.failures = slot.failures.saturating_add(1);
-                let delay = self.options.backoff.delay(slot.failures, rand::random());
-                slot.not_before = Instant::now().checked_add(delay);
-                Err(error)
-            }
-        }
-    }
-
-    /// Says that there was no connection after so long.
-    fn out_of_reach(&self, waited: Duration) -> Error {
-        let message = format!("no answer within {} ms", waited.as_millis());
-        Error::Connect {
-            address: self.dial.address().to_owned(),
-            source: Arc::new(io::Error::new(io::ErrorKind::TimedOut, message)),
-        }
-    }
-
-    /// After a request ran out of time: gives the connection up if it was silent all along.
-    fn suspect(&self, since: Instant) {
-        if let Ok(slot) = self.slot.try_lock()
-            && let Some(connection) = &slot.connection
-        {
-            connection.close_if_silent_since(since);
-        }
     }
 }
 
