@@ -1,5 +1,9 @@
 //! Rules of every kind against what they mean, worked out from raw facts, as days pass.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
 use super::*;
 
 /// Days before the first question, the latest first.
