@@ -31,6 +31,8 @@ LOGIN, VIEW, CART, PURCHASE = range(4)
 # `shoes`.
 SHOES = 0
 LAST_EVENTS = 20
+# The windows that a portrait counts each kind of event in.
+PORTRAIT_DAYS = [7, 30, 90]
 
 
 class Flat:
@@ -79,13 +81,15 @@ class Flat:
         return f"purchase amount = {money(amount)}, category = {category}, channel = {channel}"
 
     def portrait_rows(self, user, portrait):
-        """The rows of a portrait: the gender, (kind, count, first, last) of each kind, the last
-        events as (time, kind, amount, category, channel)."""
+        """The rows of a portrait: the gender, (kind, count, first, last, and a count for each of
+        PORTRAIT_DAYS) of each kind, the last events as (time, kind, amount, category, channel)."""
         gender, kinds, last = portrait
         rows = [[str(user), "gender", self.genders[int(gender)]]]
-        for kind, count, first, latest in kinds:
+        for kind, count, first, latest, *recent in kinds:
             name = KINDS[int(kind)]
             rows.append([str(user), f"count {name}", str(int(count))])
+            for days, within in zip(PORTRAIT_DAYS, recent, strict=True):
+                rows.append([str(user), f"count {days}d {name}", str(int(within))])
             rows.append([str(user), f"first {name}", moment(first)])
             rows.append([str(user), f"last {name}", moment(latest)])
         for time, *event in last:

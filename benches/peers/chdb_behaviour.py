@@ -201,8 +201,11 @@ class ClickHouse:
 
     def portrait(self, user):
         gender = self.lines(f"SELECT gender FROM seg.users WHERE id = {user}")[0][0]
+        recent = ", ".join(
+            f"countIf(time >= {self.flat.since(days)})" for days in behaviour.PORTRAIT_DAYS
+        )
         kinds = self.lines(
-            f"SELECT kind, count(), min(time), max(time) FROM seg.portraits WHERE user = {user} GROUP BY kind"
+            f"SELECT kind, count(), min(time), max(time), {recent} FROM seg.portraits WHERE user = {user} GROUP BY kind"
         )
         last = self.lines(
             f"SELECT time, kind, amount, category, channel FROM seg.portraits WHERE user = {user} "

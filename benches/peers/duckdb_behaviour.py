@@ -185,7 +185,10 @@ class DuckDb:
         ]
 
     def portrait(self, user):
-        kinds = "SELECT kind, count(*), min(time), max(time) FROM history WHERE user = ? GROUP BY kind"
+        recent = ", ".join(
+            f"count(*) FILTER (time >= {self.flat.since(days)})" for days in behaviour.PORTRAIT_DAYS
+        )
+        kinds = f"SELECT kind, count(*), min(time), max(time), {recent} FROM history WHERE user = ? GROUP BY kind"
         last = (
             "SELECT time, kind, amount, category, channel FROM history WHERE user = ? "
             f"ORDER BY time DESC LIMIT {behaviour.LAST_EVENTS}"

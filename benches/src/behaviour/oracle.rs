@@ -21,6 +21,8 @@ const SHOES: u8 = 0;
 const WITHIN_SECONDS: u32 = DAY_SECONDS;
 /// The days of B9.
 const DAYS: usize = 30;
+/// The windows, in days that end with today, that a portrait counts each kind of event in.
+const PORTRAIT_DAYS: [u32; 3] = [7, 30, 90];
 /// How many of a user's last events a portrait shows.
 pub const LAST_EVENTS: usize = 20;
 
@@ -173,6 +175,11 @@ fn portrait(user: u32, gender: u8, events: &[Event]) -> Rows {
         let times: Vec<u32> = times.map(|event| event.time).collect();
         if let (Some(&first), Some(&last)) = (times.first(), times.last()) {
             rows.push((format!("count {}", kind.name()), times.len().to_string()));
+            for days in PORTRAIT_DAYS {
+                let start = window_start(days) * DAY_SECONDS;
+                let recent = times.iter().filter(|&&time| time >= start).count();
+                rows.push((format!("count {days}d {}", kind.name()), recent.to_string()));
+            }
             rows.push((format!("first {}", kind.name()), moment(first)));
             rows.push((format!("last {}", kind.name()), moment(last)));
         }
@@ -288,7 +295,7 @@ mod tests {
     fn a_portrait_tells_the_last_events_first() {
         let events = [event(Kind::Login, 1, 0), event(Kind::Purchase, 0, 1)];
         let rows = portrait(1, 0, &events);
-        let last = rows.iter().map(|row| row[1..].join(" ")).nth(7);
+        let last = rows.iter().map(|row| row[1..].join(" ")).nth(13);
         let told = "2026-06-30T00:00:01Z purchase amount = 100.00, category = shoes, channel = web";
         assert_eq!(last.as_deref(), Some(told));
     }
